@@ -1,0 +1,124 @@
+# sfzb: Salesforce change events into Delta tables. `make help` lists the targets.
+
+MODE    ?= release
+CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
+PREFIX  ?= /usr/local
+DESTDIR ?=
+BUILD   ?= build/$(MODE)-$(notdir $(firstword $(CC)))
+V       ?= 0
+
+GEN     := $(BUILD)/gen
+WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+           -Wwrite-strings -Wvla -Wformat=2 -Wno-format-nonliteral -Wundef -Wconversion -Wno-sign-conversion
+HARDEN  := -fstack-protector-strong -fPIE
+CFLAGS  ?= -O2 -g
+LDFLAGS ?=
+MODE_CFLAGS_release  := -D_FORTIFY_SOURCE=2
+MODE_CFLAGS_asan     := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+MODE_CFLAGS_tsan     := -O1 -fno-omit-frame-pointer -fsanitize=thread
+MODE_CFLAGS_coverage := -O0 --coverage
+MODE_CFLAGS_fuzz     := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+MODE_LDFLAGS_asan     := -fsanitize=address,undefined
+MODE_LDFLAGS_tsan     := -fsanitize=thread
+MODE_LDFLAGS_coverage := --coverage
+MODE_LDFLAGS_fuzz     := -fsanitize=address,undefined
+ifeq ($(MODE),fuzz)
+CC      := clang
+endif
+ifeq ($(filter $(MODE),release asan tsan coverage fuzz),)
+$(error MODE=$(MODE): must be release, asan, tsan, coverage or fuzz)
+endif
+ifeq ($(CI),true)
+WERROR  := -Werror
+endif
+
+CPPFLAGS_ALL := -D_GNU_SOURCE -Isrc -I$(GEN) -I$(GEN)/proto $(CPPFLAGS)
+CFLAGS_ALL   := -std=c17 $(CFLAGS) $(MODE_CFLAGS_$(MODE)) $(HARDEN) $(WARN) $(WERROR)
+LDFLAGS_ALL  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS) $(MODE_LDFLAGS_$(MODE))
+LIBS         := -lgrpc -lgpr -lprotobuf-c -lavro -lcurl -lcjson -lssl -lcrypto -lsqlite3 -lmicrohttpd -ljq -lpthread -lm
+
+Q_0 := @
+Q   := $(Q_$(V))
+
+CORE_DIRS := base avro http profile rpc stream salesforce databricks
+CORE_SRC  := $(foreach d,$(CORE_DIRS),$(wildcard src/$(d)/*.c))
+CLI_SRC   := src/main.c $(wildcard src/commands/*.c) $(wildcard src/cli/*.c)
+EMU_SRC   := $(wildcard src/emulator/*.c)
+PROTOS    := pubsub_api zerobus google/protobuf/duration google/protobuf/descriptor
+GEN_SRC   := $(PROTOS:%=$(GEN)/proto/%.pb-c.c)
+GEN_HDR   := $(GEN_SRC:.c=.h)
+GEN_OBJ   := $(GEN_SRC:.c=.o)
+
+obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+CORE_OBJ  := $(call obj,$(CORE_SRC))
+CLI_OBJ   := $(call obj,$(CLI_SRC))
+EMU_OBJ   := $(call obj,$(EMU_SRC))
+LIB       := $(BUILD)/libsfzb.a
+PROGRAMS  := $(BUILD)/sfzb $(BUILD)/sfzb-emulator
+
+# Unit tests: tests/unit/test_X.c is a program of its own, linked with the core, the command-line
+# layer and the emulator's parts (but no main).
+UNIT_SRC  := $(wildcard tests/unit/test_*.c)
+UNIT_BIN  := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
+PARTS     := $(BUILD)/libparts.a
+PARTS_OBJ := $(filter-out %/main.o,$(CLI_OBJ) $(EMU_OBJ))
+
+.DELETE_ON_ERROR:
+.SECONDARY: $(GEN_HDR) $(GEN_SRC) $(UNIT_SRC:%.c=$(BUILD)/obj/%.o)
+.PHONY: all help deps deps-check check check-unit check-cli check-layers parts demo bench install uninstall clean lint
+
+all: $(PROGRAMS) ## build sfzb and sfzb-emulator (MODE=release|asan|tsan|coverage|fuzz, CC=gcc|clang)
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# A changed compiler or flag rebuilds everything: the stamp's content is what the objects were made with.
+STAMP_TEXT := $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(LIBS)
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(STAMP_TEXT)' | cmp -s - $@ || printf '%s\n' '$(STAMP_TEXT)' > $@
+FORCE:
+
+$(GEN)/proto/%.pb-c.c $(GEN)/proto/%.pb-c.h: proto/%.proto
+	@mkdir -p $(@D)
+	$(Q)protoc-c --c_out=$(GEN)/proto -Iproto -I/usr/include $<
+$(GEN)/proto/google/%.pb-c.c $(GEN)/proto/google/%.pb-c.h: /usr/include/google/%.proto
+	@mkdir -p $(@D)
+	$(Q)protoc-c --c_out=$(GEN)/proto -I/usr/include google/$*.proto
+$(GEN)/proto/%.pb-c.o: $(GEN)/proto/%.pb-c.c $(GEN_HDR) $(BUILD)/flags
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS) $(MODE_CFLAGS_$(MODE)) -fPIE -w -c -o $@ $<
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(GEN_HDR)
+	@mkdir -p $(@D)
+	@[ '$(V)' = 1 ] || echo "  CC $<"
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+$(LIB): $(CORE_OBJ) $(GEN_OBJ)
+	$(Q)rm -f $@ && ar rcs $@ $^
+$(PARTS): $(PARTS_OBJ)
+	$(Q)rm -f $@ && ar rcs $@ $^
+$(BUILD)/sfzb: $(CLI_OBJ) $(LIB)
+	@echo "  LD $@"
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(CLI_OBJ) $(LIB) $(LIBS)
+$(BUILD)/sfzb-emulator: $(EMU_OBJ) $(LIB)
+	@echo "  LD $@"
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(EMU_OBJ) $(LIB) $(LIBS)
+$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(PARTS) $(LIB)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $< $(PARTS) $(LIB) $(PARTS) -lcmocka $(LIBS)
+
+parts: $(LIB) $(PARTS)
+
+check-layers: ## check who includes whom against src/LAYERS
+	$(Q)tests/layers
+
+check-unit: $(UNIT_BIN) ## run the unit tests (one: make check-unit UNIT=test_base)
+	$(Q)tests/unit/run $(if $(UNIT),$(BUILD)/tests/$(UNIT),$(UNIT_BIN))
+
+clean: ## remove the build folder
+	rm -rf build
+
+-include $(CORE_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(EMU_OBJ:.o=.d) $(UNIT_SRC:%.c=$(BUILD)/obj/%.d)

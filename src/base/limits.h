@@ -1,0 +1,30 @@
+/*
+ * Every ceiling on what a peer or a file may make the program hold, in one place. What passes one
+ * fails with an error that names the ceiling; nothing is cut in silence.
+ */
+#ifndef SFZB_BASE_LIMITS_H
+#define SFZB_BASE_LIMITS_H
+
+/* gRPC: the vendor sends at most 3 MB a FetchResponse and 4 MB elsewhere (wire/pubsub.md §1) */
+#define LIMIT_GRPC_RECEIVE_BYTES (16 * 1024 * 1024)
+/* a whole Zerobus request message (wire/zerobus.md §6) */
+#define LIMIT_ZEROBUS_MESSAGE_BYTES (10 * 1024 * 1024)
+/* one row; larger ones are set aside before they are sent */
+#define LIMIT_ROW_BYTES 10000000
+#define LIMIT_SCHEMA_BYTES (4 * 1024 * 1024) /* one Avro schema as JSON */
+#define LIMIT_SCHEMA_DEPTH 64		     /* nesting of Avro types */
+#define LIMIT_SCHEMA_FIELDS 10000	     /* fields of all records of a schema together */
+#define LIMIT_SCHEMAS_IN_MEMORY 1024
+#define LIMIT_EVENT_JSON_BYTES (64 * 1024 * 1024) /* what one payload may unfold to */
+#define LIMIT_REPLAY_ID_BYTES 64
+#define LIMIT_SCHEMA_ID_BYTES 64
+#define LIMIT_HTTP_BODY_BYTES (64 * 1024 * 1024)
+#define LIMIT_HTTP_HEADER_BYTES (256 * 1024)
+#define LIMIT_TOKEN_BYTES 16384
+#define LIMIT_JSON_DEPTH 100
+#define LIMIT_SETTINGS_BYTES (1024 * 1024) /* a file of the profile */
+#define LIMIT_LINE_BYTES (16 * 1024 * 1024) /* one line of NDJSON input */
+#define LIMIT_COLUMNS 2000 /* of a table (wire/zerobus.md §6) */
+#define LIMIT_TYPE_DEPTH 100 /* nesting of a column's type */
+
+#endif

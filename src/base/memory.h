@@ -1,0 +1,21 @@
+/*
+ * Allocation for what the program itself sizes: these abort when memory is out, so callers need no
+ * error path. What a peer sizes (a message, a schema, a row) goes through a ceiling in
+ * base/limits.h first.
+ */
+#ifndef SFZB_BASE_MEMORY_H
+#define SFZB_BASE_MEMORY_H
+
+#include <stddef.h>
+
+void *memory_alloc(size_t bytes);		  /* not zeroed */
+void *memory_zero(size_t count, size_t bytes);	  /* zeroed */
+void *memory_grow(void *p, size_t count, size_t bytes); /* realloc of count * bytes, overflow checked */
+char *memory_strdup(const char *s);		  /* NULL stays NULL */
+char *memory_strndup(const char *s, size_t len);  /* NUL-terminated copy of exactly len bytes */
+char *memory_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Doubles *capacity until it holds need elements of the given size. */
+void *memory_reserve(void *p, size_t *capacity, size_t need, size_t element_bytes);
+
+#endif

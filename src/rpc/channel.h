@@ -1,0 +1,91 @@
+/*
+ * gRPC channels and calls, in our words: TLS with system roots or a CA file, HTTP CONNECT proxies from
+ * the environment, keepalive pings while calls are open, message ceilings, metadata, deadlines, and
+ * the status with its trailers.
+ *
+ * A call is one heap object with one batch in flight per direction; it is freed by the module after
+ * its `ended` has been called and every batch has come back.
+ */
+#ifndef SFZB_RPC_CHANNEL_H
+#define SFZB_RPC_CHANNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/secret.h"
+#include "rpc/loop.h"
+
+struct channel;
+struct call;
+
+struct channel_options {
+	const char *target;    /* "host:port"; a leading https:// is dropped, http:// means plaintext */
+	const char *ca_file;   /* NULL: SSL_CERT_FILE, else the system's roots */
+	bool plaintext;	       /* loopback only; refused otherwise */
+	int64_t keepalive_ms;  /* HTTP/2 PING interval while calls are open; 0: none; default 60000 */
+	const char *user_agent; /* "sfzb/1.0" */
+};
+
+/* Connects lazily, with the first call. Fails on a malformed target or an unreadable CA file. */
+struct channel *channel_new(struct loop *l, const struct channel_options *o, struct error *e);
+void channel_free(struct channel *c); /* all its calls must have ended */
+const char *channel_target(const struct channel *c);
+
+/* One request header. Values of secret ones never show in logs. */
+struct metadata {
+	const char *key; /* lower case */
+	const char *value;
+	bool secret;
+};
+
+/* How a call ended. Texts are borrowed for the callback. */
+struct call_status {
+	int code;		/* grpc status, 0 … 16 */
+	struct text message;
+	struct text error_code; /* trailer `error-code`, empty when there was none */
+	struct text rpc_id;	/* trailer rpc-id, rpcid or x-rpc-id */
+	struct text details;	/* trailer grpc-status-details-bin, raw */
+};
+
+/*
+ * An error from a status: code by rpc_status_error_code, text "<what>: <STATUS NAME>: <message>", cleaned.
+ * Vendors refine the code by their own tables. Returns -1 unless the status is OK.
+ */
+int call_status_error(const struct call_status *s, const char *what, struct error *e);
+/* One table for all 17 codes: UNAVAILABLE → ERR_UNAVAILABLE, UNAUTHENTICATED → ERR_SESSION … */
+enum error_code call_status_code(int grpc_status);
+const char *call_status_name(int grpc_status); /* "UNAVAILABLE" */
+
+struct call_events {
+	/* One message; the bytes are borrowed for the call. Reading goes on when it returns, unless paused. */
+	void (*message)(void *context, struct text message);
+	/* The last send has been handed to the transport; call_send may be called again. May be NULL. */
+	void (*sent)(void *context);
+	/* Over, exactly once, always last. The call is freed when this returns. */
+	void (*ended)(void *context, const struct call_status *status);
+};
+
+/*
+ * Begins a bidirectional call. deadline_ms from now, 0: none. Metadata is copied. Never NULL; trouble comes as
+ * ended. Callbacks never come from inside call_… functions.
+ */
+struct call *call_begin(struct channel *c, const char *method, const struct metadata *metadata,
+    size_t metadata_count, int64_t deadline_ms, const struct call_events *events, void *context);
+/* Sends one message; consumes and clears *message. One at a time: false while the last is under way. */
+bool call_send(struct call *call, struct buffer *message);
+bool call_can_send(const struct call *call);
+/* Stops or resumes reading; a message already received is still delivered. Back-pressure of the transport. */
+void call_pause(struct call *call, bool paused);
+void call_half_close(struct call *call); /* no more sends; queued behind one that is under way */
+void call_cancel(struct call *call);	 /* ended follows with CANCELLED unless it was over already */
+
+/* A unary call: done is called once, with the response's bytes when the status is OK. */
+typedef void call_unary_done(void *context, const struct call_status *status, struct text response);
+struct call *call_unary(struct channel *c, const char *method, const struct metadata *metadata,
+    size_t metadata_count, int64_t deadline_ms, struct buffer *request, call_unary_done *done,
+    void *context);
+
+#endif
