@@ -40,6 +40,11 @@ CFLAGS_ALL   := -std=c17 $(CFLAGS) $(MODE_CFLAGS_$(MODE)) $(HARDEN) $(WARN) $(WE
 LDFLAGS_ALL  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS) $(MODE_LDFLAGS_$(MODE))
 LIBS         := -lgrpc -lgpr -lprotobuf-c -lavro -lcurl -lcjson -lssl -lcrypto -lsqlite3 -lmicrohttpd -ljq -lpthread -lm
 
+# Debian's names of what is needed to build, and to test besides.
+PACKAGES_BUILD := gcc libc6-dev make libgrpc-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler libprotobuf-dev \
+    libavro-dev libcurl4-openssl-dev libcjson-dev libssl-dev libsqlite3-dev libmicrohttpd-dev libjq-dev ca-certificates
+PACKAGES_TEST  := clang libclang-rt-dev libcmocka-dev bats parallel python3 python3-grpcio python3-avro python3-protobuf
+
 Q_0 := @
 Q   := $(Q_$(V))
 
@@ -67,8 +72,8 @@ PARTS     := $(BUILD)/libparts.a
 PARTS_OBJ := $(filter-out %/main.o,$(CLI_OBJ) $(EMU_OBJ))
 
 .DELETE_ON_ERROR:
-.SECONDARY: $(GEN_HDR) $(GEN_SRC) $(UNIT_SRC:%.c=$(BUILD)/obj/%.o)
-.PHONY: all help deps deps-check check check-unit check-cli check-layers parts demo bench install uninstall clean lint
+.SECONDARY: $(GEN_HDR) $(GEN_SRC) $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/*/*.c))
+.PHONY: all help deps deps-build check check-stages check-unit check-cli check-layers parts tools fuzzers demo bench install uninstall clean lint
 
 all: $(PROGRAMS) ## build sfzb and sfzb-emulator (MODE=release|asan|tsan|coverage|fuzz, CC=gcc|clang)
 
@@ -112,13 +117,69 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(PARTS) $(LIB)
 
 parts: $(LIB) $(PARTS)
 
+# Peers and benches: small programs of the tests, linked like the unit tests.
+TOOL_SRC := $(wildcard tests/tables/*.c tests/bench/*.c tests/faults/*.c)
+TOOL_BIN := $(TOOL_SRC:%.c=$(BUILD)/%)
+$(TOOL_BIN): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(PARTS) $(LIB)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $< $(PARTS) $(LIB) $(PARTS) -lcmocka $(LIBS)
+tools: $(TOOL_BIN)
+
+# Fuzz targets: with MODE=fuzz libFuzzer programs; in every other mode programs that replay the corpus.
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_BIN := $(FUZZ_SRC:%.c=$(BUILD)/%)
+ifeq ($(MODE),fuzz)
+FUZZ_MAIN := -fsanitize=fuzzer
+else
+FUZZ_MAIN := $(BUILD)/obj/tests/fuzz/replay.o
+endif
+$(FUZZ_BIN): $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(filter %.o,$(FUZZ_MAIN)) $(PARTS) $(LIB)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $< $(FUZZ_MAIN) $(PARTS) $(LIB) $(PARTS) $(LIBS)
+fuzzers: $(FUZZ_BIN)
+
 check-layers: ## check who includes whom against src/LAYERS
 	$(Q)tests/layers
 
 check-unit: $(UNIT_BIN) ## run the unit tests (one: make check-unit UNIT=test_base)
 	$(Q)tests/unit/run $(if $(UNIT),$(BUILD)/tests/$(UNIT),$(UNIT_BIN))
 
+deps: ## install the packages that are missing to build and to test, from the distribution
+	@tests/deps $(PACKAGES_BUILD) $(PACKAGES_TEST)
+deps-build:
+	@tests/deps $(PACKAGES_BUILD)
+
+check: deps ## run all tests (one stage: make check STAGE=unit)
+	@$(MAKE) --no-print-directory check-stages
+check-stages:
+	@BUILD=$(BUILD) tests/check $(STAGE)
+
+demo: deps-build ## stream 10,000 change events of a local Salesforce into a local table, with a crash on the way
+	@$(MAKE) --no-print-directory -j2 all
+	@PATH="$(CURDIR)/$(BUILD):$$PATH" tests/demo
+
+bench: ## measure events a second and memory on the emulator
+	@$(MAKE) --no-print-directory -j2 all tools
+	@BUILD=$(BUILD) tests/bench/run
+
+install: all ## install under DESTDIR/PREFIX (default /usr/local)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions \
+	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 completions/sfzb.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/sfzb
+	install -m 644 completions/_sfzb $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_sfzb
+	install -m 644 completions/sfzb.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/sfzb.fish
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/sfzb $(DESTDIR)$(PREFIX)/bin/sfzb-emulator \
+	    $(patsubst man/%,$(DESTDIR)$(PREFIX)/share/man/man1/%,$(wildcard man/*.1)) \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/sfzb \
+	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_sfzb \
+	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/sfzb.fish
+
 clean: ## remove the build folder
 	rm -rf build
 
--include $(CORE_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(EMU_OBJ:.o=.d) $(UNIT_SRC:%.c=$(BUILD)/obj/%.d)
+-include $(CORE_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(EMU_OBJ:.o=.d) $(UNIT_SRC:%.c=$(BUILD)/obj/%.d) $(TOOL_SRC:%.c=$(BUILD)/obj/%.d) $(FUZZ_SRC:%.c=$(BUILD)/obj/%.d)
