@@ -19,7 +19,19 @@ struct position_key {
 	const char *table;  /* as given to --table, "{entity}" included */
 };
 
+enum position_kind {
+	POSITION_AFTER, /* everything up to replay_id is durable: go on behind it */
+	/* A run began at the start of retention and nothing is durable yet: begin there again. No replay_id. */
+	POSITION_EARLIEST,
+	/*
+	 * A run began at the tip and nothing is durable yet: replay_id is the first event that it received. Go on
+	 * with that one, itself included (the bus offers no such start: read from the earliest and skip to it).
+	 */
+	POSITION_AT,
+};
+
 struct position {
+	enum position_kind kind;
 	struct replay_id replay_id;
 	int64_t event_ms;  /* commit time of the event it names; 0: unknown (a keepalive) */
 	int64_t stored_ms; /* wall clock */
