@@ -1,0 +1,170 @@
+#include "cli/help.h"
+
+#include <string.h>
+
+#include "base/version.h"
+#include "cli/width.h"
+
+#define INDENT 30 /* column where an option's text begins */
+
+const struct help_variable help_variables[] = {
+	{"SFZB_HOME", "directory of the profiles; otherwise XDG_CONFIG_HOME/sfzb or ~/.config/sfzb"},
+	{"SFZB_PROFILE", "profile to use when --profile is not given"},
+	{"SALESFORCE_INSTANCE_URL, SALESFORCE_CLIENT_ID, SALESFORCE_CLIENT_SECRET, SALESFORCE_USERNAME, "
+	 "SALESFORCE_PASSWORD, SALESFORCE_ACCESS_TOKEN, SALESFORCE_PUBSUB_ENDPOINT",
+	    "the Salesforce login, in place of the stored one"},
+	{"DATABRICKS_HOST, DATABRICKS_CLIENT_ID, DATABRICKS_CLIENT_SECRET, DATABRICKS_TOKEN, "
+	 "DATABRICKS_WAREHOUSE_ID, DATABRICKS_WORKSPACE_ID, DATABRICKS_INGEST_ENDPOINT",
+	    "the Databricks login, in place of the stored one"},
+	{"https_proxy, no_proxy, grpc_proxy", "proxies, as curl and gRPC programs read them"},
+	{"NO_COLOR", "no colour, whatever the terminal can do"},
+	{NULL, NULL},
+};
+
+/* Wraps text at columns; every line but the first begins at indent. The first begins at `at`. */
+static void
+append_wrapped(struct buffer *out, struct text s, size_t at, size_t indent, size_t columns)
+{
+	size_t start = 0;
+	bool first = true;
+
+	while (start < s.len) {
+		size_t end = start, wide;
+
+		while (end < s.len && s.data[end] != ' ' && s.data[end] != '\n')
+			end++;
+		wide = width_of(text_span(s.data + start, end - start));
+		if (!first && at + 1 + wide > columns) {
+			buffer_append_format(out, "\n%*s", (int)indent, "");
+			at = indent;
+		} else if (!first) {
+			buffer_append_byte(out, ' ');
+			at++;
+		}
+		buffer_append(out, s.data + start, end - start);
+		at += wide;
+		first = false;
+		start = end + 1;
+	}
+	buffer_append_byte(out, '\n');
+}
+
+void
+help_option_text(struct buffer *out, const struct option *o)
+{
+	buffer_append_text(out, o->help);
+	if (option_takes_value(o) && o->default_text != NULL)
+		buffer_append_format(out, " (default: %s)", o->default_text);
+	if (o->environment != NULL)
+		buffer_append_format(out, " [%s]", o->environment);
+}
+
+void
+help_output_text(struct buffer *out, const struct command *command)
+{
+	char words[128];
+
+	buffer_append_format(out, "form of the output: %s",
+	    option_choice_words(words, sizeof(words), command->outputs));
+	if (strchr(command->outputs, '|') == NULL)
+		return;
+	if (command->piped_output != NULL)
+		buffer_append_format(out, " (default: %.*s on a terminal, else %s)",
+		    (int)strcspn(command->outputs, "|"), command->outputs, command->piped_output);
+	else
+		buffer_append_format(out, " (default: %.*s)", (int)strcspn(command->outputs, "|"),
+		    command->outputs);
+}
+
+static void
+append_option(struct buffer *out, const struct command *command, const struct option *o,
+    size_t columns)
+{
+	struct buffer left = BUFFER_INIT, text = BUFFER_INIT;
+
+	if (o->letter != 0)
+		buffer_append_format(&left, "  -%c, ", o->letter);
+	else
+		buffer_append_text(&left, "      ");
+	buffer_append_format(&left, "--%s%s", option_is_negative(o) ? "no-" : "", o->name);
+	if (option_takes_value(o))
+		buffer_append_format(&left, " %s", o->argument);
+	if (o == &common_options[1])
+		help_output_text(&text, command);
+	else
+		help_option_text(&text, o);
+	buffer_append(out, left.data, left.len);
+	if (left.len + 2 > INDENT)
+		buffer_append_format(out, "\n%*s", INDENT, "");
+	else
+		buffer_append_format(out, "%*s", (int)(INDENT - left.len), "");
+	append_wrapped(out, buffer_span(&text), INDENT, INDENT, columns);
+	buffer_release(&left);
+	buffer_release(&text);
+}
+
+static void
+append_paragraphs(struct buffer *out, const char *text, size_t columns)
+{
+	while (*text != '\0') {
+		const char *end = strstr(text, "\n\n");
+		size_t len = end != NULL ? (size_t)(end - text) : strlen(text);
+
+		append_wrapped(out, text_span(text, len), 0, 0, columns);
+		buffer_append_byte(out, '\n');
+		text += len;
+		while (*text == '\n')
+			text++;
+	}
+}
+
+void
+help_command(struct buffer *out, const struct command *command, size_t columns)
+{
+	if (columns < 60 || columns > 100)
+		columns = columns < 60 ? 80 : 100;
+	buffer_append_format(out, "usage: sfzb %s%s%s%s\n\n", command->name,
+	    command->passes_arguments ? "" : " [options]", command->arguments != NULL ? " " : "",
+	    command->arguments != NULL ? command->arguments : "");
+	append_paragraphs(out, command->description, columns);
+	if (command->options != NULL && command->options->kind != OPTION_KIND_END) {
+		buffer_append_text(out, "options:\n");
+		for (const struct option *o = command->options; o->kind != OPTION_KIND_END; o++)
+			append_option(out, command, o, columns);
+		buffer_append_byte(out, '\n');
+	}
+	if (!command->passes_arguments) {
+		buffer_append_text(out, "options of every command:\n");
+		for (const struct option *o = common_options; o->kind != OPTION_KIND_END; o++)
+			append_option(out, command, o, columns);
+		buffer_append_byte(out, '\n');
+	}
+	if (command->examples != NULL)
+		buffer_append_text(out, "examples:\n");
+	for (const struct command_example *x = command->examples; x != NULL && x->line != NULL; x++) {
+		if (x->text != NULL)
+			buffer_append_format(out, "  # %s\n", x->text);
+		buffer_append_format(out, "  %s\n", x->line);
+	}
+	if (command->examples != NULL)
+		buffer_append_byte(out, '\n');
+	if (command->hidden)
+		out->len--;
+	else
+		buffer_append_format(out, "'man sfzb-%s' says more.\n", command->name);
+}
+
+void
+help_overview(struct buffer *out, const struct command *const *list)
+{
+	buffer_append_text(out,
+	    "usage: sfzb [--profile <name>] <command> [options] [arguments]\n\n"
+	    "Streams Salesforce change events into Databricks Delta tables: loses none,\n"
+	    "stores none twice.\n\ncommands:\n");
+	for (; *list != NULL; list++)
+		if (!(*list)->hidden)
+			buffer_append_format(out, "  %-14s %s\n", (*list)->name, (*list)->summary);
+	buffer_append_text(out,
+	    "\n'sfzb <command> -h' explains a command, 'man sfzb' the whole.\n"
+	    "No org and no workspace at hand? 'sfzb emulator' is both, on this machine.\n");
+}

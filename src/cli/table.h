@@ -1,0 +1,32 @@
+/*
+ * A table for people: columns aligned by what the terminal shows, the last one cut to
+ * the terminal's width. Cells are cleaned of control bytes; they may hold what a server sent.
+ */
+#ifndef SFZB_CLI_TABLE_H
+#define SFZB_CLI_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+
+struct table;
+
+enum column_align { COLUMN_LEFT, COLUMN_RIGHT };
+struct column {
+	const char *title;
+	enum column_align align;
+};
+
+/* columns are borrowed as long as the table lives. */
+struct table *table_new(const struct column *columns, size_t count);
+void table_free(struct table *t);
+/* The next cell, row by row; copied. NULL is an empty cell. */
+void table_add(struct table *t, const char *cell);
+void table_add_format(struct table *t, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+size_t table_rows(const struct table *t);
+/* Writes titles and rows to standard output. */
+int table_print(const struct table *t, struct error *e);
+
+#endif

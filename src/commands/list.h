@@ -1,0 +1,19 @@
+/*
+ * Every command, once, in the order of the overview. The dispatcher, help, man pages and completions read this list.
+ */
+#ifndef SFZB_COMMANDS_LIST_H
+#define SFZB_COMMANDS_LIST_H
+
+#include "cli/command.h"
+
+#define COMMANDS(X)                                                                                \
+	X(emulator)                                                                                \
+	X(help)
+
+#define X(name) extern const struct command command_##name;
+COMMANDS(X)
+#undef X
+
+extern const struct command *const command_list[]; /* ends with NULL */
+
+#endif

@@ -1,0 +1,122 @@
+/*
+ * sfzb: words of the command line → a command → an exit status. The one place that prints an error, and the
+ * one exit.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "base/version.h"
+#include "cli/command.h"
+#include "cli/help.h"
+#include "cli/output.h"
+#include "cli/terminal.h"
+#include "commands/app.h"
+#include "commands/list.h"
+
+/* A closed standard descriptor would be handed to the first file that is opened: /dev/null takes its place. */
+static void
+hold_standard_descriptors(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
+static int
+print_help(const struct command *command, struct error *e)
+{
+	struct buffer out = BUFFER_INIT;
+	int rc;
+
+	if (command != NULL)
+		help_command(&out, command, output_columns());
+	else
+		help_overview(&out, command_list);
+	rc = output_write(buffer_span(&out), e);
+	buffer_release(&out);
+	return rc;
+}
+
+static int
+run_command(const struct command *command, struct common_options *common, int argc, char **argv,
+    struct error *e)
+{
+	void *options = memory_zero(1, command->options_size + 1);
+	struct app app = {.command = NULL};
+	int operands, parsed, rc = -1;
+
+	parsed = command_parse(command, common, options, argc, argv, &operands, e);
+	/* also for the error: it is printed as far as was understood how */
+	output_init((enum color)common->color);
+	terminal_init((enum log_format)common->log_format, common->quiet, common->verbose);
+	if (parsed != 0)
+		goto out;
+	if (common->help) {
+		rc = print_help(command, e);
+		goto out;
+	}
+	if (app_open(&app, command, common, e) != 0)
+		goto out;
+	rc = command->run(&app, options, operands, argv, e);
+out:
+	app_close(&app);
+	free(options);
+	return rc;
+}
+
+static int
+dispatch(int argc, char **argv, struct error *e)
+{
+	struct common_options common = {.help = false};
+	struct option_group group = {common_options, &common};
+	const struct command *command;
+	int left;
+
+	if (options_set_defaults(&group, e) != 0)
+		return -1;
+	output_init((enum color)common.color);
+	terminal_init((enum log_format)common.log_format, false, 0);
+	if (argc == 1 && strcmp(argv[0], "--version") == 0)
+		return output_line(text_of("sfzb " SFZB_VERSION), e);
+	if (options_parse(&group, 1, OPTIONS_BEFORE_OPERANDS, argc, argv, &left, e) != 0)
+		return -1;
+	if (common.help)
+		return print_help(NULL, e);
+	if (left == 0) {
+		error_set(e, ERR_USAGE, "no command given");
+		return error_hint(e, "'sfzb help' lists the commands");
+	}
+	command = command_find(command_list, argv[0], e);
+	if (command == NULL)
+		return -1;
+	return run_command(command, &common, left - 1, argv + 1, e);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct error error = ERROR_INIT, late = ERROR_INIT;
+	int rc;
+
+	hold_standard_descriptors();
+	signal(SIGPIPE, SIG_IGN);
+	rc = dispatch(argc > 0 ? argc - 1 : 0, argv + (argc > 0), &error);
+	terminal_set_status(NULL);
+	/* what was found out stays true when its reader has gone or the disk is full */
+	if (output_flush(&late) != 0 && rc == 0) {
+		error = late;
+		rc = -1;
+	}
+	if (rc == 0)
+		return 0;
+	terminal_print_error(&error);
+	return error_exit_status(error.code);
+}
