@@ -73,7 +73,7 @@ PARTS_OBJ := $(filter-out %/main.o,$(CLI_OBJ) $(EMU_OBJ))
 
 .DELETE_ON_ERROR:
 .SECONDARY: $(GEN_HDR) $(GEN_SRC) $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/*/*.c))
-.PHONY: all help deps deps-build check check-stages check-unit check-cli check-layers parts tools fuzzers demo bench install uninstall clean lint
+.PHONY: all help deps deps-build check check-stages check-unit check-cli check-layers parts tools fuzzers demo bench docs install uninstall clean lint
 
 all: $(PROGRAMS) ## build sfzb and sfzb-emulator (MODE=release|asan|tsan|coverage|fuzz, CC=gcc|clang)
 
@@ -161,6 +161,14 @@ demo: deps-build ## stream 10,000 change events of a local Salesforce into a loc
 bench: ## measure events a second and memory on the emulator
 	@$(MAKE) --no-print-directory -j2 all tools
 	@BUILD=$(BUILD) tests/bench/run
+
+docs: $(BUILD)/sfzb ## make the man pages and completion scripts anew from the program's tables
+	$(Q)rm -f man/*.1
+	$(Q)$< help --man > man/sfzb.1
+	$(Q)for c in $$($< help --names commands); do $< help --man $$c > man/sfzb-$$c.1; done
+	$(Q)$< help --completion bash > completions/sfzb.bash
+	$(Q)$< help --completion zsh > completions/_sfzb
+	$(Q)$< help --completion fish > completions/sfzb.fish
 
 install: all ## install under DESTDIR/PREFIX (default /usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \

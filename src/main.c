@@ -45,6 +45,13 @@ print_help(const struct command *command, struct error *e)
 	return rc;
 }
 
+static void
+use_common(const struct common_options *common)
+{
+	output_init((enum color)common->color);
+	terminal_init((enum log_format)common->log_format, common->quiet, common->verbose);
+}
+
 static int
 run_command(const struct command *command, struct common_options *common, int argc, char **argv,
     struct error *e)
@@ -55,8 +62,7 @@ run_command(const struct command *command, struct common_options *common, int ar
 
 	parsed = command_parse(command, common, options, argc, argv, &operands, e);
 	/* also for the error: it is printed as far as was understood how */
-	output_init((enum color)common->color);
-	terminal_init((enum log_format)common->log_format, common->quiet, common->verbose);
+	use_common(common);
 	if (parsed != 0)
 		goto out;
 	if (common->help) {
@@ -78,15 +84,16 @@ dispatch(int argc, char **argv, struct error *e)
 	struct common_options common = {.help = false};
 	struct option_group group = {common_options, &common};
 	const struct command *command;
-	int left;
+	int left, parsed;
 
+	use_common(&common);
 	if (options_set_defaults(&group, e) != 0)
 		return -1;
-	output_init((enum color)common.color);
-	terminal_init((enum log_format)common.log_format, false, 0);
 	if (argc == 1 && strcmp(argv[0], "--version") == 0)
 		return output_line(text_of("sfzb " SFZB_VERSION), e);
-	if (options_parse(&group, 1, OPTIONS_BEFORE_OPERANDS, argc, argv, &left, e) != 0)
+	parsed = options_parse(&group, 1, OPTIONS_BEFORE_OPERANDS, argc, argv, &left, e);
+	use_common(&common);
+	if (parsed != 0)
 		return -1;
 	if (common.help)
 		return print_help(NULL, e);

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MADE_BY "made by 'make completions' from the program's own tables"
+#define MADE_BY "made by 'make docs' from the program's own tables"
 
 static bool
 is_output(const struct option *o)

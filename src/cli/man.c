@@ -55,7 +55,7 @@ append_text(struct buffer *out, const char *s)
 static void
 append_header(struct buffer *out, const char *name, const char *title)
 {
-	buffer_append_text(out, ".\\\" Made by 'make man' from the program's own tables.\n.TH ");
+	buffer_append_text(out, ".\\\" Made by 'make docs' from the program's own tables.\n.TH ");
 	for (; *title != '\0'; title++) {
 		char upper = (char)toupper((unsigned char)*title);
 		append_escaped(out, text_span(&upper, 1));

@@ -53,7 +53,8 @@ append_topics(struct buffer *out, struct profile *profile)
 static void
 append_profiles(struct buffer *out, const struct profile *profile)
 {
-	char *parent = memory_format("%s/..", profile_directory(profile));
+	const char *own = profile_directory(profile);
+	char *parent = memory_strndup(own, (size_t)(strrchr(own, '/') - own));
 	DIR *d = opendir(parent);
 
 	for (struct dirent *entry; d != NULL && (entry = readdir(d)) != NULL;)
