@@ -1,0 +1,61 @@
+/*
+ * What both halves share: options, clock, error script, identity, directory; and how a half plugs in.
+ * A half opens its stores and listeners, adds its settings to the profile `emulator`, and reports its counts.
+ */
+#ifndef SFZB_EMULATOR_EMULATOR_H
+#define SFZB_EMULATOR_EMULATOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "emulator/faults.h"
+#include "emulator/tls.h"
+#include "emulator/web.h"
+
+struct emulator_options {
+	const char *directory; /* NULL: a private temporary one, removed at the end */
+	uint64_t seed;
+	double rate;	  /* events a second; 0: only what is asked for */
+	uint64_t events;  /* made at the start */
+	const char *objects; /* "Account,Contact,…"; NULL: all */
+	const char *faults_file;
+	uint16_t salesforce_port, databricks_port, pubsub_port, zerobus_port, admin_port; /* 0: any */
+	int64_t visibility_delay_ms; /* from a durable acknowledgement to visible in SQL */
+	int64_t retention_ms;	     /* of the bus */
+	int64_t token_lifetime_ms;
+	int64_t keepalive_ms; /* of Subscribe */
+	bool quiet;
+};
+
+struct emulator {
+	const struct emulator_options *options;
+	const struct clock *clock;
+	struct faults *faults;
+	struct tls_identity identity;
+	char *directory; /* exists, 0700; files of the halves live here */
+};
+
+/* One half (or the admin's share of one). Members but open and close may be NULL. */
+struct part {
+	const char *name;	   /* "salesforce", "databricks" */
+	const char *settings_file; /* in the profile: "databricks.json" */
+	/* Opens stores and listeners, makes `events`. NULL and the error on failure. */
+	void *(*open)(struct emulator *em, struct error *e);
+	/* Members of the settings file (main adds "emulator": true and "ca_file"). */
+	void (*settings)(void *part, struct json *settings);
+	/* One line each for people: "  catalog   https://localhost:…\n" */
+	void (*describe)(void *part, struct buffer *out);
+	/* Members for GET /state, under the part's name. Any thread. */
+	void (*report)(void *part, struct json *state);
+	/* Routes of its own on the admin listener; NULL-ended table, context is the part. */
+	const struct web_route *admin_routes;
+	void (*close)(void *part);
+};
+
+/* Kept across restarts in the directory: a text made once by make (e.g. a client secret), in file `name`. malloc'ed. */
+char *emulator_keep(struct emulator *em, const char *name, char *(*make)(void), struct error *e);
+
+#endif
