@@ -1,0 +1,62 @@
+/* What the files of the lakehouse share. */
+#ifndef SFZB_EMULATOR_LAKEHOUSE_PRIVATE_H
+#define SFZB_EMULATOR_LAKEHOUSE_PRIVATE_H
+
+#include <pthread.h>
+#include <sqlite3.h>
+
+#include "emulator/lakehouse.h"
+#include "emulator/lakehouse_sqlite.h"
+
+#define LAKEHOUSE_READERS 8
+
+/* Rows first … last, to be seen from visible_ms on. */
+struct pending_rows {
+	int64_t first, last, visible_ms;
+};
+
+struct table_state {
+	struct lake_table *table;
+	int64_t next_row;
+	struct pending_rows *pending; /* by time */
+	size_t pending_count, pending_capacity;
+};
+
+struct lakehouse {
+	struct lakehouse_options options;
+	char *path;
+	sqlite3 *db; /* the writer's; under write_lock */
+	pthread_mutex_t write_lock;
+
+	pthread_mutex_t lock; /* what follows; taken after write_lock */
+	struct table_state *tables;
+	size_t table_count, table_capacity;
+	struct lake_namespace *namespaces;
+	size_t namespace_count, namespace_capacity;
+	struct lake_grant *grants;
+	size_t grant_count, grant_capacity;
+	sqlite3 *readers[LAKEHOUSE_READERS];
+	size_t reader_count;
+	uint64_t version; /* of the last change */
+
+	pthread_mutex_t queue_lock;
+	pthread_cond_t queue_ready;
+	struct lake_append *first, **last;
+	bool closing;
+	pthread_t writer;
+	bool writer_runs;
+};
+
+/* With lock held. */
+struct table_state *lakehouse_state(struct lakehouse *l, struct lake_name name);
+struct table_state *lakehouse_state_by_id(struct lakehouse *l, int64_t id);
+struct lake_namespace *lakehouse_namespace(struct lakehouse *l, const char *catalog, const char *schema);
+
+/* ERR_UNAVAILABLE with SQLite's words. */
+int lakehouse_sqlite_error(sqlite3 *db, const char *doing, struct error *e);
+int lakehouse_execute(sqlite3 *db, const char *sql, struct error *e);
+struct json *lakehouse_definition(const struct lake_table *t);
+void *lakehouse_writer(void *lakehouse);
+void lakehouse_forget_pending(struct table_state *s, int64_t now_ms);
+
+#endif
