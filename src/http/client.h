@@ -83,6 +83,11 @@ int64_t http_response_date_ms(const struct http_response *r);
 
 /* "https://host/path" without user, query and fragment, for messages. Returns out. */
 char *http_url_for_people(char *out, size_t size, const char *url);
+/*
+ * What a person pasted → "https://host[:port]" in lower case, to be freed: a missing scheme is added, path, query and
+ * fragment are cut off. NULL and ERR_CONFIG when there is no host in it, or http:// to a real one.
+ */
+char *http_origin(const char *given, struct error *e);
 /* 127.0.0.0/8, ::1 (with or without brackets) or localhost. */
 bool http_host_is_loopback(const char *host);
 /* Appends "name=value" with '&' before all but the first; both percent-encoded. */

@@ -189,6 +189,50 @@ http_host_is_loopback(const char *host)
 	return inet_pton(AF_INET6, bare, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
+char *
+http_origin(const char *given, struct error *e)
+{
+	CURLU *u = curl_url();
+	char *scheme = NULL, *host = NULL, *port = NULL, *out = NULL;
+	char clean[300];
+	struct buffer b = BUFFER_INIT;
+
+	if (u == NULL)
+		abort();
+	given += strspn(given, " \t\n\r\"'");
+	text_clean(clean, sizeof(clean), text_of(given));
+	buffer_append(&b, given, strcspn(given, " \t\n\r\"'"));
+	if (curl_url_set(u, CURLUPART_URL, buffer_text(&b),
+		strstr(buffer_text(&b), "://") != NULL ? 0 : CURLU_DEFAULT_SCHEME) != CURLUE_OK ||
+	    curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
+	    curl_url_get(u, CURLUPART_HOST, &host, 0) != CURLUE_OK || host[0] == '\0') {
+		error_set(e, ERR_CONFIG, "\"%s\" is not a URL", clean);
+		error_hint(e, "a URL looks like https://host.example");
+		goto out;
+	}
+	if (strcmp(scheme, "https") != 0 &&
+	    (strcmp(scheme, "http") != 0 || !http_host_is_loopback(host))) {
+		error_set(e, ERR_CONFIG, "\"%s\": only https:// is spoken to a real host", clean);
+		error_hint(e, "write https://");
+		goto out;
+	}
+	for (char *c = host; *c != '\0'; c++)
+		*c = (char)tolower((unsigned char)*c);
+	if (curl_url_get(u, CURLUPART_PORT, &port, CURLU_NO_DEFAULT_PORT) != CURLUE_OK)
+		port = NULL;
+	buffer_clear(&b);
+	buffer_append_format(&b, "%s://%s%s%s", scheme, host, port != NULL ? ":" : "",
+	    port != NULL ? port : "");
+	out = buffer_detach(&b);
+out:
+	curl_free(scheme);
+	curl_free(host);
+	curl_free(port);
+	curl_url_cleanup(u);
+	buffer_release(&b);
+	return out;
+}
+
 void
 http_form_add(struct buffer *form, const char *name, struct text value)
 {

@@ -1,0 +1,405 @@
+#include "salesforce/session.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "salesforce/rest.h"
+
+struct salesforce_session {
+	struct salesforce_login login;
+	struct http_pool *pool;
+	struct profile *profile; /* where new tokens go; NULL: nowhere */
+	char *instance_url, *username;
+	char org_id[SALESFORCE_ID_SIZE], user_id[SALESFORCE_ID_SIZE];
+	pthread_mutex_t mutex;	 /* over token */
+	pthread_mutex_t renewal; /* one renewal at a time; the others find its result */
+	struct secret token;
+};
+
+const char *
+salesforce_session_org_id(const struct salesforce_session *s)
+{
+	return s->org_id;
+}
+
+const char *
+salesforce_session_user_id(const struct salesforce_session *s)
+{
+	return s->user_id;
+}
+
+const char *
+salesforce_session_username(const struct salesforce_session *s)
+{
+	return s->username != NULL ? s->username : "";
+}
+
+const char *
+salesforce_session_instance_url(const struct salesforce_session *s)
+{
+	return s->instance_url;
+}
+
+const char *
+salesforce_session_pubsub_endpoint(const struct salesforce_session *s)
+{
+	return s->login.pubsub_endpoint;
+}
+
+const char *
+salesforce_session_ca_file(const struct salesforce_session *s)
+{
+	return s->login.ca_file;
+}
+
+const struct salesforce_login *
+salesforce_session_login(const struct salesforce_session *s)
+{
+	return &s->login;
+}
+
+struct http_pool *
+salesforce_session_pool(struct salesforce_session *s)
+{
+	return s->pool;
+}
+
+void
+salesforce_session_interrupt(struct salesforce_session *s, bool on)
+{
+	http_pool_interrupt(s->pool, on);
+}
+
+void
+salesforce_session_token(struct salesforce_session *s, struct secret *out)
+{
+	pthread_mutex_lock(&s->mutex);
+	secret_copy(out, &s->token);
+	pthread_mutex_unlock(&s->mutex);
+}
+
+static void
+copy_login(struct salesforce_login *to, const struct salesforce_login *from)
+{
+	salesforce_login_init(to);
+	to->method = from->method;
+	to->login_url = memory_strdup(from->login_url);
+	to->instance_url = memory_strdup(from->instance_url);
+	to->client_id = memory_strdup(from->client_id);
+	to->username = memory_strdup(from->username);
+	to->private_key_file = memory_strdup(from->private_key_file);
+	to->pubsub_endpoint = memory_strdup(from->pubsub_endpoint);
+	to->ca_file = memory_strdup(from->ca_file);
+	secret_copy(&to->client_secret, &from->client_secret);
+	secret_copy(&to->password, &from->password);
+	secret_copy(&to->access_token, &from->access_token);
+	secret_copy(&to->refresh_token, &from->refresh_token);
+	secret_copy(&to->key_passphrase, &from->key_passphrase);
+	to->from_environment = from->from_environment;
+}
+
+/* A stored session counts only whole, and only for the host it was made for. */
+static bool
+use_stored(struct salesforce_session *s, const struct json *stored)
+{
+	const char *token = json_find_string(stored, "access_token");
+	const char *instance = json_find_string(stored, "instance_url");
+	const char *org = json_find_string(stored, "org_id");
+	const char *user = json_find_string(stored, "user_id");
+	const char *username = json_find_string(stored, "username");
+	const char *login_url = json_find_string(stored, "login_url");
+
+	if (token == NULL || instance == NULL || org == NULL || user == NULL ||
+	    strlen(org) >= SALESFORCE_ID_SIZE || strlen(user) >= SALESFORCE_ID_SIZE ||
+	    (login_url != NULL && strcmp(login_url, s->login.login_url) != 0))
+		return false;
+	secret_set(&s->token, text_of(token));
+	s->instance_url = memory_strdup(instance);
+	s->username = memory_strdup(username);
+	strcpy(s->org_id, org);
+	strcpy(s->user_id, user);
+	return true;
+}
+
+/* Takes what the login gave. The identity is taken once and must not change after. */
+static int
+take_token(struct salesforce_session *s, struct salesforce_token *t, struct error *e)
+{
+	if (s->org_id[0] != '\0' && t->org_id[0] != '\0' && strncmp(s->org_id, t->org_id, 15) != 0) {
+		error_set(e, ERR_CREDENTIALS, "the login now leads to organisation %s, the session was for %s",
+		    t->org_id, s->org_id);
+		return error_hint(e, "was a sandbox refreshed? its events are others now; log in again with 'sfzb login salesforce'");
+	}
+	if (s->instance_url == NULL) {
+		s->instance_url = memory_strdup(t->instance_url);
+	} else if (strcmp(s->instance_url, t->instance_url) != 0) {
+		error_set(e, ERR_UNAVAILABLE, "the organisation moved from %s to %s", s->instance_url,
+		    t->instance_url);
+		return error_hint(e, "start again, so that everything is asked of the new host");
+	}
+	if (s->org_id[0] == '\0')
+		strcpy(s->org_id, t->org_id);
+	if (s->user_id[0] == '\0')
+		strcpy(s->user_id, t->user_id);
+	if (s->username == NULL)
+		s->username = memory_strdup(t->username);
+	if (secret_is_set(&t->refresh_token))
+		secret_copy(&s->login.refresh_token, &t->refresh_token);
+	return 0;
+}
+
+static struct json *
+session_json(struct salesforce_session *s, const struct secret *token)
+{
+	struct json *j = json_object();
+
+	json_set_string(j, "access_token", secret_reveal(token));
+	json_set_string(j, "instance_url", s->instance_url);
+	json_set_string(j, "login_url", s->login.login_url);
+	json_set_string(j, "org_id", s->org_id);
+	json_set_string(j, "user_id", s->user_id);
+	if (s->username != NULL)
+		json_set_string(j, "username", s->username);
+	return j;
+}
+
+static int
+store(struct salesforce_session *s, struct profile *profile, const struct secret *token,
+    struct error *e)
+{
+	struct json *j = salesforce_login_settings(&s->login);
+	int rc;
+
+	json_set(j, "session", session_json(s, token));
+	rc = profile_store(profile, SALESFORCE_SETTINGS_FILE, j, e);
+	json_free(j);
+	return rc;
+}
+
+/* A session that cannot be stored still works; only a rotated refresh token would be lost with it. */
+static void
+store_quietly(struct salesforce_session *s, const struct secret *token)
+{
+	struct error e = ERROR_INIT;
+
+	if (s->profile != NULL && s->login.method != LOGIN_ACCESS_TOKEN &&
+	    store(s, s->profile, token, &e) < 0)
+		log_warn("salesforce", "the session is not stored: %s", e.text);
+}
+
+static int
+log_in(struct salesforce_session *s, struct error *e)
+{
+	struct salesforce_token token;
+	int rc = -1;
+
+	if (salesforce_login_request(&s->login, s->pool, &token, e) < 0)
+		return error_wrap(e, "cannot log in to Salesforce");
+	if (take_token(s, &token, e) == 0) {
+		store_quietly(s, &token.access_token);
+		pthread_mutex_lock(&s->mutex);
+		secret_move(&s->token, &token.access_token);
+		pthread_mutex_unlock(&s->mutex);
+		rc = 0;
+	}
+	salesforce_token_release(&token);
+	return rc;
+}
+
+/* For a token that came without its story: a given one, or an answer without `id`. */
+static int
+learn_identity(struct salesforce_session *s, struct error *e)
+{
+	struct salesforce_user user;
+
+	if (s->org_id[0] != '\0' && s->user_id[0] != '\0')
+		return 0;
+	if (salesforce_session_user(s, &user, e) < 0)
+		return error_wrap(e, "cannot log in to Salesforce");
+	snprintf(s->org_id, sizeof(s->org_id), "%s", user.org_id);
+	snprintf(s->user_id, sizeof(s->user_id), "%s", user.user_id);
+	if (s->username == NULL)
+		s->username = memory_strdup(user.username);
+	salesforce_user_release(&user);
+	return 0;
+}
+
+struct salesforce_session *
+salesforce_session_open(const struct salesforce_login *l, const struct profile *profile,
+    const struct salesforce_session_options *o, struct error *e)
+{
+	static const struct salesforce_session_options nothing;
+	struct salesforce_session *s = memory_zero(1, sizeof(*s));
+	struct http_pool_options pool = {.http = {.ca_file = l->ca_file}};
+	bool ready;
+
+	if (o == NULL)
+		o = &nothing;
+	pool.http.timeout_ms = o->timeout_ms;
+	pool.clock = o->clock;
+	pool.sleep = o->sleep;
+	pool.sleep_context = o->sleep_context;
+	pool.seed = o->seed;
+	s->pool = http_pool_new(&pool);
+	pthread_mutex_init(&s->mutex, NULL);
+	pthread_mutex_init(&s->renewal, NULL);
+	copy_login(&s->login, l);
+	/* a handle of its own: renewals come from another thread */
+	if (profile != NULL && !l->from_environment) {
+		s->profile = profile_open(profile_name(profile), e);
+		if (s->profile == NULL)
+			goto fail;
+	}
+	ready = !o->log_in_anew && use_stored(s, l->stored);
+	if (!ready && (log_in(s, e) < 0 || learn_identity(s, e) < 0))
+		goto fail;
+	return s;
+fail:
+	salesforce_session_free(s);
+	return NULL;
+}
+
+void
+salesforce_session_free(struct salesforce_session *s)
+{
+	if (s == NULL)
+		return;
+	salesforce_login_release(&s->login);
+	http_pool_free(s->pool);
+	profile_free(s->profile);
+	free(s->instance_url);
+	free(s->username);
+	secret_release(&s->token);
+	pthread_mutex_destroy(&s->mutex);
+	pthread_mutex_destroy(&s->renewal);
+	free(s);
+}
+
+int
+salesforce_session_renew(struct salesforce_session *s, const struct secret *refused, struct error *e)
+{
+	bool same;
+	int rc = 0;
+
+	pthread_mutex_lock(&s->renewal);
+	pthread_mutex_lock(&s->mutex);
+	same = secret_equal(&s->token, refused);
+	pthread_mutex_unlock(&s->mutex);
+	if (same && s->login.method == LOGIN_ACCESS_TOKEN) {
+		error_set(e, ERR_CREDENTIALS, "the Salesforce access token was refused, and it is all there is");
+		error_hint(e, "give a fresh one in SALESFORCE_ACCESS_TOKEN, or log in with 'sfzb login salesforce'");
+		rc = -1;
+	} else if (same) {
+		rc = log_in(s, e);
+		if (rc == 0)
+			log_info("salesforce", "logged in to %s again", s->instance_url);
+	}
+	pthread_mutex_unlock(&s->renewal);
+	return rc;
+}
+
+void
+salesforce_renewal_work(void *context)
+{
+	struct salesforce_renewal *r = context;
+
+	error_clear(&r->error);
+	r->result = salesforce_session_renew(r->session, &r->refused, &r->error);
+}
+
+static char *
+member(const struct json *j, const char *key)
+{
+	const char *value = json_find_string(j, key);
+
+	return memory_strdup(value != NULL ? value : "");
+}
+
+int
+salesforce_session_user(struct salesforce_session *s, struct salesforce_user *out, struct error *e)
+{
+	struct json *j;
+
+	memset(out, 0, sizeof(*out));
+	if (salesforce_rest_get(s, "/services/oauth2/userinfo", &j, e) < 0)
+		return -1;
+	out->org_id = member(j, "organization_id");
+	out->user_id = member(j, "user_id");
+	out->username = member(j, "preferred_username");
+	out->name = member(j, "name");
+	out->email = member(j, "email");
+	json_free(j);
+	if (out->org_id[0] == '\0' || out->user_id[0] == '\0') {
+		salesforce_user_release(out);
+		return error_set(e, ERR_REFUSED, "userinfo of %s names no organisation", s->instance_url);
+	}
+	return 0;
+}
+
+void
+salesforce_user_release(struct salesforce_user *u)
+{
+	free(u->org_id);
+	free(u->user_id);
+	free(u->username);
+	free(u->name);
+	free(u->email);
+	memset(u, 0, sizeof(*u));
+}
+
+int
+salesforce_session_store(struct salesforce_session *s, struct profile *profile, struct error *e)
+{
+	struct secret token = SECRET_INIT;
+	int rc;
+
+	salesforce_session_token(s, &token);
+	rc = store(s, profile, &token, e);
+	secret_release(&token);
+	return rc;
+}
+
+int
+salesforce_session_revoke(struct salesforce_session *s, struct error *e)
+{
+	char *url = memory_format("%s/services/oauth2/revoke", s->instance_url);
+	const struct http_header header = {"Content-Type", "application/x-www-form-urlencoded"};
+	struct secret token = SECRET_INIT;
+	struct buffer form = BUFFER_INIT;
+	struct http_request q = {.method = "POST", .url = url, .headers = &header, .header_count = 1,
+	    .is_secret = true, .is_last_word = true};
+	struct http_response r;
+	int rc = 0;
+
+	if (s->login.method == LOGIN_ACCESS_TOKEN)
+		goto out;
+	/* a refresh token takes its access tokens with it */
+	if (secret_is_set(&s->login.refresh_token))
+		secret_copy(&token, &s->login.refresh_token);
+	else
+		salesforce_session_token(s, &token);
+	http_form_add(&form, "token", text_of(secret_reveal(&token)));
+	q.body = buffer_span(&form);
+	http_response_init(&r);
+	rc = http_pool_perform(s->pool, &q, &r, e);
+	if (rc == 0 && r.status != 200 && strstr(r.body.len > 0 ? buffer_text(&r.body) : "", "invalid_token") == NULL)
+		rc = error_set(e, ERR_FAILED, "revoking the session at %s: %d %s", s->instance_url, r.status,
+		    http_status_words(r.status));
+	http_response_release(&r);
+	secret_wipe(form.data, form.capacity);
+out:
+	buffer_release(&form);
+	secret_release(&token);
+	free(url);
+	return rc;
+}
+
+int
+salesforce_session_forget(struct profile *profile, struct error *e)
+{
+	return profile_remove(profile, SALESFORCE_SETTINGS_FILE, e);
+}
