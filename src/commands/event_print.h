@@ -1,0 +1,21 @@
+/*
+ * An event as tail shows it: one line for people, one JSON object for programs. Field names are those of the
+ * table's columns.
+ */
+#ifndef SFZB_COMMANDS_EVENT_PRINT_H
+#define SFZB_COMMANDS_EVENT_PRINT_H
+
+#include "base/buffer.h"
+#include "stream/source.h"
+
+/*
+ * One JSON object, no newline. commit_number is a string: it needs more bits than the doubles of most JSON
+ * readers hold. changes: `record` holds only the changed and nulled fields.
+ */
+void event_print_json(struct buffer *out, const struct event *event, bool changes);
+/* One that could not be decoded: why, and its payload in base64. */
+void event_print_undecodable(struct buffer *out, const struct event *event, const struct error *why);
+/* Local time, entity, change, record ids, changed fields with their values; cut at columns (0: not at all). */
+void event_print_line(struct buffer *out, const struct event *event, size_t columns);
+
+#endif

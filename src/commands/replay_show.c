@@ -1,0 +1,137 @@
+/*
+ * The table and the JSON of `sfzb replay show`. Reads replay.db and nothing else.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/json_text.h"
+#include "cli/output.h"
+#include "cli/table.h"
+#include "commands/replay.h"
+
+struct show {
+	const char *topic, *table; /* NULL: every one */
+	bool json;
+	struct table *rows;
+	int64_t now_ms;
+	struct error *e;
+	int rc;
+};
+
+static const struct column columns[] = {
+	{"TOPIC", COLUMN_LEFT},
+	{"TABLE", COLUMN_LEFT},
+	{"REPLAY ID", COLUMN_LEFT},
+	{"EVENT OF", COLUMN_LEFT},
+	{"STORED", COLUMN_LEFT},
+	{"LEFT OF 72H", COLUMN_RIGHT},
+	{"IN FLIGHT", COLUMN_RIGHT},
+	{"ORG", COLUMN_LEFT},
+};
+
+/*
+ * The age that counts is the event's; a position of a keepalive has no event time and is as old as its store.
+ * Negative: the retention has passed it.
+ */
+static int64_t
+left_ms(const struct position *p, int64_t now_ms)
+{
+	int64_t from = p->event_ms > 0 ? p->event_ms : p->stored_ms;
+
+	return from + REPLAY_RETENTION_MS - now_ms;
+}
+
+static void
+add_row(struct table *t, const struct position_key *key, const struct position *p, int64_t now_ms)
+{
+	char hex[REPLAY_ID_TEXT_SIZE], time[CLOCK_TIME_SIZE], left[32];
+	int64_t remaining = left_ms(p, now_ms);
+
+	table_add(t, key->topic);
+	table_add(t, key->table);
+	if (p->kind == POSITION_EARLIEST)
+		table_add(t, "earliest");
+	else
+		table_add_format(t, "%s%s", p->kind == POSITION_AT ? "at " : "",
+		    replay_id_hex(hex, &p->replay_id));
+	table_add(t, p->event_ms > 0 ? clock_format_time(time, p->event_ms) : "");
+	table_add_format(t, "%s ago", clock_format_duration(left, sizeof(left), now_ms - p->stored_ms));
+	if (p->kind == POSITION_EARLIEST)
+		table_add(t, "");
+	else
+		table_add(t, remaining < 0 ? "passed" : clock_format_duration(left, sizeof(left), remaining));
+	if (p->in_flight > 0)
+		table_add_format(t, "up to %lld", (long long)p->in_flight);
+	else
+		table_add(t, "none");
+	table_add(t, key->org_id);
+}
+
+static int
+print_json(const struct position_key *key, const struct position *p, int64_t now_ms, struct error *e)
+{
+	static const char *const kinds[] = {
+		[POSITION_AFTER] = "after",
+		[POSITION_EARLIEST] = "earliest",
+		[POSITION_AT] = "at",
+	};
+	struct buffer b = BUFFER_INIT;
+	char hex[REPLAY_ID_TEXT_SIZE], time[CLOCK_TIME_SIZE];
+	int rc;
+
+	buffer_append_text(&b, "{\"org_id\":");
+	json_text_string(&b, text_of(key->org_id));
+	buffer_append_text(&b, ",\"topic\":");
+	json_text_string(&b, text_of(key->topic));
+	buffer_append_text(&b, ",\"table\":");
+	json_text_string(&b, text_of(key->table));
+	buffer_append_format(&b, ",\"position\":\"%s\",\"replay_id\":", kinds[p->kind]);
+	if (p->replay_id.len > 0)
+		buffer_append_format(&b, "\"%s\"", replay_id_hex(hex, &p->replay_id));
+	else
+		buffer_append_text(&b, "null");
+	if (p->event_ms > 0)
+		buffer_append_format(&b, ",\"event_time\":\"%s\"", clock_format_time(time, p->event_ms));
+	else
+		buffer_append_text(&b, ",\"event_time\":null");
+	buffer_append_format(&b, ",\"stored_time\":\"%s\",\"retention_left_ms\":%lld,\"in_flight\":%lld}",
+	    clock_format_time(time, p->stored_ms), (long long)left_ms(p, now_ms), (long long)p->in_flight);
+	rc = output_line(buffer_span(&b), e);
+	buffer_release(&b);
+	return rc;
+}
+
+static bool
+show_one(void *context, const struct position_key *key, const struct position *p)
+{
+	struct show *s = context;
+
+	if ((s->topic != NULL && strcmp(s->topic, key->topic) != 0) ||
+	    (s->table != NULL && strcmp(s->table, key->table) != 0))
+		return true;
+	if (s->json)
+		s->rc = print_json(key, p, s->now_ms, s->e);
+	else
+		add_row(s->rows, key, p, s->now_ms);
+	return s->rc == 0 && !output_gone();
+}
+
+int
+replay_show(struct positions *positions, const char *topic, const char *table, bool json,
+    struct error *e)
+{
+	struct show s = {.topic = topic, .table = table, .json = json, .e = e,
+		.now_ms = clock_wall_ms(&clock_system)};
+
+	s.rows = table_new(columns, sizeof(columns) / sizeof(columns[0]));
+	if (positions != NULL && positions_list(positions, show_one, &s, e) != 0)
+		s.rc = -1;
+	if (s.rc == 0 && !json && table_rows(s.rows) > 0)
+		s.rc = table_print(s.rows, e);
+	else if (s.rc == 0 && !json && output_is_terminal())
+		s.rc = output_line(text_of("no positions are stored"), e);
+	table_free(s.rows);
+	return s.rc;
+}
