@@ -25,11 +25,15 @@ struct channel_options {
 	const char *target;    /* "host:port"; a leading https:// is dropped, http:// means plaintext */
 	const char *ca_file;   /* NULL: SSL_CERT_FILE, else the system's roots */
 	bool plaintext;	       /* loopback only; refused otherwise */
-	int64_t keepalive_ms;  /* HTTP/2 PING interval while calls are open; 0: none; default 60000 */
-	const char *user_agent; /* "sfzb/1.0" */
+	int64_t keepalive_ms;  /* HTTP/2 PING interval while calls are open; 0: 60000; negative: none */
+	const char *user_agent; /* NULL: SFZB_USER_AGENT */
 };
 
-/* Connects lazily, with the first call. Fails on a malformed target or an unreadable CA file. */
+/*
+ * Connects lazily, with the first call. A call fails at once when the connection cannot be made; the next call
+ * tries anew, so whoever retries sets the pace. Fails on a malformed target, an unreadable CA file or a proxy setting
+ * that cannot be used.
+ */
 struct channel *channel_new(struct loop *l, const struct channel_options *o, struct error *e);
 void channel_free(struct channel *c); /* all its calls must have ended */
 const char *channel_target(const struct channel *c);
@@ -51,16 +55,32 @@ struct call_status {
 };
 
 /*
- * An error from a status: code by rpc_status_error_code, text "<what>: <STATUS NAME>: <message>", cleaned.
- * Vendors refine the code by their own tables. Returns -1 unless the status is OK.
+ * An error from a status: code by call_status_code, text "<what>: <STATUS NAME>: <message>", cleaned, with
+ * error-code and rpc id behind it; a hint where the connection is at fault. Vendors refine the code by their own tables. Returns -1 unless the status is OK.
  */
 int call_status_error(const struct call_status *s, const char *what, struct error *e);
+/* What kept a call from reaching a server, as far as gRPC's own texts tell. */
+enum call_failure {
+	CALL_FAILURE_NONE, /* reached one, or not known */
+	CALL_FAILURE_RESOLVE,
+	CALL_FAILURE_CONNECT, /* refused, unreachable, timed out */
+	CALL_FAILURE_TLS,
+	CALL_FAILURE_CERTIFICATE,
+	CALL_FAILURE_HOST_NAME,
+	CALL_FAILURE_PROXY,
+};
+enum call_failure call_status_failure(const struct call_status *s);
+/* The message in words for people, cleaned: what gRPC nests is cut to the reason. Returns out. */
+const char *call_status_reason(const struct call_status *s, char *out, size_t size);
 /* One table for all 17 codes: UNAVAILABLE → ERR_UNAVAILABLE, UNAUTHENTICATED → ERR_SESSION … */
 enum error_code call_status_code(int grpc_status);
 const char *call_status_name(int grpc_status); /* "UNAVAILABLE" */
 
 struct call_events {
-	/* One message; the bytes are borrowed for the call. Reading goes on when it returns, unless paused. */
+	/*
+	 * One message; the bytes are borrowed for the call. Reading goes on when it returns, unless paused.
+	 * None comes after call_cancel.
+	 */
 	void (*message)(void *context, struct text message);
 	/* The last send has been handed to the transport; call_send may be called again. May be NULL. */
 	void (*sent)(void *context);
@@ -74,7 +94,10 @@ struct call_events {
  */
 struct call *call_begin(struct channel *c, const char *method, const struct metadata *metadata,
     size_t metadata_count, int64_t deadline_ms, const struct call_events *events, void *context);
-/* Sends one message; consumes and clears *message. One at a time: false while the last is under way. */
+/*
+ * Sends one message; consumes *message (large ones without a copy) and leaves it empty. One at a time: false, and
+ * *message as it was, while the last is under way, after call_half_close and when the call is over.
+ */
 bool call_send(struct call *call, struct buffer *message);
 bool call_can_send(const struct call *call);
 /* Stops or resumes reading; a message already received is still delivered. Back-pressure of the transport. */

@@ -20,14 +20,20 @@ typedef void loop_function(void *context);
 
 /* Initialises gRPC too. Never fails. clock is borrowed. */
 struct loop *loop_new(const struct clock *clock);
-/* Every call must have ended and every channel been freed: reaps what is left and shuts gRPC down. */
+/*
+ * Every call must have ended, every channel and worker been freed. What was posted and has not run is dropped.
+ * Shuts gRPC down with the last loop.
+ */
 void loop_free(struct loop *l);
 const struct clock *loop_clock(const struct loop *l);
 
 /* Runs until loop_stop. */
 void loop_run(struct loop *l);
 void loop_stop(struct loop *l);
-/* Waits at most timeout_ms (-1: for ever) for one event and handles what is ready. false: nothing came. */
+/*
+ * Waits at most timeout_ms (-1: for ever) for one event and handles what is ready. false: nothing came. Not for use
+ * inside callbacks.
+ */
 bool loop_step(struct loop *l, int64_t timeout_ms);
 
 /* Runs f(context) on the loop's thread, in the order of posting. From any thread. */
@@ -47,8 +53,8 @@ bool loop_timer_is_running(const struct loop_timer *t);
 
 /*
  * Blocking work for a second thread: work runs there, done afterwards on the loop's thread. Jobs of
- * one worker run one at a time, in order. worker_free waits for the running job and runs the done
- * of none that has not begun.
+ * one worker run one at a time, in order. worker_free waits for the running job, calls done for what
+ * is finished, and drops the jobs that have not begun: neither their work nor their done is called.
  */
 struct worker;
 struct worker *worker_new(struct loop *l, const char *name);
@@ -59,7 +65,7 @@ void worker_submit(struct worker *w, loop_function *work, loop_function *done, v
  * Signals as loop callbacks. loop_signals_block must be called once, before any thread and before
  * loop_new, so that every thread inherits the mask; the handler then runs on the loop's thread.
  */
-void loop_signals_block(void); /* SIGINT SIGTERM SIGHUP SIGUSR1 */
+void loop_signals_block(void); /* SIGINT SIGTERM SIGHUP SIGUSR1; and ignores SIGPIPE */
 typedef void loop_signal_function(void *context, int signal_number);
 void loop_signals_handle(struct loop *l, loop_signal_function *f, void *context);
 
