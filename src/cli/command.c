@@ -14,8 +14,9 @@ const struct option common_options[] = {
 	OPTION_COUNT('v', "verbose", struct common_options, verbose,
 	    "say more; twice: every message on the wire, by name and size"),
 	OPTION_STRING(0, "cacert", struct common_options, ca_file, "<file>", NULL,
-	    "trust the certificate authorities in this PEM file, instead of the system's",
-	    .environment = "SSL_CERT_FILE", .complete = COMPLETE_FILE),
+	    "trust the authorities in this PEM file (default: what the profile says, SSL_CERT_FILE, the "
+	    "system's)",
+	    .complete = COMPLETE_FILE),
 	OPTION_CHOICE(0, "color", struct common_options, color, "auto|always|never", "auto",
 	    "colour on a terminal; NO_COLOR in the environment means never"),
 	OPTION_CHOICE(0, "log-format", struct common_options, log_format, "text|json", "text",

@@ -16,6 +16,7 @@ const struct help_variable help_variables[] = {
 	{"DATABRICKS_HOST, DATABRICKS_CLIENT_ID, DATABRICKS_CLIENT_SECRET, DATABRICKS_TOKEN, "
 	 "DATABRICKS_WAREHOUSE_ID, DATABRICKS_WORKSPACE_ID, DATABRICKS_INGEST_ENDPOINT",
 	    "the Databricks login, in place of the stored one"},
+	{"SSL_CERT_FILE", "PEM file of the authorities to trust, when neither --cacert nor the profile names one"},
 	{"https_proxy, no_proxy, grpc_proxy", "proxies, as curl and gRPC programs read them"},
 	{"NO_COLOR", "no colour, whatever the terminal can do"},
 	{NULL, NULL},

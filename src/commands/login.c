@@ -1,0 +1,244 @@
+/*
+ * sfzb login - store a session for one side or both, or say what is stored.
+ *
+ * A secret comes from the environment, from a question without echo or from standard input; never from
+ * the command line, where every process could read it. Nothing is stored before it was tried.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "cli/output.h"
+#include "cli/terminal.h"
+#include "commands/list.h"
+#include "commands/login.h"
+
+static const struct option options[] = {
+	OPTION_STRING(0, "method", struct login_options, method, "<method>", NULL,
+	    "how to log in: to Salesforce by client-credentials, jwt, password, soap or access-token (default: "
+	    "what the given values are enough for)",
+	    .choices = "client-credentials|jwt|password|soap|access-token", .complete = COMPLETE_WORDS),
+	OPTION_STRING(0, "host", struct login_options, host, "<url>", NULL,
+	    "My Domain URL of the org, or URL of the workspace"),
+	OPTION_STRING(0, "client-id", struct login_options, client_id, "<id>", NULL,
+	    "consumer key of the Salesforce app, or id of the service principal"),
+	OPTION_STRING(0, "username", struct login_options, username, "<name>", NULL,
+	    "Salesforce user, for jwt and password"),
+	OPTION_STRING(0, "key-file", struct login_options, key_file, "<file>", NULL,
+	    "private key (PEM) for jwt", .complete = COMPLETE_FILE),
+	OPTION_STRING(0, "endpoint", struct login_options, endpoint, "<host:port>", NULL,
+	    "Pub/Sub API or Zerobus ingest endpoint, where the usual one does not hold"),
+	OPTION_FLAG(0, "stdin", struct login_options, from_stdin,
+	    "read the secret (client secret, password, passphrase or token) from standard input"),
+	OPTION_FLAG(0, "status", struct login_options, status, "show what is stored; asks no server"),
+	OPTION_FLAG(0, "check", struct login_options, check, "try what is stored"),
+	OPTION_END,
+};
+
+void
+login_state_release(struct login_state *s)
+{
+	free(s->method);
+	free(s->host);
+	free(s->user);
+	free(s->organisation);
+	free(s->checked);
+	*s = (struct login_state){.side = NULL};
+}
+
+int
+login_read_stdin(struct secret *out, struct error *e)
+{
+	char *bytes = memory_alloc(LIMIT_TOKEN_BYTES + 2);
+	size_t len = 0;
+	int rc = -1;
+
+	while (len < LIMIT_TOKEN_BYTES + 2) {
+		ssize_t n = read(STDIN_FILENO, bytes + len, LIMIT_TOKEN_BYTES + 2 - len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			error_set_errno(e, ERR_USAGE, errno, "cannot read the secret from standard input");
+			goto out;
+		}
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	if (len > 0 && bytes[len - 1] == '\n')
+		len--;
+	if (len > 0 && bytes[len - 1] == '\r')
+		len--;
+	if (len == 0) {
+		error_set(e, ERR_USAGE, "standard input holds no secret");
+		goto out;
+	}
+	if (len > LIMIT_TOKEN_BYTES || memchr(bytes, '\n', len) != NULL || memchr(bytes, '\0', len) != NULL) {
+		error_set(e, ERR_USAGE, "standard input holds more than one line, or one over %d bytes",
+		    LIMIT_TOKEN_BYTES);
+		goto out;
+	}
+	secret_set(out, text_span(bytes, len));
+	rc = 0;
+out:
+	secret_wipe(bytes, LIMIT_TOKEN_BYTES + 2);
+	free(bytes);
+	return rc;
+}
+
+int
+login_ask(char **text, const char *question, const char *fallback, struct error *e)
+{
+	if (*text != NULL)
+		return 0;
+	return terminal_ask(question, fallback, text, e);
+}
+
+int
+login_ask_secret(struct secret *s, const char *question, struct error *e)
+{
+	if (secret_is_set(s))
+		return 0;
+	return terminal_ask_secret(question, s, e);
+}
+
+static void
+state_json(struct buffer *out, const struct login_state *s)
+{
+	struct json *j = json_object();
+
+	json_set_string(j, "side", s->side);
+	json_set_string(j, "source", !s->known ? NULL : s->from_environment ? "environment" : "profile");
+	json_set_string(j, "method", s->method);
+	json_set_string(j, "host", s->host);
+	json_set_string(j, "user", s->user);
+	json_set_string(j, "organisation", s->organisation);
+	if (s->checked != NULL)
+		json_set_string(j, "checked", s->checked);
+	json_write(out, j, false);
+	json_free(j);
+}
+
+static int
+print_states(const struct app *app, const struct login_state *states, size_t count, struct error *e)
+{
+	static const struct column columns[] = {{"SIDE", COLUMN_LEFT}, {"LOGIN", COLUMN_LEFT},
+		{"METHOD", COLUMN_LEFT}, {"HOST", COLUMN_LEFT}, {"USER", COLUMN_LEFT}, {"ID", COLUMN_LEFT}};
+	struct table *t = table_new(columns, sizeof(columns) / sizeof(columns[0]));
+	int rc = 0;
+
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		const struct login_state *s = &states[i];
+
+		if (app_outputs(app, "json")) {
+			struct buffer b = BUFFER_INIT;
+
+			state_json(&b, s);
+			rc = output_line(buffer_span(&b), e);
+			buffer_release(&b);
+			continue;
+		}
+		table_add(t, s->side);
+		table_add(t, s->checked != NULL	      ? s->checked
+			: !s->known	      ? "none"
+			: s->from_environment ? "in the environment"
+					      : "stored");
+		table_add(t, s->method);
+		table_add(t, s->host);
+		table_add(t, s->user);
+		table_add(t, s->organisation);
+	}
+	if (rc == 0 && table_rows(t) > 0)
+		rc = table_print(t, e);
+	table_free(t);
+	return rc;
+}
+
+struct side {
+	const char *name;
+	int (*log_in)(struct app *, const struct login_options *, struct login_state *, struct error *);
+	int (*state)(struct app *, bool, struct login_state *, struct error *);
+};
+static const struct side sides[] = {
+	{"salesforce", login_salesforce, login_salesforce_state},
+};
+#define SIDES (sizeof(sides) / sizeof(sides[0]))
+
+static int
+log_in_one(struct app *app, const struct login_options *o, const struct side *side,
+    struct login_state *state, struct error *e)
+{
+	if (o->status || o->check)
+		return side->state(app, o->check, state, e);
+	if (side->log_in(app, o, state, e) != 0)
+		return -1;
+	log_info("login", "logged in to %s at %s%s%s; stored in profile '%s'", side->name, state->host,
+	    state->user != NULL && state->user[0] != '\0' ? " as " : "",
+	    state->user != NULL ? state->user : "", profile_name(app->profile));
+	return 0;
+}
+
+static int
+run(struct app *app, const void *given, int argc, char **argv, struct error *e)
+{
+	const struct login_options *o = given;
+	struct login_state states[SIDES] = {{.side = NULL}};
+	size_t count = 0;
+	int rc = -1;
+
+	if (argc == 0 && o->from_stdin) {
+		error_set(e, ERR_USAGE, "option '--stdin' needs to know which side the secret is for");
+		return error_hint(e, "write 'sfzb login salesforce --stdin' or 'sfzb login databricks --stdin'");
+	}
+	for (size_t i = 0; i < SIDES; i++) {
+		if (argc > 0 && strcmp(argv[0], sides[i].name) != 0)
+			continue;
+		if (log_in_one(app, o, &sides[i], &states[count++], e) != 0)
+			goto out;
+	}
+	if (count == 0) {
+		error_set(e, ERR_USAGE, "there is nothing to log in to by the name '%s'", argv[0]);
+		error_hint(e, "write salesforce or databricks");
+		goto out;
+	}
+	rc = o->status || o->check || app_outputs(app, "json") ? print_states(app, states, count, e) : 0;
+out:
+	for (size_t i = 0; i < SIDES; i++)
+		login_state_release(&states[i]);
+	return rc;
+}
+
+static const struct command_example examples[] = {
+	{"sfzb login salesforce", "asks for what it needs"},
+	{"sfzb login salesforce --host acme.my.salesforce.com --client-id 3MVG9... --stdin <secret-file", NULL},
+	{"sfzb login --check", "try what is stored"},
+	{NULL, NULL},
+};
+
+const struct command command_login = {
+	.name = "login",
+	.summary = "store a session for one side or both",
+	.arguments = "[salesforce|databricks]",
+	.description =
+	    "Logs in and stores the session in the profile, where every other command finds it. Values come from options, "
+	    "from the environment variables of both ecosystems, and from questions where standard input is a terminal. "
+	    "Secrets are never taken from the command line: they come from the environment, from a question "
+	    "without echo, or with --stdin from standard input.\n\n"
+	    "A container needs no login at all: the same environment variables work for every command.",
+	.examples = examples,
+	.options = options,
+	.options_size = sizeof(struct login_options),
+	.outputs = "table|json",
+	.piped_output = "json",
+	.needs = NEEDS_PROFILE,
+	.max_operands = 1,
+	.operand = COMPLETE_WORDS,
+	.operand_words = "salesforce|databricks",
+	.run = run,
+};

@@ -1,0 +1,40 @@
+/*
+ * The two sides of `sfzb login`. Private to that command and to logout.
+ */
+#ifndef SFZB_COMMANDS_LOGIN_H
+#define SFZB_COMMANDS_LOGIN_H
+
+#include <stdbool.h>
+
+#include "base/secret.h"
+#include "cli/table.h"
+#include "commands/app.h"
+
+struct login_options {
+	const char *method, *host, *client_id, *username, *key_file, *endpoint, *warehouse;
+	bool from_stdin, status, check;
+};
+
+/* What is known of one side; texts are malloc'ed or NULL. */
+struct login_state {
+	const char *side; /* "salesforce" */
+	bool known;	  /* there is a login at all */
+	bool from_environment;
+	char *method, *host, *user, *organisation, *checked;
+};
+void login_state_release(struct login_state *s);
+
+/* The first line of standard input, without its newline. */
+int login_read_stdin(struct secret *out, struct error *e);
+/* Asks for *text on the terminal unless it is set. */
+int login_ask(char **text, const char *question, const char *fallback, struct error *e);
+int login_ask_secret(struct secret *s, const char *question, struct error *e);
+
+/* Each logs in, stores the session in the profile and fills *state. */
+int login_salesforce(struct app *app, const struct login_options *o, struct login_state *state,
+    struct error *e);
+/* What is stored or in the environment; check: tries it. */
+int login_salesforce_state(struct app *app, bool check, struct login_state *state, struct error *e);
+int logout_salesforce(struct app *app, bool *was_known, struct error *e);
+
+#endif
