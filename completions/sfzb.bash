@@ -5,7 +5,7 @@ _sfzb_names() {
 }
 
 _sfzb() {
-	local cur prev command='' profile='' i word commands='emulator help'
+	local cur prev command='' profile='' i word commands='login logout emulator help'
 	COMPREPLY=()
 	cur=${COMP_WORDS[COMP_CWORD]}
 	prev=${COMP_WORDS[COMP_CWORD - 1]}
@@ -21,6 +21,22 @@ _sfzb() {
 		esac
 	done
 	case "$command $prev" in
+	'login --method') COMPREPLY=($(compgen -W 'client-credentials jwt password soap access-token' -- "$cur")); return ;;
+	'login --host') :; return ;;
+	'login --client-id') :; return ;;
+	'login --username') :; return ;;
+	'login --key-file') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	'login --endpoint') :; return ;;
+	'login --profile') _sfzb_names profiles; return ;;
+	'login --output' | 'login -o') COMPREPLY=($(compgen -W 'table json' -- "$cur")); return ;;
+	'login --cacert') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	'login --color') COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+	'login --log-format') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
+	'logout --profile') _sfzb_names profiles; return ;;
+	'logout --output' | 'logout -o') COMPREPLY=($(compgen -W 'text' -- "$cur")); return ;;
+	'logout --cacert') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	'logout --color') COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+	'logout --log-format') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
 	'help --completion') COMPREPLY=($(compgen -W 'bash zsh fish' -- "$cur")); return ;;
 	'help --names') COMPREPLY=($(compgen -W 'topics profiles commands' -- "$cur")); return ;;
 	'help --profile') _sfzb_names profiles; return ;;
@@ -39,6 +55,18 @@ _sfzb() {
 			COMPREPLY=($(compgen -W '--version --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
 		else
 			COMPREPLY=($(compgen -W "$commands" -- "$cur"))
+		fi ;;
+	login)
+		if [[ $cur == -* ]]; then
+			COMPREPLY=($(compgen -W ' --method --host --client-id --username --key-file --endpoint --stdin --status --check --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
+		else
+			COMPREPLY=($(compgen -W 'salesforce databricks' -- "$cur"))
+		fi ;;
+	logout)
+		if [[ $cur == -* ]]; then
+			COMPREPLY=($(compgen -W ' --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
+		else
+			COMPREPLY=($(compgen -W 'salesforce databricks' -- "$cur"))
 		fi ;;
 	help)
 		if [[ $cur == -* ]]; then

@@ -20,6 +20,31 @@ choose_output(const struct command *command, const struct common_options *common
 }
 
 int
+app_open_salesforce(struct app *app, struct error *e)
+{
+	struct salesforce_given given = {.ca_file = app->common->ca_file};
+	struct salesforce_login login;
+
+	if (app->salesforce != NULL)
+		return 0;
+	if (salesforce_login_load(&login, &given, app->profile, e) != 0)
+		return -1;
+	app->salesforce = salesforce_session_open(&login, app->profile, NULL, e);
+	salesforce_login_release(&login);
+	return app->salesforce != NULL ? 0 : -1;
+}
+
+void
+app_open_loop(struct app *app)
+{
+	if (app->loop != NULL)
+		return;
+	loop_signals_block();
+	app->loop = loop_new(&clock_system);
+	app->worker = worker_new(app->loop, "session");
+}
+
+int
 app_open(struct app *app, const struct command *command, const struct common_options *common,
     struct error *e)
 {
@@ -30,12 +55,24 @@ app_open(struct app *app, const struct command *command, const struct common_opt
 		if (app->profile == NULL)
 			return -1;
 	}
+	if ((command->needs & NEEDS_SALESFORCE) && app_open_salesforce(app, e) != 0)
+		return -1;
+	if (command->needs & NEEDS_LOOP)
+		app_open_loop(app);
 	return 0;
 }
 
 void
 app_close(struct app *app)
 {
+	/* a job of the worker may be asking the server: it need not wait for the answer any more */
+	if (app->salesforce != NULL)
+		salesforce_session_interrupt(app->salesforce, true);
+	if (app->worker != NULL)
+		worker_free(app->worker);
+	if (app->loop != NULL)
+		loop_free(app->loop);
+	salesforce_session_free(app->salesforce);
 	profile_free(app->profile);
 	free(app->output);
 	*app = (struct app){.command = NULL};

@@ -7,6 +7,8 @@
 #include "cli/command.h"
 
 #define COMMANDS(X)                                                                                \
+	X(login)                                                                                   \
+	X(logout)                                                                                  \
 	X(emulator)                                                                                \
 	X(help)
 
