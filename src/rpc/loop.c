@@ -287,6 +287,8 @@ loop_new(const struct clock *clock)
 {
 	struct loop *l = memory_zero(1, sizeof(*l));
 
+	/* names are looked up as curl looks them up, by the system's resolver, and not by c-ares, which leaks */
+	setenv("GRPC_DNS_RESOLVER", "native", 0);
 	if (getenv("GRPC_VERBOSITY") == NULL)
 		gpr_set_log_function(log_from_grpc);
 	grpc_init();
