@@ -1,0 +1,76 @@
+/*
+ * What a Databricks connection is made of and where it comes from: the command line (never a secret), then
+ * the environment, then databricks.json of the profile, then ~/.databrickscfg with the rules of the
+ * vendor's own tools (wire/databricks-http.md §4). Credentials in the environment set those of the
+ * profile aside.
+ *
+ * databricks.json: {"host", "client_id", "client_secret", "token", "auth_type", "warehouse_id", "ingest_endpoint",
+ * "workspace_id", "region", "cloud", "account_id", "config_profile", "config_file", "ca_file"}, all strings.
+ */
+#ifndef SFZB_DATABRICKS_CONFIG_H
+#define SFZB_DATABRICKS_CONFIG_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/secret.h"
+#include "databricks/host.h"
+#include "profile/profile.h"
+
+#define DATABRICKS_SETTINGS_FILE "databricks.json"
+
+enum databricks_method {
+	DATABRICKS_NONE,
+	DATABRICKS_M2M,	  /* "oauth-m2m": client id and secret of a service principal */
+	DATABRICKS_TOKEN, /* "pat": a personal access token; SQL and catalog, not Zerobus */
+};
+
+/* Values of the command line; NULL where not given. */
+struct databricks_given {
+	const char *host, *client_id, *warehouse, *ingest_endpoint, *workspace_id, *region;
+	const char *config_profile, *config_file, *auth_type, *ca_file;
+};
+
+struct databricks_config {
+	enum databricks_method method;
+	struct databricks_host host;
+	struct databricks_endpoint ingest;    /* target "" when it is not known yet */
+	char workspace_id[WORKSPACE_ID_SIZE]; /* by endpoint, host or setting; "" */
+	char warehouse_id[WAREHOUSE_ID_SIZE]; /* "" when none is configured */
+	char region[REGION_SIZE];
+	char *client_id, *account_id, *ca_file;
+	struct secret client_secret, token;
+	bool from_environment; /* the credentials are */
+	char source[300];      /* of the credentials: "environment", "profile default", "~/.databrickscfg [DEFAULT]" */
+};
+
+void databricks_config_init(struct databricks_config *c);
+void databricks_config_release(struct databricks_config *c);
+void databricks_config_copy(struct databricks_config *to, const struct databricks_config *from);
+
+/*
+ * Gathers and checks. ERR_NOT_LOGGED_IN when there is no host or no credentials at all, ERR_CONFIG when something is
+ * malformed, incomplete, or of two kinds. profile NULL: its file is not read. No network.
+ */
+int databricks_config_load(struct databricks_config *c, const struct databricks_given *given,
+    struct profile *profile, struct error *e);
+/* As settings for databricks_config_store; secrets included. */
+struct json *databricks_config_settings(const struct databricks_config *c);
+int databricks_config_store(const struct databricks_config *c, struct profile *profile, struct error *e);
+/* Removes what the profile holds of Databricks. */
+int databricks_config_forget(struct profile *profile, struct error *e);
+
+/* The Zerobus endpoint, worked out when not given. ERR_CONFIG says what it lacks. */
+int databricks_config_need_ingest(struct databricks_config *c, struct error *e);
+/* "oauth-m2m", "pat", "" */
+const char *databricks_method_name(enum databricks_method m);
+
+/*
+ * One profile of a .databrickscfg, as an object of strings. name NULL: [__settings__] default_profile, else [DEFAULT],
+ * and *out is NULL when that is missing or empty; a named one missing or empty is ERR_CONFIG. *used (to be freed): its name.
+ */
+int databricks_cfg_parse(struct text file, const char *name, struct json **out, char **used,
+    struct error *e);
+
+#endif
