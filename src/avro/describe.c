@@ -178,6 +178,33 @@ struct diff {
 	size_t depth, count;
 };
 
+/* "+SNAPSHOT": the symbols that are only in a, each with the sign before it. */
+static void
+append_other_symbols(struct buffer *out, const char *sign, const struct avro_type *a, const struct avro_type *b)
+{
+	for (size_t i = 0; i < a->count; i++) {
+		size_t k = 0;
+
+		while (k < b->count && !text_equal(a->symbols[i], b->symbols[k]))
+			k++;
+		if (k < b->count)
+			continue;
+		buffer_append_text(out, sign);
+		append_clean(out, a->symbols[i]);
+	}
+}
+
+static void
+append_symbol_change(struct buffer *out, const struct avro_field *before, const struct avro_field *now)
+{
+	const struct avro_type *p = inner_named(before->type), *q = inner_named(now->type);
+
+	if (p == NULL || q == NULL || p->kind != AVRO_KIND_ENUM || q->kind != AVRO_KIND_ENUM)
+		return;
+	append_other_symbols(out, " -", p, q);
+	append_other_symbols(out, " +", q, p);
+}
+
 static void
 append_change(struct diff *d, char sign, const char *path, const struct avro_field *before,
     const struct avro_field *now)
@@ -197,6 +224,8 @@ append_change(struct diff *d, char sign, const char *path, const struct avro_fie
 			append_clean(d->out, both[i]->doc);
 		}
 	}
+	if (before != NULL && now != NULL)
+		append_symbol_change(d->out, before, now);
 	buffer_append_byte(d->out, '\n');
 	d->count++;
 }

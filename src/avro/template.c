@@ -6,7 +6,7 @@
 #include "base/json_text.h"
 
 /* Deeper than this a recursive type is left null or empty. */
-#define SAMPLE_DEPTH 6
+#define SAMPLE_DEPTH 3
 #define SAMPLE_BYTES 65536
 
 /* What stands for a value of Salesforce's own types, which only the doc of a field tells ("Data:DateTime:00N…"). */

@@ -8,6 +8,23 @@
 
 #include "base/limits.h"
 
+/*
+ * Eight bytes at once: none below 0x20, none a quote or a backslash. Subtracting one (0x20) from each byte borrows into
+ * its top bit just where the byte was 0 (below 0x20); a borrow from a neighbour only ever says no too often.
+ */
+static inline bool
+nothing_to_escape(const unsigned char *p)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), tops = UINT64_C(0x8080808080808080);
+	uint64_t word, quote, backslash;
+
+	memcpy(&word, p, 8);
+	quote = word ^ ones * '"';
+	backslash = word ^ ones * '\\';
+	return ((((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) |
+	    ((backslash - ones) & ~backslash)) & tops) == 0;
+}
+
 void
 json_text_string(struct buffer *out, struct text s)
 {
@@ -20,6 +37,8 @@ json_text_string(struct buffer *out, struct text s)
 	for (size_t i = 0; i < s.len; i++) {
 		char escape;
 
+		while (s.len - i > 8 && nothing_to_escape(p + i))
+			i += 8;
 		if (p[i] >= 0x20 && p[i] != '"' && p[i] != '\\')
 			continue;
 		buffer_append(out, p + run, i - run);
@@ -63,6 +82,44 @@ json_text_int64(struct buffer *out, int64_t v)
 	buffer_append(out, digits + n, sizeof(digits) - n);
 }
 
+/*
+ * Most doubles in events are decimals of few digits. Where v * 10^k is near an integer r below 10^15 and r / 10^k
+ * is v, r with k decimals is the shortest form: both are exact doubles, so the quotient is rounded just as strtod rounds the
+ * text, and no two decimals of up to 15 digits read as the same double. k starts at 1: the caller has written integers.
+ */
+static bool
+append_decimal(struct buffer *out, double v)
+{
+	static const double powers[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11};
+	double magnitude = fabs(v);
+	char digits[24];
+	size_t n = sizeof(digits);
+
+	if (!(magnitude >= 1e-4 && magnitude < 1e14))
+		return false;
+	for (size_t k = 1; k < sizeof(powers) / sizeof(powers[0]); k++) {
+		double scaled = magnitude * powers[k];
+		uint64_t r;
+
+		if (scaled >= 1e15)
+			return false;
+		r = (uint64_t)(scaled + 0.5);
+		if ((double)r / powers[k] != magnitude)
+			continue;
+		for (size_t i = 0; i <= k || r > 0; i++) {
+			if (i == k)
+				digits[--n] = '.';
+			digits[--n] = (char)('0' + r % 10);
+			r /= 10;
+		}
+		if (v < 0)
+			digits[--n] = '-';
+		buffer_append(out, digits + n, sizeof(digits) - n);
+		return true;
+	}
+	return false;
+}
+
 void
 json_text_double(struct buffer *out, double v)
 {
@@ -81,6 +138,8 @@ json_text_double(struct buffer *out, double v)
 		buffer_append(out, ".0", 2);
 		return;
 	}
+	if (append_decimal(out, v))
+		return;
 	/* 15 digits always read back as written, so %g's shortest form of them is the shortest there is;
 	 * denormals have fewer digits to begin with */
 	for (int precision = fabs(v) < 0x1p-1022 ? 1 : 15; precision <= 17; precision++) {

@@ -367,6 +367,7 @@ test_diff(void **state)
 	assert_int_equal(out.len, 0);
 	assert_true(avro_describe_diff(before, now, &out) > 0);
 	assert_non_null(strstr(buffer_text(&out), "- BillingAddress.Xyz  string, null\n"));
+	assert_non_null(strstr(buffer_text(&out), "ChangeType, required +SNAPSHOT\n"));
 	assert_non_null(strstr(buffer_text(&out), "- Name.MiddleName  string, null\n"));
 	buffer_release(&out);
 	avro_schema_unref(before);
