@@ -129,12 +129,12 @@ avro_texts_release(struct avro_texts *t)
 }
 
 static bool
-read_texts(struct avro_cursor *c, struct avro_value *v, struct avro_texts *texts)
+read_texts(struct avro_cursor *c, struct avro_item *v, struct avro_texts *texts)
 {
 	size_t end, at;
 	uint64_t count;
 
-	v->kind = AVRO_VALUE_TEXTS;
+	v->kind = AVRO_ITEM_TEXTS;
 	for (;;) {
 		at = c->at;
 		if (!run_block_head(c, 1, &count, &end))
@@ -156,26 +156,26 @@ read_texts(struct avro_cursor *c, struct avro_value *v, struct avro_texts *texts
 }
 
 static bool
-read_value(struct avro_cursor *c, const struct step *s, struct avro_value *v, struct avro_texts *texts)
+read_value(struct avro_cursor *c, const struct step *s, struct avro_item *v, struct avro_texts *texts)
 {
 	size_t index;
 	bool null;
 
-	*v = (struct avro_value){0};
+	*v = (struct avro_item){0};
 	s = run_choose(c, s, &null);
 	if (s == NULL)
 		return false;
 	if (null)
 		return true;
 	switch ((enum avro_kind)s->op) {
-	case AVRO_KIND_BOOLEAN: v->kind = AVRO_VALUE_NUMBER; return run_boolean(c, &v->number);
-	case AVRO_KIND_INT: v->kind = AVRO_VALUE_NUMBER; return run_int(c, &v->number);
-	case AVRO_KIND_LONG: v->kind = AVRO_VALUE_NUMBER; return run_long(c, &v->number);
-	case AVRO_KIND_STRING: v->kind = AVRO_VALUE_TEXT; return run_string(c, &v->text);
+	case AVRO_KIND_BOOLEAN: v->kind = AVRO_ITEM_NUMBER; return run_boolean(c, &v->number);
+	case AVRO_KIND_INT: v->kind = AVRO_ITEM_NUMBER; return run_int(c, &v->number);
+	case AVRO_KIND_LONG: v->kind = AVRO_ITEM_NUMBER; return run_long(c, &v->number);
+	case AVRO_KIND_STRING: v->kind = AVRO_ITEM_TEXT; return run_string(c, &v->text);
 	case AVRO_KIND_ENUM:
 		if (!run_index(c, s->count, "enum index %lld of %lld symbols", &index))
 			return false;
-		v->kind = AVRO_VALUE_TEXT;
+		v->kind = AVRO_ITEM_TEXT;
 		v->text = s->type->symbols[index];
 		return true;
 	case AVRO_KIND_ARRAY:
@@ -188,10 +188,10 @@ read_value(struct avro_cursor *c, const struct step *s, struct avro_value *v, st
 
 /* The lists were read one behind the other; now that the array no longer moves they get their pointers. */
 static void
-set_lists(struct avro_value *values, size_t n, const struct avro_texts *texts, size_t at)
+set_lists(struct avro_item *values, size_t n, const struct avro_texts *texts, size_t at)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (values[i].kind != AVRO_VALUE_TEXTS)
+		if (values[i].kind != AVRO_ITEM_TEXTS)
 			continue;
 		values[i].texts.items = texts->items + at;
 		at += values[i].texts.count;
@@ -199,7 +199,7 @@ set_lists(struct avro_value *values, size_t n, const struct avro_texts *texts, s
 }
 
 int
-avro_cursor_record(struct avro_cursor *c, size_t field, struct avro_value *values, bool *present,
+avro_cursor_record(struct avro_cursor *c, size_t field, struct avro_item *values, bool *present,
     struct avro_texts *texts, struct error *e)
 {
 	const struct step *root = c->decoder->steps, *s;
@@ -230,7 +230,7 @@ bad:
 }
 
 int
-avro_cursor_value(struct avro_cursor *c, size_t field, struct avro_value *v, struct avro_texts *texts,
+avro_cursor_value(struct avro_cursor *c, size_t field, struct avro_item *v, struct avro_texts *texts,
     struct error *e)
 {
 	const struct step *root = c->decoder->steps;

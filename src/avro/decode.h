@@ -72,15 +72,15 @@ void avro_cursor_key(const struct avro_cursor *c, size_t field, struct buffer *o
 int avro_cursor_children(const struct avro_cursor *c, size_t field, size_t at, const uint8_t *wanted,
     struct buffer *out, struct error *e);
 
-/* One value, read without JSON. What the schema has in another shape than these is skipped: AVRO_VALUE_NONE. */
-enum avro_value_kind {
-	AVRO_VALUE_NONE,
-	AVRO_VALUE_NUMBER, /* boolean, int, long */
-	AVRO_VALUE_TEXT,   /* string, enum (its symbol) */
-	AVRO_VALUE_TEXTS,  /* array of strings */
+/* One value, read without JSON. What the schema has in another shape than these is skipped: AVRO_ITEM_NONE. */
+enum avro_item_kind {
+	AVRO_ITEM_NONE,
+	AVRO_ITEM_NUMBER, /* boolean, int, long */
+	AVRO_ITEM_TEXT,   /* string, enum (its symbol) */
+	AVRO_ITEM_TEXTS,  /* array of strings */
 };
-struct avro_value {
-	enum avro_value_kind kind;
+struct avro_item {
+	enum avro_item_kind kind;
 	int64_t number;
 	struct text text;
 	struct text_list texts;
@@ -98,10 +98,10 @@ void avro_texts_release(struct avro_texts *t);
  * record has fields. *present becomes false when a union held something else. Texts are borrowed from the datum and
  * the schema, lists from texts (which the caller has emptied).
  */
-int avro_cursor_record(struct avro_cursor *c, size_t field, struct avro_value *values, bool *present,
+int avro_cursor_record(struct avro_cursor *c, size_t field, struct avro_item *values, bool *present,
     struct avro_texts *texts, struct error *e);
 /* Reads the next field as one value. */
-int avro_cursor_value(struct avro_cursor *c, size_t field, struct avro_value *value, struct avro_texts *texts,
+int avro_cursor_value(struct avro_cursor *c, size_t field, struct avro_item *value, struct avro_texts *texts,
     struct error *e);
 
 #endif

@@ -49,7 +49,7 @@ struct event_decoder {
 	struct plan *last;
 
 	/* scratch, reused */
-	struct avro_value *values;
+	struct avro_item *values;
 	size_t values_capacity;
 	struct avro_texts texts;
 	struct buffer record, changed;
@@ -166,10 +166,10 @@ event_set_raw(const struct event_raw *raw, struct event *out)
 	};
 }
 
-static const struct avro_value *
+static const struct avro_item *
 slot(const struct event_decoder *d, const struct plan *p, enum header_field f)
 {
-	static const struct avro_value none;
+	static const struct avro_item none;
 
 	return p->slots[f] >= 0 ? &d->values[p->slots[f]] : &none;
 }
@@ -257,11 +257,11 @@ read_created(struct event_decoder *d, const struct plan *p, struct avro_cursor *
     struct error *e)
 {
 	struct avro_cursor ahead = *c;
-	struct avro_value v;
+	struct avro_item v;
 
 	if (avro_cursor_value(&ahead, (size_t)p->created, &v, &d->texts, e) != 0)
 		return -1;
-	if (v.kind == AVRO_VALUE_NUMBER)
+	if (v.kind == AVRO_ITEM_NUMBER)
 		out->commit_timestamp_ms = v.number;
 	return 0;
 }
