@@ -26,9 +26,9 @@ typedef void zerobus_token_done(void *done_context, const struct secret *token, 
 /* Where tokens come from: databricks/session.h on a second thread, or a fake. */
 struct zerobus_token_source {
 	/*
-	 * Gets the token scoped to this table. fresh: the last one was refused, so a cached one will not do. Must
-	 * call done exactly once, from the loop's thread, at once or later, with a token or with the
-	 * error; also when the stream was cancelled meanwhile.
+	 * Gets the token scoped to this table (the name is for the call only: copy it). fresh: the last one was
+	 * refused, so a cached one will not do. Must call done exactly once, from the loop's thread, at once or
+	 * later, with a token or with the error; also when the stream was cancelled or freed meanwhile.
 	 */
 	void (*get)(void *context, const char *table, bool fresh, zerobus_token_done *done, void *done_context);
 	void *context;

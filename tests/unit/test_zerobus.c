@@ -112,7 +112,7 @@ struct bench {
 	enum error_code token_error;
 	zerobus_token_done *done;
 	void *done_context;
-	const char *table;
+	char table[64];
 	bool fresh;
 	struct loop_timer timer;
 };
@@ -138,7 +138,7 @@ get_token(void *context, const char *table, bool fresh, zerobus_token_done *done
 	struct bench *b = context;
 
 	b->tokens++;
-	b->table = table;
+	snprintf(b->table, sizeof(b->table), "%s", table);
 	b->fresh = fresh;
 	b->done = done;
 	b->done_context = done_context;
