@@ -8,10 +8,9 @@
 
 #define VISIBILITY_MS 30000 /* P95 of the vendor's figures (wire/zerobus.md §3) */
 
-/* One question to the table. It outlives its sink when that is freed while the second thread works. */
+/* One question to the table, worked on by the second thread. */
 struct question {
-	struct table_sink *owner; /* NULL once nobody listens; the loop's thread only */
-	struct sink_lookup lookup;
+	struct table_sink *owner;
 	const struct sink_events *events;
 	void *context;
 	char *table;
@@ -25,7 +24,10 @@ struct question {
 
 struct table_sink {
 	struct sink port; /* first: the engine's pointer is ours */
+	struct loop *loop;
 	struct sink_lookup lookup;
+	struct worker *worker; /* of look-ups, from the first one on */
+	bool freeing;
 	struct row_options row_options;
 	struct row_writer *writer;
 	struct zerobus *zerobus;
@@ -85,7 +87,7 @@ ask(void *context)
 {
 	struct question *q = context;
 
-	q->rc = q->lookup.find(q->lookup.context, q->table, q->ids, q->count, q->found, &q->why);
+	q->rc = q->owner->lookup.find(q->owner->lookup.context, q->table, q->ids, q->count, q->found, &q->why);
 }
 
 static void
@@ -93,13 +95,11 @@ answer(void *context)
 {
 	struct question *q = context;
 
-	if (q->owner != NULL) {
-		q->owner->question = NULL;
-		if (q->rc == 0)
-			q->events->found(q->context, q->found, q->count, NULL);
-		else
-			q->events->found(q->context, NULL, q->count, &q->why);
-	}
+	q->owner->question = NULL;
+	if (!q->owner->freeing && q->rc == 0)
+		q->events->found(q->context, q->found, q->count, NULL);
+	else if (!q->owner->freeing)
+		q->events->found(q->context, NULL, q->count, &q->why);
 	question_free(q);
 }
 
@@ -112,7 +112,7 @@ sink_find(struct sink *s, const struct text *ids, size_t count, const struct sin
 
 	for (size_t i = 0; i < count; i++)
 		bytes += ids[i].len;
-	*q = (struct question){.owner = t, .lookup = t->lookup, .events = events, .context = context,
+	*q = (struct question){.owner = t, .events = events, .context = context,
 	    .table = memory_strdup(t->table), .bytes = memory_alloc(bytes + 1),
 	    .ids = memory_zero(count + 1, sizeof(*q->ids)), .found = memory_zero(count + 1, sizeof(*q->found)),
 	    .count = count};
@@ -124,7 +124,9 @@ sink_find(struct sink *s, const struct text *ids, size_t count, const struct sin
 		bytes += ids[i].len;
 	}
 	t->question = q;
-	worker_submit(t->lookup.worker, ask, answer, q);
+	if (t->worker == NULL)
+		t->worker = worker_new(t->loop, "look-up");
+	worker_submit(t->worker, ask, answer, q);
 }
 
 static const struct sink_ops ops = {.encode = sink_encode, .open = sink_open, .send = sink_send, .finish = sink_finish,
@@ -171,6 +173,7 @@ table_sink_new(const struct table_sink_options *o, struct error *e)
 	s = memory_zero(1, sizeof(*s));
 	s->row_options = row;
 	s->writer = writer;
+	s->loop = o->loop;
 	s->lookup = o->lookup;
 	s->table = memory_strdup(o->table->full_name);
 	s->zerobus = zerobus_new(&(struct zerobus_options){.loop = o->loop, .channel = o->channel, .table = s->table,
@@ -208,8 +211,11 @@ table_sink_free(struct sink *port)
 	if (port == NULL)
 		return;
 	s = of(port);
+	s->freeing = true;
+	worker_free(s->worker);
+	/* it had not begun, so nobody answers it */
 	if (s->question != NULL)
-		s->question->owner = NULL;
+		question_free(s->question);
 	zerobus_free(s->zerobus);
 	row_writer_free(s->writer);
 	free(s->table);

@@ -18,12 +18,11 @@
 #include "stream/sink.h"
 
 /*
- * How rows are looked up. find runs on the worker's thread and may block for minutes (a warehouse that
- * starts is waited for): so tokens should come from another worker. It sets found[i] for the ids that the
- * table holds; -1 with an error when it could not find out. databricks/lookup.h has the usual one.
+ * How rows are looked up. find runs on a thread of the sink's own and may block for minutes (a warehouse that
+ * starts is waited for). It sets found[i] for the ids that the table holds; -1 with an error when it could not find
+ * out. databricks/sink_lookup.h has the usual one.
  */
 struct sink_lookup {
-	struct worker *worker;
 	int (*find)(void *context, const char *table, const struct text *ids, size_t count, bool *found,
 	    struct error *e);
 	void *context;
@@ -48,7 +47,10 @@ struct table_sink_options {
  * column of a text type cannot be looked into: its find operation is NULL whatever the options say.
  */
 struct sink *table_sink_new(const struct table_sink_options *o, struct error *e);
-/* In any state; no callback follows. Before the worker of its look-ups is freed. */
+/*
+ * In any state; no callback follows. Waits for a look-up that is under way: make it give up first
+ * (databricks_session_interrupt).
+ */
 void table_sink_free(struct sink *s);
 
 /*

@@ -213,17 +213,23 @@ delta_create_sql(struct buffer *out, const struct delta_plan *plan, struct error
 	return 0;
 }
 
-static void
-begin_alter(struct buffer *out, const struct delta_table *t)
+void
+delta_write_table(struct buffer *out, const struct delta_table *t)
 {
 	const char *const parts[] = {t->catalog, t->schema, t->name};
 
-	buffer_append_text(out, "ALTER TABLE ");
 	for (int i = 0; i < 3; i++) {
 		if (i > 0)
 			buffer_append_byte(out, '.');
 		delta_quote(out, parts[i]);
 	}
+}
+
+static void
+begin_alter(struct buffer *out, const struct delta_table *t)
+{
+	buffer_append_text(out, "ALTER TABLE ");
+	delta_write_table(out, t);
 }
 
 int

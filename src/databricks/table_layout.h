@@ -88,6 +88,7 @@ const char *event_column_types(const struct event_column *c);
 void delta_quote_literal(struct buffer *out, const char *s);
 /* `main`.`crm`.`events`. ERR_USAGE when full is no such name. */
 int delta_write_name(struct buffer *out, const char *full, struct error *e);
+void delta_write_table(struct buffer *out, const struct delta_table *t);
 
 struct delta_property {
 	const char *key, *value;

@@ -102,7 +102,6 @@ struct bench {
 	struct loop *loop;
 	struct channel *channel;
 	struct sink *sink;
-	struct worker *worker;
 	int opened, ended, writable, tokens, found_count;
 	int64_t acknowledged, pause_ms;
 	bool closing, found[8];
@@ -249,10 +248,9 @@ bench_init(struct bench *b, const char *table, enum row_format format)
 	b->loop = loop_new(&clock_system);
 	b->channel = channel_new(b->loop, &(struct channel_options){.target = target, .plaintext = true}, &e);
 	assert_non_null(b->channel);
-	b->worker = worker_new(b->loop, "find");
 	b->sink = table_sink_new(&(struct table_sink_options){.loop = b->loop, .channel = b->channel, .table = t, .format = format,
 	    .clock = &row_clock, .token = {get_token, b}, .principal = "app-1", .open_timeout_ms = 1500, .finish_timeout_ms = 300,
-	    .lookup = {.worker = b->worker, .find = find_fake, .context = b}}, &e);
+	    .lookup = {find_fake, b}}, &e);
 	if (b->sink == NULL)
 		fail_msg("%s", e.text);
 	delta_table_free(t);
@@ -262,7 +260,6 @@ static void
 bench_release(struct bench *b)
 {
 	table_sink_free(b->sink);
-	worker_free(b->worker);
 	loop_timer_stop(b->loop, &b->timer);
 	while (loop_step(b->loop, 50))
 		;
