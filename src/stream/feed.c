@@ -92,6 +92,16 @@ takes(const struct feed *f)
 	return f->state == FEED_OPEN && engine_is_running(e) && f->untaken.code == ERR_OK;
 }
 
+/* The source counts its allowance down by what it hands over, whatever becomes of it here. */
+static void
+use_credit(struct feed *f)
+{
+	if (f->allowed > 0)
+		f->allowed--;
+	if (f->allowed == 0)
+		engine_wake(f->engine, engine_now(f->engine));
+}
+
 static void
 sign_of_life(struct feed *f, const struct event *event)
 {
@@ -171,8 +181,6 @@ received(struct feed *f, const struct event *event)
 		    .event_ms = event->commit_timestamp_ms};
 	}
 	resume_after(f, &event->replay_id, event->commit_timestamp_ms);
-	if (f->allowed > 0)
-		f->allowed--;
 	return ++f->delivered;
 }
 
@@ -262,7 +270,10 @@ on_event(void *context, const struct event *event)
 	uint64_t sequence;
 	int64_t number;
 
-	if (!takes(f) || (f->skipping && skip(f, event)))
+	if (!takes(f))
+		return;
+	use_credit(f);
+	if (f->skipping && skip(f, event))
 		return;
 	/* before anything remembers the event, or calls it progress: it may have to be fetched again */
 	if (find_route(f, event, &lane, &why) != 0) {
@@ -310,7 +321,10 @@ on_undecodable(void *context, const struct event *event, const struct error *why
 	struct feed *f = context;
 	const char *table = f->route_count == 1 ? f->routes[0].lane->sink->table : "";
 
-	if (!takes(f) || (f->skipping && skip(f, event)))
+	if (!takes(f))
+		return;
+	use_credit(f);
+	if (f->skipping && skip(f, event))
 		return;
 	sign_of_life(f, event);
 	set_aside(f, event, table, why);

@@ -23,18 +23,20 @@ uncovered(const struct feed *f, int64_t number)
 	return reach > number ? reach - number : 0;
 }
 
-/* The same with room for what will be sent before the next store. */
+/*
+ * The same with room for what will be sent before the next store: as much again as is under way. What an earlier run
+ * left is not doubled: it would grow with every death.
+ */
 static int64_t
 with_headroom(const struct feed *f, int64_t number)
 {
 	int64_t needed = uncovered(f, number);
-	int64_t wanted = f->cover_wanted > number ? f->cover_wanted - number : 0;
+	int64_t sent = f->sent_number > f->cover_wanted ? f->sent_number : f->cover_wanted;
+	int64_t room = sent > number ? (sent - number) * 2 : 0;
 
-	if (needed == INT64_MAX)
-		return needed;
-	if (needed < wanted)
-		needed = wanted;
-	return needed * 2 > HEADROOM_LEAST ? needed * 2 : HEADROOM_LEAST;
+	if (room < HEADROOM_LEAST)
+		room = HEADROOM_LEAST;
+	return needed > room ? needed : room;
 }
 
 static bool
@@ -158,7 +160,9 @@ ledger_tick(struct engine *e, int64_t now)
 			moved = true;
 		else if (at < next)
 			next = at;
-		if (number - f->stored_number >= e->options.position_events)
+		/* at the tip even the first event's place is worth keeping: the next run would begin at a later tip */
+		if (number - f->stored_number >= e->options.position_events ||
+		    (f->stored.kind == POSITION_AFTER && f->stored.replay_id.len == 0))
 			soon = true;
 	}
 	if (!moved)
