@@ -8,6 +8,7 @@
 /* gRPC: the vendor sends at most 3 MB a FetchResponse and 4 MB elsewhere (wire/pubsub.md §1) */
 #define LIMIT_GRPC_RECEIVE_BYTES (16 * 1024 * 1024)
 #define LIMIT_GRPC_METADATA_BYTES (128 * 1024) /* headers or trailers of one call */
+#define LIMIT_UNPACKED_BYTES (128 * 1024 * 1024) /* what one message may unfold to */
 #define LIMIT_CA_FILE_BYTES (16 * 1024 * 1024)
 /* a whole Zerobus request message (wire/zerobus.md §6) */
 #define LIMIT_ZEROBUS_MESSAGE_BYTES (10 * 1024 * 1024)

@@ -51,7 +51,7 @@ struct event {
 };
 
 struct source_events {
-	/* The first response of this subscription came: it works. */
+	/* The first response of this subscription came, or the server took it and said nothing for some seconds: it works. */
 	void (*opened)(void *context);
 	void (*event)(void *context, const struct event *event);
 	/*
