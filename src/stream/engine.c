@@ -334,10 +334,9 @@ begin_drain(struct engine *e, int64_t limit_ms)
 {
 	int64_t now = engine_now(e), until = limit_ms == NEVER ? NEVER : now + limit_ms;
 
-	if (e->phase > PHASE_DRAINING)
-		return;
-	if (until < e->phase_until_ms)
-		e->phase_until_ms = until;
+	if (e->phase > PHASE_DRAINING || (e->phase == PHASE_DRAINING && until >= e->phase_until_ms))
+		return; /* nothing new, and no reason to tick: a fault may repeat at every one */
+	e->phase_until_ms = until;
 	e->phase = PHASE_DRAINING;
 	engine_wake(e, now);
 }
