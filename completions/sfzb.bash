@@ -5,7 +5,7 @@ _sfzb_names() {
 }
 
 _sfzb() {
-	local cur prev command='' profile='' i word commands='login logout emulator help'
+	local cur prev command='' profile='' i word commands='login logout topics schema tail stream replay create-table sql emulator help'
 	COMPREPLY=()
 	cur=${COMP_WORDS[COMP_CWORD]}
 	prev=${COMP_WORDS[COMP_CWORD - 1]}
@@ -27,6 +27,7 @@ _sfzb() {
 	'login --username') :; return ;;
 	'login --key-file') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	'login --endpoint') :; return ;;
+	'login --warehouse') :; return ;;
 	'login --profile') _sfzb_names profiles; return ;;
 	'login --output' | 'login -o') COMPREPLY=($(compgen -W 'table json' -- "$cur")); return ;;
 	'login --cacert') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -37,6 +38,70 @@ _sfzb() {
 	'logout --cacert') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	'logout --color') COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
 	'logout --log-format') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
+	'topics --profile') _sfzb_names profiles; return ;;
+	'topics --output' | 'topics -o') COMPREPLY=($(compgen -W 'table json' -- "$cur")); return ;;
+	'topics --cacert') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	'topics --color') COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+	'topics --log-format') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
+	'schema --diff') :; return ;;
+	'schema --profile') _sfzb_names profiles; return ;;
+	'schema --output' | 'schema -o') COMPREPLY=($(compgen -W 'tree avro ddl proto' -- "$cur")); return ;;
+	'schema --cacert') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	'schema --color') COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+	'schema --log-format') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
+	'tail --from') :; return ;;
+	'tail --table') :; return ;;
+	'tail --limit' | 'tail -n') :; return ;;
+	'tail --timeout') :; return ;;
+	'tail --quiet-for') :; return ;;
+	'tail --on-lost-position') COMPREPLY=($(compgen -W 'fail earliest latest' -- "$cur")); return ;;
+	'tail --max-retries') :; return ;;
+	'tail --profile') _sfzb_names profiles; return ;;
+	'tail --output' | 'tail -o') COMPREPLY=($(compgen -W 'line json' -- "$cur")); return ;;
+	'tail --cacert') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	'tail --color') COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+	'tail --log-format') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
+	'stream --table' | 'stream -t') :; return ;;
+	'stream --from') :; return ;;
+	'stream --quiet-for') :; return ;;
+	'stream --limit' | 'stream -n') :; return ;;
+	'stream --timeout') :; return ;;
+	'stream --layout') COMPREPLY=($(compgen -W 'classic full' -- "$cur")); return ;;
+	'stream --schema-json') COMPREPLY=($(compgen -W 'every once never' -- "$cur")); return ;;
+	'stream --on-lost-position') COMPREPLY=($(compgen -W 'fail earliest latest' -- "$cur")); return ;;
+	'stream --max-retries') :; return ;;
+	'stream --batch-rows') :; return ;;
+	'stream --batch-bytes') :; return ;;
+	'stream --linger') :; return ;;
+	'stream --max-in-flight-rows') :; return ;;
+	'stream --max-in-flight-bytes') :; return ;;
+	'stream --ack-timeout') :; return ;;
+	'stream --watchdog') :; return ;;
+	'stream --visibility-wait') :; return ;;
+	'stream --stats-interval') :; return ;;
+	'stream --profile') _sfzb_names profiles; return ;;
+	'stream --output' | 'stream -o') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
+	'stream --cacert') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	'stream --color') COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+	'stream --log-format') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
+	'replay --table' | 'replay -t') :; return ;;
+	'replay --profile') _sfzb_names profiles; return ;;
+	'replay --output' | 'replay -o') COMPREPLY=($(compgen -W 'table json' -- "$cur")); return ;;
+	'replay --cacert') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	'replay --color') COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+	'replay --log-format') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
+	'create-table --layout') COMPREPLY=($(compgen -W 'classic full' -- "$cur")); return ;;
+	'create-table --profile') _sfzb_names profiles; return ;;
+	'create-table --output' | 'create-table -o') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
+	'create-table --cacert') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	'create-table --color') COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+	'create-table --log-format') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
+	'sql --timeout') :; return ;;
+	'sql --profile') _sfzb_names profiles; return ;;
+	'sql --output' | 'sql -o') COMPREPLY=($(compgen -W 'table json csv tsv' -- "$cur")); return ;;
+	'sql --cacert') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	'sql --color') COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+	'sql --log-format') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
 	'help --completion') COMPREPLY=($(compgen -W 'bash zsh fish' -- "$cur")); return ;;
 	'help --names') COMPREPLY=($(compgen -W 'topics profiles commands' -- "$cur")); return ;;
 	'help --profile') _sfzb_names profiles; return ;;
@@ -58,7 +123,7 @@ _sfzb() {
 		fi ;;
 	login)
 		if [[ $cur == -* ]]; then
-			COMPREPLY=($(compgen -W ' --method --host --client-id --username --key-file --endpoint --stdin --status --check --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
+			COMPREPLY=($(compgen -W ' --method --host --client-id --username --key-file --endpoint --warehouse --stdin --status --check --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
 		else
 			COMPREPLY=($(compgen -W 'salesforce databricks' -- "$cur"))
 		fi ;;
@@ -67,6 +132,48 @@ _sfzb() {
 			COMPREPLY=($(compgen -W ' --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
 		else
 			COMPREPLY=($(compgen -W 'salesforce databricks' -- "$cur"))
+		fi ;;
+	topics)
+		if [[ $cur == -* ]]; then
+			COMPREPLY=($(compgen -W ' --all --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
+		else
+			:
+		fi ;;
+	schema)
+		if [[ $cur == -* ]]; then
+			COMPREPLY=($(compgen -W ' --diff --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
+		else
+			_sfzb_names topics
+		fi ;;
+	tail)
+		if [[ $cur == -* ]]; then
+			COMPREPLY=($(compgen -W ' --from --table --limit --timeout --until-caught-up --quiet-for --changes --on-lost-position --max-retries --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
+		else
+			_sfzb_names topics
+		fi ;;
+	stream)
+		if [[ $cur == -* ]]; then
+			COMPREPLY=($(compgen -W ' --table --from --until-caught-up --quiet-for --limit --timeout --layout --no-create --schema-json --on-lost-position --max-retries --batch-rows --batch-bytes --linger --max-in-flight-rows --max-in-flight-bytes --ack-timeout --watchdog --visibility-wait --stats-interval --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
+		else
+			_sfzb_names topics
+		fi ;;
+	replay)
+		if [[ $cur == -* ]]; then
+			COMPREPLY=($(compgen -W ' --table --dry-run --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
+		else
+			COMPREPLY=($(compgen -W 'show set' -- "$cur"))
+		fi ;;
+	create-table)
+		if [[ $cur == -* ]]; then
+			COMPREPLY=($(compgen -W ' --layout --dry-run --check --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
+		else
+			:
+		fi ;;
+	sql)
+		if [[ $cur == -* ]]; then
+			COMPREPLY=($(compgen -W ' --timeout --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
+		else
+			:
 		fi ;;
 	help)
 		if [[ $cur == -* ]]; then

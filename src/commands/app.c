@@ -1,10 +1,12 @@
 #include "commands/app.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "cli/output.h"
+#include "salesforce/topic_name.h"
 
 /* The word that -o gives, else the one for a terminal or for a program. Owned by app. */
 static char *
@@ -34,6 +36,21 @@ app_open_salesforce(struct app *app, struct error *e)
 	return app->salesforce != NULL ? 0 : -1;
 }
 
+int
+app_open_databricks(struct app *app, struct error *e)
+{
+	struct databricks_given given = {.ca_file = app->common->ca_file};
+	struct databricks_config config;
+
+	if (app->databricks != NULL)
+		return 0;
+	if (databricks_config_load(&config, &given, app->profile, e) != 0)
+		return -1;
+	app->databricks = databricks_session_new(&config, NULL);
+	databricks_config_release(&config);
+	return 0;
+}
+
 void
 app_open_loop(struct app *app)
 {
@@ -42,6 +59,153 @@ app_open_loop(struct app *app)
 	loop_signals_block();
 	app->loop = loop_new(&clock_system);
 	app->worker = worker_new(app->loop, "session");
+}
+
+struct wait {
+	struct app *app;
+	app_blocking *work;
+	void *context;
+	struct error error;
+	int rc, signal;
+	bool done;
+};
+
+static void
+wait_work(void *context)
+{
+	struct wait *w = context;
+
+	w->rc = w->work(w->context, &w->error);
+}
+
+static void
+wait_done(void *context)
+{
+	struct wait *w = context;
+
+	w->done = true;
+}
+
+static void
+interrupt(struct app *app, bool on)
+{
+	if (app->salesforce != NULL)
+		salesforce_session_interrupt(app->salesforce, on);
+	if (app->databricks != NULL)
+		databricks_session_interrupt(app->databricks, on);
+}
+
+static void
+wait_signal(void *context, int number)
+{
+	struct wait *w = context;
+
+	if (number != SIGINT && number != SIGTERM)
+		return;
+	w->signal = number;
+	interrupt(w->app, true);
+}
+
+int
+app_wait(struct app *app, app_blocking *work, void *context, struct error *e)
+{
+	struct wait w = {.app = app, .work = work, .context = context, .error = ERROR_INIT};
+
+	loop_signals_handle(app->loop, wait_signal, &w);
+	worker_submit(app->worker, wait_work, wait_done, &w);
+	while (!w.done)
+		loop_step(app->loop, -1);
+	loop_signals_handle(app->loop, NULL, NULL);
+	interrupt(app, false);
+	if (w.signal != 0)
+		return error_set(e, w.signal == SIGINT ? ERR_INTERRUPTED : ERR_TERMINATED, "interrupted");
+	if (w.rc != 0)
+		*e = w.error;
+	return w.rc;
+}
+
+static void
+renewal_work(void *context)
+{
+	struct app *app = context;
+
+	salesforce_renewal_work(&app->renewal.job);
+}
+
+/* On the loop's thread, behind salesforce_renewal_work. */
+static void
+renewed(void *context)
+{
+	struct app *app = context;
+	struct app_renewal *r = &app->renewal;
+	struct secret token = SECRET_INIT;
+
+	if (r->job.result == 0) {
+		salesforce_session_token(app->salesforce, &token);
+		pubsub_set_token(app->pubsub, &token);
+		secret_release(&token);
+		error_clear(&r->job.error);
+	}
+	secret_release(&r->job.refused);
+	r->done(r->done_context, &r->job.error);
+}
+
+static void
+renew(void *context, const struct secret *refused, pubsub_renewed *done, void *done_context)
+{
+	struct app *app = context;
+	struct app_renewal *r = &app->renewal;
+
+	*r = (struct app_renewal){.job = {.session = app->salesforce}, .done = done, .done_context = done_context};
+	secret_copy(&r->job.refused, refused);
+	worker_submit(app->worker, renewal_work, renewed, app);
+}
+
+int
+app_open_pubsub(struct app *app, struct error *e)
+{
+	struct secret token = SECRET_INIT;
+	struct pubsub_options o;
+
+	if (app->pubsub != NULL)
+		return 0;
+	if (app_open_salesforce(app, e) != 0)
+		return -1;
+	app_open_loop(app);
+	o = (struct pubsub_options){
+		.endpoint = salesforce_session_pubsub_endpoint(app->salesforce),
+		.ca_file = salesforce_session_ca_file(app->salesforce),
+		.instance_url = salesforce_session_instance_url(app->salesforce),
+		.tenant_id = salesforce_session_org_id(app->salesforce),
+		.profile = app->profile,
+		.renew = renew,
+		.renew_context = app,
+	};
+	app->pubsub = pubsub_new(app->loop, &o, e);
+	if (app->pubsub == NULL)
+		return -1;
+	salesforce_session_token(app->salesforce, &token);
+	pubsub_set_token(app->pubsub, &token);
+	secret_release(&token);
+	return 0;
+}
+
+int
+app_need_topic(struct app *app, const char *whole, bool publish, struct error *e)
+{
+	struct pubsub_topic topic = {.name = NULL};
+	bool may;
+
+	if (pubsub_get_topic_wait(app->pubsub, whole, &topic, e) != 0)
+		return -1;
+	may = publish ? topic.can_publish : topic.can_subscribe;
+	pubsub_topic_release(&topic);
+	if (may)
+		return 0;
+	error_set(e, ERR_PERMISSION, "this user may not %s '%s'", publish ? "publish to" : "subscribe to", whole);
+	return publish && topic_name_is_change(whole)
+	    ? error_hint(e, "Salesforce itself makes change events; nobody can publish them")
+	    : error_hint(e, "it needs %s permission on the object or event", publish ? "create" : "read");
 }
 
 int
@@ -57,6 +221,8 @@ app_open(struct app *app, const struct command *command, const struct common_opt
 	}
 	if ((command->needs & NEEDS_SALESFORCE) && app_open_salesforce(app, e) != 0)
 		return -1;
+	if ((command->needs & NEEDS_DATABRICKS) && app_open_databricks(app, e) != 0)
+		return -1;
 	if (command->needs & NEEDS_LOOP)
 		app_open_loop(app);
 	return 0;
@@ -65,14 +231,17 @@ app_open(struct app *app, const struct command *command, const struct common_opt
 void
 app_close(struct app *app)
 {
+	if (app->pubsub != NULL)
+		pubsub_free(app->pubsub);
 	/* a job of the worker may be asking the server: it need not wait for the answer any more */
-	if (app->salesforce != NULL)
-		salesforce_session_interrupt(app->salesforce, true);
+	interrupt(app, true);
 	if (app->worker != NULL)
 		worker_free(app->worker);
 	if (app->loop != NULL)
 		loop_free(app->loop);
+	secret_release(&app->renewal.job.refused);
 	salesforce_session_free(app->salesforce);
+	databricks_session_free(app->databricks);
 	profile_free(app->profile);
 	free(app->output);
 	*app = (struct app){.command = NULL};

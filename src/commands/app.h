@@ -8,8 +8,10 @@
 
 #include "base/error.h"
 #include "cli/command.h"
+#include "databricks/session.h"
 #include "profile/profile.h"
 #include "rpc/loop.h"
+#include "salesforce/pubsub.h"
 #include "salesforce/session.h"
 
 struct app {
@@ -18,8 +20,15 @@ struct app {
 	char *output; /* the word of -o that holds, "json"; NULL when the command has none */
 	struct profile *profile;
 	struct salesforce_session *salesforce;
+	struct databricks_session *databricks;
 	struct loop *loop;
 	struct worker *worker; /* for sessions and tokens: quick jobs */
+	struct pubsub *pubsub;
+	struct app_renewal {
+		struct salesforce_renewal job;
+		pubsub_renewed *done;
+		void *done_context;
+	} renewal; /* of the Salesforce token; one at a time */
 };
 
 int app_open(struct app *app, const struct command *command, const struct common_options *common,
@@ -29,10 +38,22 @@ void app_close(struct app *app);
 bool app_outputs(const struct app *app, const char *form);
 
 int app_open_salesforce(struct app *app, struct error *e);
+/* No request is made: the first token is asked for by the first call. */
+int app_open_databricks(struct app *app, struct error *e);
 /*
  * From here on SIGINT, SIGTERM and SIGHUP come to the loop: what may block for long is done before, where they
  * end the program at once.
  */
 void app_open_loop(struct app *app);
+/* The Pub/Sub client, with session, loop and worker under it; its tokens are renewed on the worker. */
+int app_open_pubsub(struct app *app, struct error *e);
+/*
+ * Runs what may block for long on the worker while the loop goes on; SIGINT and SIGTERM end it, and the result is then
+ * ERR_INTERRUPTED or ERR_TERMINATED whatever work said.
+ */
+typedef int app_blocking(void *context, struct error *e);
+int app_wait(struct app *app, app_blocking *work, void *context, struct error *e);
+/* GetTopic: a topic by its whole name exists and may be read (or published to). */
+int app_need_topic(struct app *app, const char *whole, bool publish, struct error *e);
 
 #endif

@@ -6,10 +6,17 @@
 
 #include "cli/command.h"
 
-#define COMMANDS(X)                                                                                \
-	X(login)                                                                                   \
-	X(logout)                                                                                  \
-	X(emulator)                                                                                \
+#define COMMANDS(X)                                                                 \
+	X(login)                                                                    \
+	X(logout)                                                                   \
+	X(topics)                                                                   \
+	X(schema)                                                                   \
+	X(tail)                                                                     \
+	X(stream)                                                                   \
+	X(replay)                                                                   \
+	X(create_table)                                                             \
+	X(sql)                                                                      \
+	X(emulator)                                                                 \
 	X(help)
 
 #define X(name) extern const struct command command_##name;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/json.h"
@@ -33,6 +34,8 @@ static const struct option options[] = {
 	    "private key (PEM) for jwt", .complete = COMPLETE_FILE),
 	OPTION_STRING(0, "endpoint", struct login_options, endpoint, "<host:port>", NULL,
 	    "Pub/Sub API or Zerobus ingest endpoint, where the usual one does not hold"),
+	OPTION_STRING(0, "warehouse", struct login_options, warehouse, "<id>", NULL,
+	    "SQL warehouse to use (default: the one that runs, or the only one)"),
 	OPTION_FLAG(0, "stdin", struct login_options, from_stdin,
 	    "read the secret (client secret, password, passphrase or token) from standard input"),
 	OPTION_FLAG(0, "status", struct login_options, status, "show what is stored; asks no server"),
@@ -49,6 +52,14 @@ login_state_release(struct login_state *s)
 	free(s->organisation);
 	free(s->checked);
 	*s = (struct login_state){.side = NULL};
+}
+
+bool
+login_is_stored(struct app *app, const char *file)
+{
+	struct stat st;
+
+	return lstat(profile_path(app->profile, file), &st) == 0;
 }
 
 int
@@ -167,6 +178,7 @@ struct side {
 };
 static const struct side sides[] = {
 	{"salesforce", login_salesforce, login_salesforce_state},
+	{"databricks", login_databricks, login_databricks_state},
 };
 #define SIDES (sizeof(sides) / sizeof(sides[0]))
 
@@ -216,7 +228,7 @@ out:
 
 static const struct command_example examples[] = {
 	{"sfzb login salesforce", "asks for what it needs"},
-	{"sfzb login salesforce --host acme.my.salesforce.com --client-id 3MVG9... --stdin <secret-file", NULL},
+	{"sfzb login salesforce --host acme.my.salesforce.com --client-id ID --stdin", NULL},
 	{"sfzb login --check", "try what is stored"},
 	{NULL, NULL},
 };

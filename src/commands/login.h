@@ -24,6 +24,8 @@ struct login_state {
 };
 void login_state_release(struct login_state *s);
 
+/* Does the profile have that file, readable or not? */
+bool login_is_stored(struct app *app, const char *file);
 /* The first line of standard input, without its newline. */
 int login_read_stdin(struct secret *out, struct error *e);
 /* Asks for *text on the terminal unless it is set. */
@@ -36,5 +38,10 @@ int login_salesforce(struct app *app, const struct login_options *o, struct logi
 /* What is stored or in the environment; check: tries it. */
 int login_salesforce_state(struct app *app, bool check, struct login_state *state, struct error *e);
 int logout_salesforce(struct app *app, bool *was_known, struct error *e);
+
+int login_databricks(struct app *app, const struct login_options *o, struct login_state *state,
+    struct error *e);
+int login_databricks_state(struct app *app, bool check, struct login_state *state, struct error *e);
+int logout_databricks(struct app *app, bool *was_known, struct error *e);
 
 #endif

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/limits.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "cli/terminal.h"
@@ -252,13 +251,8 @@ logout_salesforce(struct app *app, bool *was_known, struct error *e)
 	struct salesforce_given given = {.ca_file = app->common->ca_file};
 	struct salesforce_login l;
 	struct error unusable = ERROR_INIT;
-	struct buffer ignored = BUFFER_INIT;
 
-	*was_known = profile_load_bytes(app->profile, SALESFORCE_SETTINGS_FILE, LIMIT_SETTINGS_BYTES, &ignored,
-			 &unusable) != 1;
-	if (ignored.data != NULL)
-		secret_wipe(ignored.data, ignored.capacity);
-	buffer_release(&ignored);
+	*was_known = login_is_stored(app, SALESFORCE_SETTINGS_FILE);
 	if (salesforce_login_load(&l, &given, app->profile, &unusable) == 0) {
 		revoke(&l);
 		salesforce_login_release(&l);

@@ -14,6 +14,7 @@ static const struct {
 	int (*log_out)(struct app *, bool *, struct error *);
 } sides[] = {
 	{"salesforce", logout_salesforce},
+	{"databricks", logout_databricks},
 };
 
 static int

@@ -62,7 +62,9 @@ add_row(struct table *t, const struct position_key *key, const struct position *
 		table_add(t, "");
 	else
 		table_add(t, remaining < 0 ? "passed" : clock_format_duration(left, sizeof(left), remaining));
-	if (p->in_flight > 0)
+	if (p->in_flight == POSITION_ALL_IN_FLIGHT)
+		table_add(t, "to be looked up");
+	else if (p->in_flight > 0)
 		table_add_format(t, "up to %lld", (long long)p->in_flight);
 	else
 		table_add(t, "none");
@@ -96,8 +98,12 @@ print_json(const struct position_key *key, const struct position *p, int64_t now
 		buffer_append_format(&b, ",\"event_time\":\"%s\"", clock_format_time(time, p->event_ms));
 	else
 		buffer_append_text(&b, ",\"event_time\":null");
-	buffer_append_format(&b, ",\"stored_time\":\"%s\",\"retention_left_ms\":%lld,\"in_flight\":%lld}",
-	    clock_format_time(time, p->stored_ms), (long long)left_ms(p, now_ms), (long long)p->in_flight);
+	buffer_append_format(&b, ",\"stored_time\":\"%s\",\"retention_left_ms\":%lld,\"in_flight\":",
+	    clock_format_time(time, p->stored_ms), (long long)left_ms(p, now_ms));
+	if (p->in_flight == POSITION_ALL_IN_FLIGHT)
+		buffer_append_text(&b, "null}");
+	else
+		buffer_append_format(&b, "%lld}", (long long)p->in_flight);
 	rc = output_line(buffer_span(&b), e);
 	buffer_release(&b);
 	return rc;

@@ -1,0 +1,182 @@
+#include "commands/pump.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+
+struct pump {
+	struct app *app;
+	struct pump_setup setup;
+	struct random random;
+	struct engine *engine;
+	struct loop_timer tick, report, timeout;
+	int64_t started_ms, ended_ms;
+	bool done, timed_out;
+	int signals; /* SIGINT and SIGTERM so far */
+	struct error result;
+};
+
+static void
+tick(void *context)
+{
+	struct pump *p = context;
+
+	engine_tick(p->engine);
+}
+
+static void
+set_timer(void *context, int64_t at_ms)
+{
+	struct pump *p = context;
+	int64_t now = clock_monotonic_ms(loop_clock(p->app->loop));
+
+	if (at_ms == INT64_MAX)
+		loop_timer_stop(p->app->loop, &p->tick);
+	else
+		loop_timer_start(p->app->loop, &p->tick, at_ms > now ? at_ms - now : 0, tick, p);
+}
+
+static void
+run_done(void *context, const struct error *result)
+{
+	struct pump *p = context;
+
+	p->done = true;
+	p->result = *result;
+	loop_stop(p->app->loop);
+}
+
+static void
+report(void *context)
+{
+	struct pump *p = context;
+	struct engine_statistics s;
+
+	engine_statistics(p->engine, &s);
+	p->setup.report(p->setup.report_context, &s);
+	loop_timer_start(p->app->loop, &p->report, p->setup.report_interval_ms, report, p);
+}
+
+static void
+time_is_up(void *context)
+{
+	struct pump *p = context;
+
+	p->timed_out = true;
+	engine_stop(p->engine);
+}
+
+static void
+take_signal(void *context, int number)
+{
+	struct pump *p = context;
+	struct engine_statistics s;
+
+	if (number != SIGINT && number != SIGTERM)
+		return;
+	p->signals++;
+	if (p->signals == 1) {
+		engine_statistics(p->engine, &s);
+		if (s.in_flight_rows > 0)
+			log_info("stream", "stopping when %lld events in flight are stored; once more to stop at once",
+			    (long long)s.in_flight_rows);
+		engine_stop(p->engine);
+		return;
+	}
+	error_set(&p->result, number == SIGINT ? ERR_INTERRUPTED : ERR_TERMINATED,
+	    "stopped before all events in flight were stored");
+	error_hint(&p->result, "the stored position is behind them: the next run goes on there");
+	p->done = true;
+	loop_stop(p->app->loop);
+}
+
+struct pump *
+pump_new(struct app *app, const struct pump_setup *setup)
+{
+	struct pump *p = memory_zero(1, sizeof(*p));
+	struct engine_setup engine;
+
+	p->app = app;
+	p->setup = *setup;
+	random_seed_system(&p->random);
+	engine = (struct engine_setup){
+		.options = &p->setup.options,
+		.clock = loop_clock(app->loop),
+		.random = &p->random,
+		.host = {.timer = set_timer, .done = run_done, .context = p},
+		.positions = setup->positions,
+		.letters = setup->letters,
+		.router = setup->router,
+	};
+	p->engine = engine_new(&engine);
+	return p;
+}
+
+void
+pump_add(struct pump *p, struct source *s, const struct position *from)
+{
+	engine_add_source(p->engine, s, from);
+}
+
+int
+pump_run(struct pump *p, struct error *e)
+{
+	struct loop *loop = p->app->loop;
+
+	p->started_ms = clock_monotonic_ms(loop_clock(loop));
+	loop_signals_handle(loop, take_signal, p);
+	if (p->setup.report != NULL)
+		loop_timer_start(loop, &p->report, p->setup.report_interval_ms, report, p);
+	if (p->setup.timeout_ms > 0)
+		loop_timer_start(loop, &p->timeout, p->setup.timeout_ms, time_is_up, p);
+	engine_start(p->engine);
+	while (!p->done)
+		loop_run(loop);
+	p->ended_ms = clock_monotonic_ms(loop_clock(loop));
+	loop_signals_handle(loop, NULL, NULL);
+	loop_timer_stop(loop, &p->tick);
+	loop_timer_stop(loop, &p->report);
+	loop_timer_stop(loop, &p->timeout);
+	if (p->result.code == ERR_OK && p->timed_out)
+		return error_set(e, ERR_TIMEOUT, "the time given with --timeout is over");
+	if (p->result.code == ERR_OK)
+		return 0;
+	*e = p->result;
+	return -1;
+}
+
+void
+pump_stop(struct pump *p, const struct error *why)
+{
+	if (p->done)
+		return;
+	if (why != NULL)
+		engine_fail(p->engine, why);
+	else
+		engine_stop(p->engine);
+}
+
+void
+pump_statistics(const struct pump *p, struct engine_statistics *out)
+{
+	engine_statistics(p->engine, out);
+}
+
+int64_t
+pump_elapsed_ms(const struct pump *p)
+{
+	int64_t until = p->done ? p->ended_ms : clock_monotonic_ms(loop_clock(p->app->loop));
+
+	return until - p->started_ms;
+}
+
+void
+pump_free(struct pump *p)
+{
+	if (p == NULL)
+		return;
+	engine_free(p->engine);
+	free(p);
+}

@@ -1,0 +1,39 @@
+/*
+ * Runs the engine on the loop for a command: sources in, a router to sinks, two-step stop by signals, a report
+ * now and then. tail and stream differ only in what they put in.
+ */
+#ifndef SFZB_COMMANDS_PUMP_H
+#define SFZB_COMMANDS_PUMP_H
+
+#include "commands/app.h"
+#include "stream/engine.h"
+
+struct pump_setup {
+	struct engine_options options;
+	struct position_store positions;
+	struct letter_store letters;
+	struct router router;
+	/* Called every interval while the run lasts; NULL: never. */
+	void (*report)(void *context, const struct engine_statistics *s);
+	void *report_context;
+	int64_t report_interval_ms;
+	int64_t timeout_ms; /* stop after so long; 0: never */
+};
+
+struct pump;
+
+/* Needs app's loop. The setup is copied; what it points to is borrowed. */
+struct pump *pump_new(struct app *app, const struct pump_setup *setup);
+void pump_add(struct pump *p, struct source *s, const struct position *from); /* as engine_add_source */
+/*
+ * Until the engine is done. 0 also after a signal whose drain finished. ERR_TIMEOUT when the timeout ended it,
+ * ERR_INTERRUPTED or ERR_TERMINATED when a second signal cut the drain short.
+ */
+int pump_run(struct pump *p, struct error *e);
+/* From callbacks: begins to stop, in good order (why NULL) or with an error. */
+void pump_stop(struct pump *p, const struct error *why);
+void pump_statistics(const struct pump *p, struct engine_statistics *out);
+int64_t pump_elapsed_ms(const struct pump *p);
+void pump_free(struct pump *p);
+
+#endif

@@ -1,0 +1,227 @@
+/*
+ * sfzb sql - run one statement on the SQL warehouse and print its rows.
+ *
+ * Rows are printed as they are read, so that a large result needs no memory; only the table for people is gathered
+ * first.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/json_text.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "cli/output.h"
+#include "cli/table.h"
+#include "commands/list.h"
+#include "commands/warehouse.h"
+
+struct sql_options {
+	int64_t timeout_ms;
+};
+
+static const struct option options[] = {
+	OPTION_DURATION(0, "timeout", struct sql_options, timeout_ms, "<time>", "0",
+	    "cancel the statement after so long (0: never); a warehouse may take minutes to start"),
+	OPTION_END,
+};
+
+enum form { FORM_TABLE, FORM_JSON, FORM_CSV, FORM_TSV }; /* in the order of the command's outputs */
+
+struct printer {
+	enum form form;
+	bool has_header;
+	struct buffer line;
+	struct error *e;
+	int rc;
+};
+
+/* Numbers and nested values keep their JSON, everything else is a string. */
+static void
+append_json_cell(struct buffer *out, const struct sql_column *column, struct text cell)
+{
+	static const char *const raw[] = {"BYTE", "SHORT", "INT", "LONG", "FLOAT", "DOUBLE", "DECIMAL", "BOOLEAN",
+		"ARRAY", "MAP", "STRUCT"};
+	struct json *parsed = NULL;
+	struct error ignored = ERROR_INIT;
+
+	if (cell.data == NULL) {
+		buffer_append_text(out, "null");
+		return;
+	}
+	for (size_t i = 0; i < sizeof(raw) / sizeof(raw[0]); i++)
+		if (strcmp(column->type_name, raw[i]) == 0)
+			parsed = json_parse(cell, &ignored);
+	if (parsed != NULL && !json_is_string(parsed))
+		buffer_append(out, cell.data, cell.len);
+	else
+		json_text_string(out, cell);
+	json_free(parsed);
+}
+
+static void
+append_csv_cell(struct buffer *out, struct text cell)
+{
+	bool quoted = cell.len == 0 && cell.data != NULL;
+
+	for (size_t i = 0; i < cell.len; i++)
+		quoted |= strchr(",\"\r\n", cell.data[i]) != NULL;
+	if (!quoted) {
+		buffer_append(out, cell.data, cell.len);
+		return;
+	}
+	buffer_append_byte(out, '"');
+	for (size_t i = 0; i < cell.len; i++) {
+		if (cell.data[i] == '"')
+			buffer_append_byte(out, '"');
+		buffer_append_byte(out, (uint8_t)cell.data[i]);
+	}
+	buffer_append_byte(out, '"');
+}
+
+static void
+append_tsv_cell(struct buffer *out, struct text cell)
+{
+	static const char special[] = "\t\n\r\\", letters[] = "tnr\\";
+
+	for (size_t i = 0; i < cell.len; i++) {
+		const char *at = memchr(special, cell.data[i], sizeof(special) - 1);
+
+		if (at != NULL)
+			buffer_append_format(out, "\\%c", letters[at - special]);
+		else
+			buffer_append_byte(out, (uint8_t)cell.data[i]);
+	}
+}
+
+static void
+append_cell(struct printer *p, const struct sql_column *column, struct text cell, size_t i)
+{
+	switch (p->form) {
+	case FORM_JSON:
+		buffer_append_byte(&p->line, i == 0 ? '{' : ',');
+		json_text_string(&p->line, text_of(column->name));
+		buffer_append_byte(&p->line, ':');
+		append_json_cell(&p->line, column, cell);
+		break;
+	case FORM_CSV:
+		if (i > 0)
+			buffer_append_byte(&p->line, ',');
+		append_csv_cell(&p->line, cell);
+		break;
+	default:
+		if (i > 0)
+			buffer_append_byte(&p->line, '\t');
+		append_tsv_cell(&p->line, cell);
+	}
+}
+
+static int
+print_header(struct printer *p, const struct sql_column *columns, size_t count)
+{
+	p->has_header = true;
+	if (p->form != FORM_CSV)
+		return 0;
+	buffer_clear(&p->line);
+	for (size_t i = 0; i < count; i++)
+		append_cell(p, &columns[i], text_of(columns[i].name), i);
+	return output_line(buffer_span(&p->line), p->e);
+}
+
+static bool
+print_row(void *context, const struct sql_column *columns, const struct text *cells, size_t count)
+{
+	struct printer *p = context;
+
+	if (!p->has_header)
+		p->rc = print_header(p, columns, count);
+	buffer_clear(&p->line);
+	for (size_t i = 0; i < count; i++)
+		append_cell(p, &columns[i], cells[i], i);
+	if (p->form == FORM_JSON)
+		buffer_append_byte(&p->line, '}');
+	if (p->rc == 0)
+		p->rc = output_line(buffer_span(&p->line), p->e);
+	return p->rc == 0 && !output_gone();
+}
+
+static int
+print_table(const struct sql_result *r, struct error *e)
+{
+	struct column *columns = memory_zero(r->column_count, sizeof(*columns));
+	struct table *t;
+	int rc;
+
+	for (size_t i = 0; i < r->column_count; i++) {
+		static const char *const numbers[] = {"BYTE", "SHORT", "INT", "LONG", "FLOAT", "DOUBLE", "DECIMAL"};
+
+		columns[i].title = r->columns[i].name;
+		for (size_t k = 0; k < sizeof(numbers) / sizeof(numbers[0]); k++)
+			if (strcmp(r->columns[i].type_name, numbers[k]) == 0)
+				columns[i].align = COLUMN_RIGHT;
+	}
+	t = table_new(columns, r->column_count);
+	for (size_t row = 0; row < r->row_count; row++)
+		for (size_t i = 0; i < r->column_count; i++) {
+			struct text cell = sql_result_cell(r, row, i);
+			char *copy = cell.data != NULL ? text_dup(cell) : NULL;
+
+			table_add(t, copy);
+			free(copy);
+		}
+	rc = r->column_count > 0 ? table_print(t, e) : 0;
+	table_free(t);
+	free(columns);
+	return rc;
+}
+
+static int
+run(struct app *app, const void *given, int argc, char **argv, struct error *e)
+{
+	const struct sql_options *o = given;
+	struct printer p = {.e = e};
+	struct sql_statement s = {.text = argv[0], .deadline_ms = o->timeout_ms, .context = &p};
+	struct sql_result r;
+	int rc;
+
+	(void)argc;
+	p.form = (enum form)option_choice_index(app->command->outputs, app->output);
+	if (p.form != FORM_TABLE)
+		s.row = print_row;
+	sql_result_init(&r);
+	rc = warehouse_run(app, &s, &r, e);
+	if (rc == 0)
+		rc = p.rc;
+	if (rc == 0 && p.form == FORM_TABLE)
+		rc = print_table(&r, e);
+	if (rc == 0 && r.truncated)
+		log_warn("sql", "the server cut the result: there are more rows");
+	sql_result_release(&r);
+	buffer_release(&p.line);
+	return rc;
+}
+
+static const struct command_example examples[] = {
+	{"sfzb sql 'SELECT count(*) FROM main.crm.account'", NULL},
+	{"sfzb sql -o csv 'SELECT * FROM main.crm.account LIMIT 10' >sample.csv", NULL},
+	{NULL, NULL},
+};
+
+const struct command command_sql = {
+	.name = "sql",
+	.summary = "run one statement on the SQL warehouse",
+	.arguments = "STATEMENT",
+	.description =
+	    "Runs one statement and prints its rows: a table on a terminal, one JSON object a line for programs, or "
+	    "values separated by commas (with a line of names) or tabs (without). A warehouse that is stopped starts by "
+	    "itself and is waited for. Ctrl-C cancels the statement at the server.",
+	.examples = examples,
+	.options = options,
+	.options_size = sizeof(struct sql_options),
+	.outputs = "table|json|csv|tsv",
+	.piped_output = "json",
+	.needs = NEEDS_DATABRICKS,
+	.min_operands = 1,
+	.max_operands = 1,
+	.run = run,
+};

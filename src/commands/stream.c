@@ -1,0 +1,269 @@
+/*
+ * sfzb stream - the main job: change events from Salesforce into a Delta table, none lost, none twice.
+ *
+ * Joins a Pub/Sub source a topic and a Zerobus sink a table through the engine (stream/engine.h), which makes the
+ * promises. Checks everything that can be checked before the first event: topics, table, fit, endpoint.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "cli/terminal.h"
+#include "commands/list.h"
+#include "commands/replay.h"
+#include "commands/stream.h"
+
+#define FROM_WORDS "auto|earliest|latest|stored"
+
+static const struct option options[] = {
+	OPTION_STRING('t', "table", struct stream_options, table, "<catalog.schema.table>", NULL,
+	    "table to store to; {entity} in it makes one table for each object", .environment = "SFZB_TABLE"),
+	OPTION_STRING(0, "from", struct stream_options, from, FROM_ARGUMENT, "auto",
+	    "where to begin: auto (where it stopped; else where the table ends; else earliest), earliest, latest, stored, "
+	    "behind a replay id, or at a time such as 2h or 2026-11-01T10:00Z"),
+	OPTION_FLAG(0, "until-caught-up", struct stream_options, until_caught_up,
+	    "stop when there is nothing more to deliver and all is stored"),
+	OPTION_DURATION(0, "quiet-for", struct stream_options, quiet_for_ms, "<time>", "10s",
+	    "how long nothing must come to count as caught up, where the server does not say so"),
+	OPTION_INTEGER('n', "limit", struct stream_options, limit, "<events>", "0",
+	    "stop after so many events (0: never)", .max = INT64_MAX),
+	OPTION_DURATION(0, "timeout", struct stream_options, timeout_ms, "<time>", "0",
+	    "stop after so long, with exit status 7 when -n is not met (0: never)"),
+	OPTION_CHOICE(0, "layout", struct stream_options, layout, "classic|full", "full",
+	    "columns of a table that is made"),
+	OPTION_FLAG(0, "create", struct stream_options, create, "fail when the table is missing, do not make it",
+	    .default_text = "yes"),
+	OPTION_STRING(0, "schema-json", struct stream_options, schema_json, "<when>", NULL,
+	    "which rows get the schema: every (default for a classic table), once (the first of each on each ingest "
+	    "stream; default otherwise), never",
+	    .choices = "every|once|never", .complete = COMPLETE_WORDS),
+	OPTION_CHOICE(0, "on-lost-position", struct stream_options, on_lost, "fail|earliest|latest", "fail",
+	    "what to do when the server no longer has the events behind the position"),
+	OPTION_INTEGER(0, "max-retries", struct stream_options, max_retries, "<count>", "-1",
+	    "give up after so many failures in a row (-1: never)", .min = -1, .max = INT64_MAX),
+	OPTION_INTEGER(0, "batch-rows", struct stream_options, batch_rows, "<rows>", "500",
+	    "send a batch at this many rows", .min = 1, .max = 100000),
+	OPTION_BYTES(0, "batch-bytes", struct stream_options, batch_bytes, "<bytes>", "1M",
+	    "or at this many bytes", .min = 1024, .max = 10 * 1024 * 1024),
+	OPTION_DURATION(0, "linger", struct stream_options, linger_ms, "<time>", "50ms",
+	    "or so long after its first row"),
+	OPTION_INTEGER(0, "max-in-flight-rows", struct stream_options, max_rows, "<rows>", "10000",
+	    "hold at most this many events in memory", .min = 1, .max = 10000000),
+	OPTION_BYTES(0, "max-in-flight-bytes", struct stream_options, max_bytes, "<bytes>", "16M",
+	    "and this many bytes", .min = 65536, .max = INT64_C(1) << 40),
+	OPTION_DURATION(0, "ack-timeout", struct stream_options, ack_timeout_ms, "<time>", "60s",
+	    "give up an ingest stream when its oldest row has waited so long", .min = 1000),
+	OPTION_DURATION(0, "watchdog", struct stream_options, watchdog_ms, "<time>", "5m",
+	    "give up a subscription that has been silent for so long", .min = 1000),
+	OPTION_DURATION(0, "visibility-wait", struct stream_options, visibility_ms, "<time>", "30s",
+	    "how long after its acknowledgement a row may be missing from a query"),
+	OPTION_DURATION(0, "stats-interval", struct stream_options, stats_interval_ms, "<time>", "60s",
+	    "print a summary line so often, where there is no terminal", .min = 100),
+	OPTION_END,
+};
+
+struct run {
+	struct app *app;
+	const struct stream_options *o;
+	struct from from;
+	struct subscriptions topics;
+	struct stream_start *starts; /* one a topic */
+	struct stream_tables tables;
+	struct positions *positions;
+	struct position_lock **locks;
+	struct stores stores;
+	struct pump *pump;
+};
+
+static struct position_key
+key_of(const struct run *r, size_t i)
+{
+	return (struct position_key){
+		.org_id = salesforce_session_org_id(r->app->salesforce),
+		.topic = r->topics.items[i].topic,
+		.table = r->o->table,
+	};
+}
+
+/* Two runs never share a position: locks come before anything is read. */
+static int
+open_positions(struct run *r, struct error *e)
+{
+	struct profile *profile = r->app->profile;
+	bool was_damaged;
+
+	if (profile_make_directory(profile, NULL, e) != 0)
+		return -1;
+	for (size_t i = 0; i < r->topics.count; i++) {
+		struct position_key key = key_of(r, i);
+
+		r->locks[i] = positions_lock(profile_directory(profile), &key, e);
+		if (r->locks[i] == NULL)
+			return -1;
+	}
+	r->positions = positions_open(profile_path(profile, REPLAY_DATABASE), &was_damaged, e);
+	if (r->positions == NULL)
+		return -1;
+	for (size_t i = 0; i < r->topics.count; i++) {
+		struct position_key key = key_of(r, i);
+
+		r->starts[i].stored = positions_find(r->positions, &key, &r->starts[i].position, e);
+		if (r->starts[i].stored < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* On the worker: the table, and where it ends for those topics whose position is not stored. */
+static int
+prepare(void *context, struct error *e)
+{
+	struct run *r = context;
+
+	if (stream_tables_prepare(&r->tables, e) != 0)
+		return -1;
+	for (size_t i = 0; i < r->topics.count; i++)
+		if (r->from.kind == FROM_AUTO && r->starts[i].stored != 0)
+			stream_start_ask(&r->starts[i], &r->tables, r->topics.items[i].topic);
+	return 0;
+}
+
+static int
+open_all(struct run *r, struct error *e)
+{
+	if (app_open_salesforce(r->app, e) != 0 || app_open_databricks(r->app, e) != 0 ||
+	    app_open_pubsub(r->app, e) != 0 || open_positions(r, e) != 0)
+		return -1;
+	for (size_t i = 0; i < r->topics.count; i++)
+		if (app_need_topic(r->app, r->topics.items[i].topic, false, e) != 0)
+			return -1;
+	if (app_wait(r->app, prepare, r, e) != 0)
+		return -1;
+	terminal_set_status(NULL);
+	for (size_t i = 0; i < r->topics.count; i++) {
+		if (stream_start_choose(&r->starts[i], &r->tables, &r->from, &r->topics.items[i], e) != 0)
+			return -1;
+		subscription_open(&r->topics.items[i], r->app, &r->from, r->o->watchdog_ms);
+	}
+	return stream_tables_open(&r->tables, e);
+}
+
+static struct pump_setup
+setup(struct run *r, struct stream_report *report)
+{
+	const struct stream_options *o = r->o;
+	struct pump_setup s = {
+		.positions = stores_positions(&r->stores),
+		.letters = stores_letters(&r->stores),
+		.router = stream_tables_router(&r->tables),
+		.report = stream_report_progress,
+		.report_context = report,
+		.report_interval_ms = report->interval_ms,
+		.timeout_ms = o->timeout_ms,
+	};
+
+	engine_options_init(&s.options);
+	s.options.batch_rows = (size_t)o->batch_rows;
+	s.options.batch_bytes = (size_t)o->batch_bytes;
+	s.options.linger_ms = o->linger_ms;
+	s.options.max_rows = (size_t)o->max_rows;
+	s.options.max_bytes = (size_t)o->max_bytes;
+	s.options.ack_timeout_ms = o->ack_timeout_ms;
+	s.options.max_retries = o->max_retries;
+	s.options.on_lost_position = (enum on_lost_position)o->on_lost;
+	s.options.until_caught_up = o->until_caught_up;
+	s.options.quiet_for_ms = o->quiet_for_ms;
+	s.options.max_events = o->limit;
+	return s;
+}
+
+static int
+pump(struct run *r, struct error *e)
+{
+	struct engine_statistics s;
+	struct stream_report report;
+	struct pump_setup pump_setup;
+	int rc;
+
+	r->stores = (struct stores){
+		.positions = r->positions,
+		.profile = r->app->profile,
+		.clock = loop_clock(r->app->loop),
+		.org_id = salesforce_session_org_id(r->app->salesforce),
+		.table = r->o->table,
+	};
+	stream_report_init(&report, r->o->stats_interval_ms);
+	pump_setup = setup(r, &report);
+	r->pump = pump_new(r->app, &pump_setup);
+	for (size_t i = 0; i < r->topics.count; i++)
+		pump_add(r->pump, r->topics.items[i].source, r->topics.items[i].start);
+	rc = pump_run(r->pump, e);
+	pump_statistics(r->pump, &s);
+	if (rc != 0 && e->code == ERR_TIMEOUT && r->o->limit == 0) {
+		error_clear(e); /* a time limit alone is an end like every other */
+		rc = 0;
+	}
+	if (stream_report_end(r->app, &s, pump_elapsed_ms(r->pump), e) != 0)
+		rc = -1;
+	return rc;
+}
+
+static int
+run(struct app *app, const void *given, int argc, char **argv, struct error *e)
+{
+	struct run r = {.app = app, .o = given, .tables = {.app = app, .options = given}};
+	int rc = -1;
+
+	if (r.o->table == NULL) {
+		error_set(e, ERR_USAGE, "option '--table' is missing");
+		return error_hint(e, "say where to: --table <catalog.schema.table>");
+	}
+	if (from_parse(&r.from, FROM_WORDS, r.o->from, e) != 0)
+		return error_wrap(e, "option '--from'");
+	r.starts = memory_zero((size_t)argc, sizeof(*r.starts));
+	r.locks = memory_zero((size_t)argc, sizeof(*r.locks));
+	if (subscriptions_init(&r.topics, argc, argv, e) == 0 && open_all(&r, e) == 0)
+		rc = pump(&r, e);
+	terminal_set_status(NULL);
+	pump_free(r.pump);
+	subscriptions_release(&r.topics);
+	stream_tables_release(&r.tables);
+	stores_release(&r.stores);
+	positions_free(r.positions);
+	for (int i = 0; i < argc; i++)
+		positions_unlock(r.locks[i]);
+	free(r.locks);
+	free(r.starts);
+	return rc;
+}
+
+static const struct command_example examples[] = {
+	{"sfzb stream Account --table main.crm.account", "until it is told to stop"},
+	{"sfzb stream ChangeEvents --table 'main.crm.{entity}'", "every object, a table each"},
+	{"sfzb stream Account --table main.crm.account --until-caught-up", "in a nightly job"},
+	{NULL, NULL},
+};
+
+const struct command command_stream = {
+	.name = "stream",
+	.summary = "store events in a Delta table: none lost, none twice",
+	.arguments = "TOPIC... --table <catalog.schema.table>",
+	.description =
+	    "Subscribes to the topics, decodes their events and stores them through Zerobus ingest. A position is stored only "
+	    "when every event up to it is durable, so the process may be stopped, killed or cut off at any moment: the next "
+	    "run goes on. What may have been in flight then is looked up in the table before it is sent again; "
+	    "without a SQL warehouse that is not possible, and such events may be stored twice.\n\n"
+	    "A table that is missing is made. Where it starts, and why, is said at the beginning. Events that cannot be "
+	    "decoded or stored are set aside in the profile with their bytes and the reason; the rest goes on.\n\n"
+	    "Disconnects, outages and quotas are retried for ever. The first SIGINT or SIGTERM stops taking events and waits "
+	    "until what is in flight is stored; the second ends at once.",
+	.examples = examples,
+	.options = options,
+	.options_size = sizeof(struct stream_options),
+	.outputs = "text|json",
+	.needs = NEEDS_PROFILE,
+	.min_operands = 1,
+	.max_operands = -1,
+	.operand = COMPLETE_TOPIC,
+	.run = run,
+};

@@ -1,0 +1,83 @@
+/*
+ * The parts of `sfzb stream`. Private to that command: stream.c (the whole), stream_tables.c (tables and sinks),
+ * stream_start.c (where each topic starts, and why), stream_report.c (what is told meanwhile and at the end).
+ */
+#ifndef SFZB_COMMANDS_STREAM_H
+#define SFZB_COMMANDS_STREAM_H
+
+#include "commands/app.h"
+#include "commands/from.h"
+#include "commands/pump.h"
+#include "commands/subscription.h"
+#include "databricks/sink.h"
+#include "databricks/sink_lookup.h"
+#include "databricks/sink_tokens.h"
+#include "databricks/table_layout.h"
+#include "profile/positions.h"
+#include "stream/stores.h"
+
+struct stream_options {
+	const char *table, *from, *schema_json;
+	int64_t quiet_for_ms, limit, timeout_ms, max_retries, batch_rows, batch_bytes, linger_ms;
+	int64_t max_rows, max_bytes, ack_timeout_ms, watchdog_ms, visibility_ms, stats_interval_ms;
+	int layout, on_lost;
+	bool until_caught_up, create;
+};
+
+/* One table and its sink. */
+struct stream_table {
+	char *name;
+	struct sink *sink;
+	bool created; /* by this run: there is nothing in it */
+};
+
+struct stream_tables {
+	struct app *app;
+	const struct stream_options *options;
+	bool by_entity, has_warehouse;
+	struct channel *channel;
+	struct table_lookup lookup;
+	struct sink_tokens *tokens;
+	struct databricks_config config;
+	struct stream_table *items;
+	size_t count, capacity;
+	struct delta_table *first; /* of the one table, when it is not by entity; until stream_tables_open */
+	bool first_created;
+};
+
+/* Blocking parts, for a worker: the table exists and fits (unless by entity), the endpoint and the warehouse are known. */
+int stream_tables_prepare(struct stream_tables *t, struct error *e);
+/* On the loop's thread: channel, look-ups, the first sink. */
+int stream_tables_open(struct stream_tables *t, struct error *e);
+struct router stream_tables_router(struct stream_tables *t);
+void stream_tables_release(struct stream_tables *t);
+/* "main.crm.{entity}" → the table of an entity, or of a topic whose events have none; to be freed. */
+char *stream_table_name(const char *pattern, const char *topic, struct text entity);
+
+/* What a start stands on: filled by stream_start_read (blocking, for a worker), used by stream_start_choose. */
+struct stream_start {
+	int stored; /* as positions_find: 0 found, 1 none */
+	struct position position;
+	enum table_position in_table;
+	struct replay_id newest;
+	bool asked;		  /* the table was */
+	struct error not_asked; /* why it could not be */
+};
+/* Asks the table of a topic for how far it got; s->not_asked says why it could not. Blocking. */
+void stream_start_ask(struct stream_start *s, const struct stream_tables *t, const char *topic);
+/* Sets sub->start and says at which place and why. */
+int stream_start_choose(struct stream_start *s, const struct stream_tables *t, const struct from *from,
+    struct subscription *sub, struct error *e);
+
+struct stream_report {
+	bool on_terminal;
+	int64_t last_ms, last_stored, interval_ms;
+};
+void stream_report_init(struct stream_report *r, int64_t interval_ms);
+/* For pump_setup: the status line, or a line every interval. */
+void stream_report_progress(void *stream_report, const struct engine_statistics *s);
+/* The last word; on standard output with -o json. */
+int stream_report_end(const struct app *app, const struct engine_statistics *s, int64_t elapsed_ms,
+    struct error *e);
+
+#endif

@@ -1,0 +1,132 @@
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "cli/output.h"
+#include "cli/terminal.h"
+#include "commands/stream.h"
+
+#define TERMINAL_INTERVAL_MS 500
+
+/* 1234567 → "1,234,567". Returns out. */
+static char *
+grouped(char out[32], int64_t n)
+{
+	char digits[24];
+	int len = snprintf(digits, sizeof(digits), "%lld", (long long)n), at = 0;
+
+	for (int i = 0; i < len; i++) {
+		if (i > 0 && (len - i) % 3 == 0 && digits[i - 1] != '-')
+			out[at++] = ',';
+		out[at++] = digits[i];
+	}
+	out[at] = '\0';
+	return out;
+}
+
+static int64_t
+per_second(int64_t events, int64_t ms)
+{
+	return ms > 0 ? events * 1000 / ms : 0;
+}
+
+void
+stream_report_init(struct stream_report *r, int64_t interval_ms)
+{
+	*r = (struct stream_report){.on_terminal = terminal_has_status(), .interval_ms = interval_ms};
+	r->last_ms = clock_monotonic_ms(&clock_system);
+	if (r->on_terminal)
+		r->interval_ms = TERMINAL_INTERVAL_MS;
+}
+
+/* How old the oldest event is that is not stored yet; what is all stored has no lag. */
+static void
+append_lag(struct buffer *b, const struct engine_statistics *s)
+{
+	char age[32];
+
+	if (s->in_flight_rows == 0 || s->stored_event_ms == 0)
+		return;
+	buffer_append_format(b, ", lag %s",
+	    clock_format_duration(age, sizeof(age), clock_wall_ms(&clock_system) - s->stored_event_ms));
+}
+
+static void
+append_extras(struct buffer *b, const struct engine_statistics *s)
+{
+	char n[32];
+
+	if (s->already_stored + s->repeated > 0)
+		buffer_append_format(b, ", %s were stored already", grouped(n, s->already_stored + s->repeated));
+	if (s->set_aside > 0)
+		buffer_append_format(b, ", %s set aside", grouped(n, s->set_aside));
+	if (s->resent > 0)
+		buffer_append_format(b, ", %s sent again", grouped(n, s->resent));
+}
+
+void
+stream_report_progress(void *context, const struct engine_statistics *s)
+{
+	struct stream_report *r = context;
+	int64_t now = clock_monotonic_ms(&clock_system);
+	char received[32], stored[32], rate[32], flight[32];
+	struct buffer b = BUFFER_INIT;
+
+	buffer_append_format(&b, "received %s, stored %s, %s events/s, in flight %s", grouped(received, s->received),
+	    grouped(stored, s->stored), grouped(rate, per_second(s->stored - r->last_stored, now - r->last_ms)),
+	    grouped(flight, s->in_flight_rows));
+	append_lag(&b, s);
+	append_extras(&b, s);
+	if (s->sources_open < s->sources)
+		buffer_append_format(&b, ", %u of %u topics open", s->sources_open, s->sources);
+	if (r->on_terminal)
+		terminal_set_status(buffer_text(&b));
+	else
+		log_info("stream", "%s", buffer_text(&b));
+	r->last_ms = now;
+	r->last_stored = s->stored;
+	buffer_release(&b);
+}
+
+static int
+print_json(const struct engine_statistics *s, int64_t elapsed_ms, struct error *e)
+{
+	struct json *j = json_object();
+	struct buffer b = BUFFER_INIT;
+	int rc;
+
+	json_set_int64(j, "received", s->received);
+	json_set_int64(j, "stored", s->stored);
+	json_set_int64(j, "already_stored", s->already_stored);
+	json_set_int64(j, "repeated", s->repeated);
+	json_set_int64(j, "set_aside", s->set_aside);
+	json_set_int64(j, "resent", s->resent);
+	json_set_int64(j, "elapsed_ms", elapsed_ms);
+	json_write(&b, j, false);
+	rc = output_line(buffer_span(&b), e);
+	buffer_release(&b);
+	json_free(j);
+	return rc;
+}
+
+int
+stream_report_end(const struct app *app, const struct engine_statistics *s, int64_t elapsed_ms,
+    struct error *e)
+{
+	char stored[32], received[32], rate[32], time[32];
+	struct buffer b = BUFFER_INIT;
+
+	terminal_set_status(NULL);
+	buffer_append_format(&b, "stored %s of %s events received", grouped(stored, s->stored),
+	    grouped(received, s->received));
+	append_extras(&b, s);
+	log_info("stream", "%s; %s, %s events/s", buffer_text(&b),
+	    clock_format_duration(time, sizeof(time), elapsed_ms),
+	    grouped(rate, per_second(s->stored, elapsed_ms)));
+	if (s->set_aside > 0)
+		log_warn("stream", "%s events were set aside, with the reasons, in '%s'",
+		    grouped(stored, s->set_aside), profile_path(app->profile, "dead-letters"));
+	buffer_release(&b);
+	return app_outputs(app, "json") ? print_json(s, elapsed_ms, e) : 0;
+}

@@ -1,0 +1,228 @@
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/version.h"
+#include "commands/stream.h"
+#include "commands/target.h"
+#include "databricks/catalog.h"
+#include "rpc/channel.h"
+
+#define PLACE "{entity}"
+
+/* Of an event without an entity (a platform event) the topic's own name stands in. */
+char *
+stream_table_name(const char *pattern, const char *topic, struct text entity)
+{
+	const char *at = strstr(pattern, PLACE);
+	const char *slash = strrchr(topic, '/');
+	struct buffer b = BUFFER_INIT;
+
+	if (at == NULL)
+		return memory_strdup(pattern);
+	if (entity.len == 0 || text_is(entity, "UNKNOWN"))
+		entity = text_of(slash != NULL ? slash + 1 : topic);
+	while (at != NULL) {
+		buffer_append(&b, pattern, (size_t)(at - pattern));
+		for (size_t i = 0; i < entity.len; i++)
+			buffer_append_byte(&b, (uint8_t)tolower((unsigned char)entity.data[i]));
+		pattern = at + strlen(PLACE);
+		at = strstr(pattern, PLACE);
+	}
+	buffer_append_text(&b, pattern);
+	return buffer_detach(&b);
+}
+
+/* Exists, or is made; fits, or the error names the columns. */
+static struct delta_table *
+get_fitting(struct stream_tables *t, const char *name, bool *created, struct error *e)
+{
+	enum layout layout = t->options->layout == 0 ? LAYOUT_CLASSIC : LAYOUT_FULL;
+	struct delta_table *table = target_ensure(t->app, name, layout, t->options->create, created, e);
+	struct fit fit;
+
+	if (table == NULL)
+		return NULL;
+	delta_check(table, layout, &fit);
+	if (fit_error(&fit, table->full_name, e) != 0) {
+		delta_table_free(table);
+		table = NULL;
+	} else if (fit.lacking > 0) {
+		log_info("stream", "table '%s' could hold %zu more columns; 'sfzb create-table %s --check' names them",
+		    name, fit.lacking, name);
+	}
+	fit_release(&fit);
+	return table;
+}
+
+/* Tables of the Python project, which sfzb keeps as they are used to, have no column of the full layout. */
+static bool
+is_classic(const struct delta_table *table)
+{
+	for (int i = 0; i < EVENT_COLUMN_COUNT; i++)
+		if (event_columns[i].layout == LAYOUT_FULL && delta_table_find(table, event_columns[i].name) != NULL)
+			return false;
+	return true;
+}
+
+static enum schema_json_mode
+schema_mode(const struct stream_tables *t, const struct delta_table *table)
+{
+	const char *word = t->options->schema_json;
+
+	if (word == NULL)
+		return is_classic(table) ? SCHEMA_JSON_EVERY : SCHEMA_JSON_ONCE;
+	return strcmp(word, "every") == 0 ? SCHEMA_JSON_EVERY
+	    : strcmp(word, "once") == 0	  ? SCHEMA_JSON_ONCE
+					  : SCHEMA_JSON_NEVER;
+}
+
+static int
+find_endpoint(struct stream_tables *t, struct error *e)
+{
+	struct databricks_session *session = t->app->databricks;
+	struct error lacking = ERROR_INIT;
+
+	databricks_config_copy(&t->config, databricks_session_config(session));
+	if (databricks_config_need_ingest(&t->config, &lacking) == 0)
+		return 0;
+	if (databricks_session_discover(session, &t->config, e) != 0)
+		return -1;
+	return databricks_config_need_ingest(&t->config, e);
+}
+
+/* Without a warehouse nothing can be looked up: that weakens a promise, so it is said aloud. */
+static int
+find_warehouse(struct stream_tables *t, struct error *e)
+{
+	char id[WAREHOUSE_ID_SIZE];
+	struct error why = ERROR_INIT;
+
+	if (catalog_pick_warehouse(t->app->databricks, id, &why) == 0) {
+		t->has_warehouse = true;
+		return 0;
+	}
+	if (why.code != ERR_NOT_FOUND && why.code != ERR_CONFIG && why.code != ERR_PERMISSION) {
+		*e = why;
+		return -1;
+	}
+	log_warn("stream", "no SQL warehouse can be used (%s): events in flight when a connection or a run ends may be "
+			   "stored twice",
+	    why.text);
+	return 0;
+}
+
+int
+stream_tables_prepare(struct stream_tables *t, struct error *e)
+{
+	const struct databricks_config *config = databricks_session_config(t->app->databricks);
+
+	t->by_entity = strstr(t->options->table, PLACE) != NULL;
+	if (config->method != DATABRICKS_M2M) {
+		error_set(e, ERR_CREDENTIALS, "Zerobus takes no personal access token");
+		return error_hint(e, "give the client id and secret of a service principal: sfzb login databricks");
+	}
+	if (!t->by_entity) {
+		t->first = get_fitting(t, t->options->table, &t->first_created, e);
+		if (t->first == NULL)
+			return -1;
+	}
+	return find_endpoint(t, e) != 0 || find_warehouse(t, e) != 0 ? -1 : 0;
+}
+
+static struct stream_table *
+add_table(struct stream_tables *t, const char *name, const struct delta_table *table, bool created,
+    struct error *e)
+{
+	struct table_sink_options o = {
+		.loop = t->app->loop,
+		.channel = t->channel,
+		.table = table,
+		.format = ROW_PROTO,
+		.schema_json = schema_mode(t, table),
+		.clock = loop_clock(t->app->loop),
+		.token = sink_tokens_source(t->tokens),
+		.principal = t->config.client_id,
+		.visibility_ms = t->options->visibility_ms,
+	};
+	struct stream_table *item;
+	struct sink *sink;
+
+	if (t->has_warehouse)
+		o.lookup = (struct sink_lookup){.find = table_lookup_find, .context = &t->lookup};
+	sink = table_sink_new(&o, e);
+	if (sink == NULL)
+		return NULL;
+	t->items = memory_reserve(t->items, &t->capacity, t->count + 1, sizeof(*t->items));
+	item = &t->items[t->count++];
+	*item = (struct stream_table){memory_strdup(name), sink, created};
+	return item;
+}
+
+int
+stream_tables_open(struct stream_tables *t, struct error *e)
+{
+	struct channel_options o = {.target = t->config.ingest.target, .ca_file = t->config.ca_file};
+
+	t->channel = channel_new(t->app->loop, &o, e);
+	if (t->channel == NULL)
+		return -1;
+	t->tokens = sink_tokens_new(t->app->loop, t->app->databricks);
+	t->lookup.session = t->app->databricks;
+	if (t->by_entity)
+		return 0;
+	if (add_table(t, t->options->table, t->first, t->first_created, e) == NULL)
+		return -1;
+	delta_table_free(t->first);
+	t->first = NULL;
+	return 0;
+}
+
+static int
+route(void *context, const char *topic, struct text entity, struct sink **sink, struct error *e)
+{
+	struct stream_tables *t = context;
+	struct stream_table *item = NULL;
+	char *name = stream_table_name(t->options->table, topic, entity);
+	struct delta_table *table = NULL;
+	bool created = false;
+
+	for (size_t i = 0; i < t->count; i++)
+		if (strcmp(t->items[i].name, name) == 0)
+			item = &t->items[i];
+	if (item == NULL && (table = get_fitting(t, name, &created, e)) != NULL)
+		item = add_table(t, name, table, created, e);
+	delta_table_free(table);
+	free(name);
+	if (item == NULL)
+		return -1;
+	*sink = item->sink;
+	return 0;
+}
+
+struct router
+stream_tables_router(struct stream_tables *t)
+{
+	return (struct router){.route = route, .by_entity = t->by_entity, .context = t};
+}
+
+void
+stream_tables_release(struct stream_tables *t)
+{
+	/* a look-up or a token that is under way is wanted by nobody any more */
+	if (t->app->databricks != NULL)
+		databricks_session_interrupt(t->app->databricks, true);
+	for (size_t i = 0; i < t->count; i++) {
+		table_sink_free(t->items[i].sink);
+		free(t->items[i].name);
+	}
+	free(t->items);
+	if (t->tokens != NULL)
+		sink_tokens_free(t->tokens);
+	if (t->channel != NULL)
+		channel_free(t->channel);
+	delta_table_free(t->first);
+	databricks_config_release(&t->config);
+}

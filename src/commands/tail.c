@@ -1,0 +1,228 @@
+/*
+ * sfzb tail - decoded events, live, on standard output.
+ *
+ * The engine of `stream` with standard output in the table's place: the same patience with servers, the same idea of
+ * caught up. Stores no position, so it takes nothing from a stream that runs beside it.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "cli/output.h"
+#include "commands/event_print.h"
+#include "commands/from.h"
+#include "commands/list.h"
+#include "commands/print_sink.h"
+#include "commands/pump.h"
+#include "commands/subscription.h"
+
+#define FROM_WORDS "earliest|latest|stored"
+
+struct tail_options {
+	const char *from, *table;
+	int64_t limit, timeout_ms, quiet_for_ms, max_retries;
+	bool until_caught_up, changes;
+	int on_lost;
+};
+
+static const struct option options[] = {
+	OPTION_STRING(0, "from", struct tail_options, from, FROM_ARGUMENT, "latest",
+	    "where to begin: earliest (of the 72 hours kept), latest, stored (where a stream stands), behind a replay id, "
+	    "or at a time such as 2h or 2026-11-01T10:00Z"),
+	OPTION_STRING(0, "table", struct tail_options, table, "<catalog.schema.table>", NULL,
+	    "whose stored position --from stored means, where there are several"),
+	OPTION_INTEGER('n', "limit", struct tail_options, limit, "<events>", "0",
+	    "stop after so many events (0: never)", .min = 0, .max = INT64_MAX),
+	OPTION_DURATION(0, "timeout", struct tail_options, timeout_ms, "<time>", "0",
+	    "give up after so long, with exit status 7 when -n is not met (0: never)"),
+	OPTION_FLAG(0, "until-caught-up", struct tail_options, until_caught_up,
+	    "stop when there is nothing more to deliver"),
+	OPTION_DURATION(0, "quiet-for", struct tail_options, quiet_for_ms, "<time>", "10s",
+	    "how long nothing must come to count as caught up, where the server does not say so"),
+	OPTION_FLAG(0, "changes", struct tail_options, changes,
+	    "only the fields that changed, not the whole record (JSON)"),
+	OPTION_CHOICE(0, "on-lost-position", struct tail_options, on_lost, "fail|earliest|latest", "fail",
+	    "what to do when the server no longer has the place to begin at"),
+	OPTION_INTEGER(0, "max-retries", struct tail_options, max_retries, "<count>", "-1",
+	    "give up after so many failures in a row (-1: never)", .min = -1, .max = INT64_MAX),
+	OPTION_END,
+};
+
+struct tail {
+	struct app *app;
+	const struct tail_options *options;
+	struct pump *pump;
+	struct print_sink *sink;
+	struct subscriptions topics;
+	bool json;
+	size_t columns;
+};
+
+static void
+print(void *context, const struct event *event, struct buffer *out)
+{
+	struct tail *t = context;
+
+	if (t->json)
+		event_print_json(out, event, t->options->changes);
+	else
+		event_print_line(out, event, t->columns);
+	buffer_append_byte(out, '\n');
+}
+
+static void
+stop(void *context, const struct error *why)
+{
+	struct tail *t = context;
+
+	pump_stop(t->pump, why);
+}
+
+static int
+route(void *context, const char *topic, struct text entity, struct sink **sink, struct error *e)
+{
+	struct tail *t = context;
+
+	(void)topic;
+	(void)entity;
+	(void)e;
+	*sink = print_sink_sink(t->sink);
+	return 0;
+}
+
+/* Nothing is stored: what a tail has shown is nobody's position. */
+static int
+store_no_position(void *context, const struct position_update *updates, size_t count, struct error *e)
+{
+	(void)context;
+	(void)updates;
+	(void)count;
+	(void)e;
+	return 0;
+}
+
+/* An event that cannot be decoded is shown as it came, with the reason. */
+static int
+show_letters(void *context, const struct dead_letter *letters, size_t count, struct error *e)
+{
+	struct tail *t = context;
+	struct buffer out = BUFFER_INIT;
+	int rc = 0;
+
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		struct event event = {
+			.topic = letters[i].topic,
+			.replay_id = letters[i].replay_id,
+			.id = letters[i].event_id,
+			.schema_id = letters[i].schema_id,
+			.payload = letters[i].payload,
+			.org_id = text_of(salesforce_session_org_id(t->app->salesforce)),
+		};
+		struct error why = ERROR_INIT;
+
+		error_set(&why, letters[i].code, TEXT_FORMAT, TEXT_ARGS(letters[i].reason));
+		log_warn("tail", "an event of '" TEXT_FORMAT "' cannot be shown decoded: %s",
+		    TEXT_ARGS(letters[i].topic), why.text);
+		if (!t->json)
+			continue;
+		buffer_clear(&out);
+		event_print_undecodable(&out, &event, &why);
+		rc = output_line(buffer_span(&out), e);
+	}
+	buffer_release(&out);
+	return rc;
+}
+
+static struct pump_setup
+setup(struct tail *t)
+{
+	struct pump_setup s = {
+		.positions = {.store = store_no_position},
+		.letters = {.store = show_letters, .context = t},
+		.router = {.route = route, .context = t},
+		.timeout_ms = t->options->timeout_ms,
+	};
+
+	engine_options_init(&s.options);
+	s.options.max_events = t->options->limit;
+	s.options.until_caught_up = t->options->until_caught_up;
+	s.options.quiet_for_ms = t->options->quiet_for_ms;
+	s.options.max_retries = t->options->max_retries;
+	s.options.on_lost_position = (enum on_lost_position)t->options->on_lost;
+	s.options.drain_timeout_ms = 1000;
+	return s;
+}
+
+/* A timeout ends a tail that still waits for its -n; without -n it is an end like every other. */
+static int
+judge(const struct tail *t, int rc, struct error *e)
+{
+	struct engine_statistics s;
+
+	if (rc == 0 || e->code != ERR_TIMEOUT)
+		return rc;
+	pump_statistics(t->pump, &s);
+	if (t->options->limit == 0) {
+		error_clear(e);
+		return 0;
+	}
+	return error_set(e, ERR_TIMEOUT, "%lld of %lld events came before --timeout was over",
+	    (long long)s.received, (long long)t->options->limit);
+}
+
+static int
+run(struct app *app, const void *given, int argc, char **argv, struct error *e)
+{
+	struct tail t = {.app = app, .options = given, .json = app_outputs(app, "json"),
+		.columns = output_columns()};
+	struct print_sink_options sink = {.print = print, .stop = stop, .context = &t};
+	struct pump_setup pump_setup = setup(&t);
+	struct from from;
+	int rc = -1;
+
+	if (from_parse(&from, FROM_WORDS, t.options->from, e) != 0)
+		return error_wrap(e, "option '--from'");
+	if (subscriptions_init(&t.topics, argc, argv, e) != 0 || app_open_pubsub(app, e) != 0 ||
+	    subscriptions_open(&t.topics, app, &from, t.options->table, e) != 0)
+		goto out;
+	sink.loop = app->loop;
+	t.sink = print_sink_new(&sink);
+	t.pump = pump_new(app, &pump_setup);
+	for (size_t i = 0; i < t.topics.count; i++)
+		pump_add(t.pump, t.topics.items[i].source, t.topics.items[i].start);
+	rc = judge(&t, pump_run(t.pump, e), e);
+out:
+	pump_free(t.pump);
+	subscriptions_release(&t.topics);
+	print_sink_free(t.sink);
+	return rc;
+}
+
+static const struct command_example examples[] = {
+	{"sfzb tail Account", "what comes out while you click"},
+	{"sfzb tail Account Order__e --from 2h", "two topics, from two hours ago"},
+	{"sfzb tail Account -n 1 --timeout 60s | jq .record.Name", "in a script"},
+	{NULL, NULL},
+};
+
+const struct command command_tail = {
+	.name = "tail",
+	.summary = "show decoded events, live",
+	.arguments = "TOPIC...",
+	.description =
+	    "Subscribes to one or more topics and prints each event: one line on a terminal, one JSON object a line for "
+	    "programs. It goes on until it is told to stop, whatever happens to the connection.\n\n"
+	    "Events that are delivered count against the org's daily allocation, those of tail as well.\n\n"
+	    "commit_number is a string in the JSON, because it needs more bits than most readers have for numbers.",
+	.examples = examples,
+	.options = options,
+	.options_size = sizeof(struct tail_options),
+	.outputs = "line|json",
+	.piped_output = "json",
+	.needs = NEEDS_PROFILE,
+	.min_operands = 1,
+	.max_operands = -1,
+	.operand = COMPLETE_TOPIC,
+	.run = run,
+};

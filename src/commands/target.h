@@ -1,0 +1,18 @@
+/*
+ * The table that a stream goes to: found in the catalog, made when it is missing.
+ */
+#ifndef SFZB_COMMANDS_TARGET_H
+#define SFZB_COMMANDS_TARGET_H
+
+#include "commands/app.h"
+#include "databricks/table_layout.h"
+
+/* Of app's Databricks session. ERR_NOT_FOUND when there is no such table. */
+struct delta_table *target_find(struct app *app, const char *name, struct error *e);
+/* CREATE TABLE IF NOT EXISTS on the warehouse. */
+int target_create(struct app *app, const char *name, enum layout layout, struct error *e);
+/* The first; where it is missing the second and then the first. *created tells. */
+struct delta_table *target_ensure(struct app *app, const char *name, enum layout layout, bool may_create,
+    bool *created, struct error *e);
+
+#endif

@@ -1,0 +1,19 @@
+/*
+ * Statements for commands: the wait for a warehouse that starts is shown, and Ctrl-C cancels the statement.
+ */
+#ifndef SFZB_COMMANDS_WAREHOUSE_H
+#define SFZB_COMMANDS_WAREHOUSE_H
+
+#include "commands/app.h"
+#include "databricks/sql.h"
+
+/* As sql_run; `waiting` is filled in, and the statement's own row callback keeps its context. */
+int warehouse_run(struct app *app, struct sql_statement *statement, struct sql_result *result,
+    struct error *e);
+/* For others that wait for a warehouse (databricks/sink_lookup.h): shows it, false after Ctrl-C. context unused. */
+bool warehouse_waiting(void *context, const char *state, int64_t elapsed_ms);
+/* Between these SIGINT and SIGTERM only make warehouse_waiting say no. Not with the loop's signals. */
+void warehouse_catch_signals(void);
+void warehouse_release_signals(void);
+
+#endif
