@@ -94,36 +94,48 @@ pubsub_new(struct loop *l, const struct pubsub_options *o, struct error *e)
 }
 
 static void
-unary_free(struct unary *u)
+unary_finish(struct unary *u, struct text response, const struct error *why)
 {
 	struct unary **at;
 
 	for (at = &u->pubsub->unaries; *at != u; at = &(*at)->next)
 		;
 	*at = u->next;
+	u->reply(u->context, response, why);
 	buffer_release(&u->request);
 	buffer_release(&u->response);
 	free(u->subject);
 	free(u);
 }
 
+static void
+tell_waiters(struct pubsub *p, const struct error *why)
+{
+	struct waiter *list = p->waiters, *w;
+
+	/* whoever begins to wait from now on waits for another renewal */
+	p->waiters = NULL;
+	while ((w = list) != NULL) {
+		struct waiter copy = *w;
+
+		list = w->next;
+		free(w);
+		copy.done(copy.context, why);
+	}
+}
+
 void
 pubsub_free(struct pubsub *p)
 {
-	struct unary *next;
+	struct error interrupted = ERROR_INIT;
 
 	if (p == NULL)
 		return;
 	p->closing = true;
-	for (struct unary *u = p->unaries; u != NULL; u = next) {
-		next = u->next;
-		if (u->call != NULL) {
-			call_cancel(u->call);
-		} else {
-			pubsub_renew_forget(p, u);
-			unary_free(u);
-		}
-	}
+	error_set(&interrupted, ERR_INTERRUPTED, "the client was closed");
+	tell_waiters(p, &interrupted);
+	for (struct unary *u = p->unaries; u != NULL; u = u->next)
+		call_cancel(u->call);
 	while (p->calls > 0)
 		loop_step(p->loop, -1);
 	assert(p->waiters == NULL);
@@ -175,22 +187,6 @@ pubsub_schemas(struct pubsub *p)
 }
 
 /* Renewing. */
-
-static void
-tell_waiters(struct pubsub *p, const struct error *why)
-{
-	struct waiter *list = p->waiters, *w;
-
-	/* whoever begins to wait from now on waits for another renewal */
-	p->waiters = NULL;
-	while ((w = list) != NULL) {
-		struct waiter copy = *w;
-
-		list = w->next;
-		free(w);
-		copy.done(copy.context, why);
-	}
-}
 
 static void
 renewed(void *context, const struct error *why)
@@ -312,13 +308,6 @@ pubsub_refused(struct pubsub *p, struct error *e, const struct error *renewal)
 }
 
 static void
-unary_finish(struct unary *u, struct text response, const struct error *why)
-{
-	u->reply(u->context, response, why);
-	unary_free(u);
-}
-
-static void
 unary_renewed(void *context, const struct error *why)
 {
 	struct unary *u = context;
@@ -349,12 +338,11 @@ unary_ended(void *context, const struct call_status *status)
 
 	u->call = NULL;
 	pubsub_call_over(p);
-	if (p->closing) {
-		unary_free(u);
-		return;
-	}
 	error_clear(&u->error);
-	if (pubsub_error(status, &request, &u->error) == 0) {
+	if (p->closing) {
+		error_set(&u->error, ERR_INTERRUPTED, "Salesforce %s '%s': the client was closed", u->rpc, u->subject);
+		unary_finish(u, text_span(NULL, 0), &u->error);
+	} else if (pubsub_error(status, &request, &u->error) == 0) {
 		if (u->messages != 1)
 			error_set(&u->error, ERR_UNAVAILABLE, "Salesforce %s '%s': the call ended without an answer", u->rpc,
 			    u->subject);
@@ -384,6 +372,8 @@ unary_start(struct unary *u)
 	call_send(u->call, &copy);
 	call_half_close(u->call);
 	buffer_release(&copy);
+	if (u->pubsub->closing)
+		call_cancel(u->call);
 }
 
 void

@@ -49,8 +49,8 @@ struct pubsub_options {
 /* Connects with the first call. ERR_USAGE, ERR_CONFIG: endpoint, CA file or proxy cannot be used. */
 struct pubsub *pubsub_new(struct loop *l, const struct pubsub_options *o, struct error *e);
 /*
- * Cancels what is under way, without callbacks, and steps the loop until it has ended; not for use inside callbacks. All
- * sources and publishers must have been freed.
+ * Cancels what is under way (the callbacks come, with ERR_INTERRUPTED) and steps the loop until it has ended; not for use
+ * inside callbacks. All sources and publishers must have been freed.
  */
 void pubsub_free(struct pubsub *p);
 /* For calls from now on. */

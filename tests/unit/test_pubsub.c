@@ -227,7 +227,8 @@ read_request(struct peer_call *c, struct seen *first)
 			snprintf(first->topic, sizeof(first->topic), "%s", r->topic_name);
 			snprintf(first->preset, sizeof(first->preset), "%d", (int)r->replay_preset);
 			first->replay_id_len = r->replay_id.len;
-			memcpy(first->replay_id, r->replay_id.data, r->replay_id.len);
+			if (r->replay_id.len > 0)
+				memcpy(first->replay_id, r->replay_id.data, r->replay_id.len);
 			fake.first = *first;
 		}
 		pthread_mutex_unlock(&fake.lock);
