@@ -193,7 +193,8 @@ set_lists(struct avro_item *values, size_t n, const struct avro_texts *texts, si
 	for (size_t i = 0; i < n; i++) {
 		if (values[i].kind != AVRO_ITEM_TEXTS)
 			continue;
-		values[i].texts.items = texts->items + at;
+		/* an empty list needs no items, and there may be none */
+		values[i].texts.items = texts->items != NULL ? texts->items + at : NULL;
 		at += values[i].texts.count;
 	}
 }

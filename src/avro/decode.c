@@ -432,7 +432,8 @@ run_value(struct avro_cursor *c, const struct step *s, struct buffer *out)
 void
 run_init(struct avro_cursor *c, const struct avro_decoder *d, struct text datum)
 {
-	*c = (struct avro_cursor){.decoder = d, .data = (const uint8_t *)datum.data, .len = datum.len};
+	*c = (struct avro_cursor){.decoder = d, .data = (const uint8_t *)(datum.data != NULL ? datum.data : ""),
+	    .len = datum.len};
 }
 
 int
