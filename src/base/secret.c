@@ -75,5 +75,6 @@ secret_reveal(const struct secret *s)
 void
 secret_wipe(void *p, size_t len)
 {
-	explicit_bzero(p, len);
+	if (len > 0)
+		explicit_bzero(p, len);
 }
