@@ -318,7 +318,8 @@ explain(struct zerobus *z, const struct call_status *status, struct error *why)
 		*why = z->why;
 		return;
 	}
-	if ((z->finished && z->acknowledged == z->sent) || (z->closing && status->code == 0))
+	if ((z->finished && z->acknowledged == z->sent) ||
+	    (status->code == 0 && (z->closing || (z->sent > 0 && z->acknowledged == z->sent))))
 		return;
 	zerobus_status_error(status, !z->was_open, z->table, z->principal, why);
 	if (why->code == ERR_SESSION) {

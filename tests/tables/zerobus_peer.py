@@ -18,6 +18,8 @@ What a stream does besides is chosen by the end of its table's name:
   noid        opens without a stream id             empty     answers with an empty message
   garbage     answers with bytes that are no message
   silent      never answers create_stream           hang      acknowledges, but never ends the call
+  idle        ends the call in good order after the first acknowledgement
+  early       acknowledges the first request, stores the second and ends the call in good order
   bad         refuses records whose event_id is "bad"
   once        refuses the token until it is a fresh one ("fresh" in its text)
   status_N    refuses to open with status N         details   refuses with structured details
@@ -223,7 +225,11 @@ class Peer:
         yield created
         for request in requests:
             stream.store(request)
+            if way == "early" and stream.offset == 2:
+                return
             yield from self.answers(stream, context)
+            if way == "idle":
+                return
         if way == "late" and stream.offset % 3 != 0:
             yield self.ack(stream.offset - 1)
         stream.log("half-closed", requests=stream.offset)

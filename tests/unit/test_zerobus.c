@@ -486,6 +486,24 @@ test_refused_record(void **state)
 	bench_release(&b);
 }
 
+/* A stream that the server lets go when nothing is under way is nobody's error; one with work under way is. */
+static void
+test_let_go(void **state)
+{
+	for (int batches = 1; batches <= 2; batches++) {
+		struct bench b;
+
+		(void)state;
+		bench_init(&b, batches == 1 ? "t_idle" : "t_early", ROW_PROTO);
+		open_sink(&b);
+		send_batches(&b, batches, 1, "i-%d-%d");
+		WAIT_FOR(&b, b.ended > 0);
+		assert_int_equal(b.acknowledged, 1);
+		assert_int_equal(b.why.code, batches == 1 ? ERR_OK : ERR_UNAVAILABLE);
+		bench_release(&b);
+	}
+}
+
 static void
 test_tokens(void **state)
 {
@@ -861,7 +879,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_streams), cmocka_unit_test(test_statuses),
-	    cmocka_unit_test(test_refused_record), cmocka_unit_test(test_tokens), cmocka_unit_test(test_close_signal),
+	    cmocka_unit_test(test_refused_record), cmocka_unit_test(test_let_go), cmocka_unit_test(test_tokens), cmocka_unit_test(test_close_signal),
 	    cmocka_unit_test(test_cut_connection), cmocka_unit_test(test_stopping), cmocka_unit_test(test_ceiling),
 	    cmocka_unit_test(test_find), cmocka_unit_test(test_two_sinks), cmocka_unit_test(test_reference_rows)};
 
