@@ -361,7 +361,7 @@ wait_turn(struct run *run, const char *state, int64_t wait_ms, struct error *e)
 }
 
 static int
-poll(struct run *run, struct json **answer, struct error *e)
+poll_state(struct run *run, struct json **answer, struct error *e)
 {
 	char *path = statement_path(run, "");
 	int rc = databricks_call(run->session, "GET", path, NULL, REPEAT_SAFE, answer, e);
@@ -405,7 +405,7 @@ run_once(struct run *run, const char *warehouse_id, struct error *e)
 			json_free(answer);
 			answer = NULL;
 			if (rc == 0)
-				rc = poll(run, &answer, e);
+				rc = poll_state(run, &answer, e);
 		}
 	}
 	json_free(answer);
