@@ -165,6 +165,16 @@ is_html(const struct http_response *r)
 	return body.len > 0 && body.data[0] == '<';
 }
 
+static bool
+is_soap_fault(const struct http_response *r)
+{
+	struct buffer code = BUFFER_INIT;
+	bool found = soap_element(buffer_span(&r->body), "faultcode", &code);
+
+	buffer_release(&code);
+	return found;
+}
+
 /* The request, again after 429, 5xx and connections lost on the way. */
 static int
 ask(struct http_pool *pool, const struct http_request *q, struct http_response *r, struct error *e)
@@ -175,10 +185,8 @@ ask(struct http_pool *pool, const struct http_request *q, struct http_response *
 				      r->status == 429 || r->status >= 500;
 		int64_t wait;
 
-		/* SOAP answers a refusal with 500 */
-		if (rc == 0 && r->status == 500 && !is_html(r) && strstr(q->url, "/Soap/") != NULL)
-			return 0;
-		if (!again || i == TRIES)
+		/* SOAP answers a refusal with 500, and a password tried again locks the user out */
+		if (!again || i == TRIES || (rc == 0 && is_soap_fault(r)))
 			return rc;
 		wait = http_retry_after_ms(r, clock_wall_ms(http_pool_clock(pool)));
 		if (wait < BACKOFF_FIRST_MS << (i - 1))
