@@ -34,7 +34,7 @@ struct unary {
 	struct call *call; /* NULL: waiting for a token */
 	char trace[UUID_SIZE];
 	unsigned generation, messages;
-	bool repeated;
+	bool repeated, maybe_done;
 	struct error error; /* why it was refused the first time */
 };
 
@@ -101,7 +101,7 @@ unary_finish(struct unary *u, struct text response, const struct error *why)
 	for (at = &u->pubsub->unaries; *at != u; at = &(*at)->next)
 		;
 	*at = u->next;
-	u->reply(u->context, response, why);
+	u->reply(u->context, response, why, u->maybe_done);
 	buffer_release(&u->request);
 	buffer_release(&u->response);
 	free(u->subject);
@@ -282,6 +282,13 @@ pubsub_pack(struct buffer *out, const ProtobufCMessage *message)
 	out->len += protobuf_c_message_pack(message, out->data + out->len);
 }
 
+bool
+pubsub_maybe_done(const struct call_status *s)
+{
+	return s->code != 0 && call_status_code(s->code) == ERR_UNAVAILABLE &&
+	    call_status_failure(s) == CALL_FAILURE_NONE;
+}
+
 /* Unary calls. */
 
 static void unary_start(struct unary *u);
@@ -339,6 +346,7 @@ unary_ended(void *context, const struct call_status *status)
 	u->call = NULL;
 	pubsub_call_over(p);
 	error_clear(&u->error);
+	u->maybe_done = pubsub_maybe_done(status);
 	if (p->closing) {
 		error_set(&u->error, ERR_INTERRUPTED, "Salesforce %s '%s': the client was closed", u->rpc, u->subject);
 		unary_finish(u, text_span(NULL, 0), &u->error);
@@ -377,8 +385,8 @@ unary_start(struct unary *u)
 }
 
 void
-pubsub_unary(struct pubsub *p, const char *rpc, const char *subject, int64_t deadline_ms,
-    const ProtobufCMessage *request, pubsub_reply *reply, void *context)
+pubsub_unary_bytes(struct pubsub *p, const char *rpc, const char *subject, int64_t deadline_ms,
+    struct buffer *request, pubsub_reply *reply, void *context)
 {
 	struct unary *u = memory_zero(1, sizeof(*u));
 
@@ -388,8 +396,19 @@ pubsub_unary(struct pubsub *p, const char *rpc, const char *subject, int64_t dea
 	u->deadline_ms = deadline_ms;
 	u->reply = reply;
 	u->context = context;
-	pubsub_pack(&u->request, request);
+	u->request = *request;
+	buffer_init(request);
 	u->next = p->unaries;
 	p->unaries = u;
 	unary_start(u);
+}
+
+void
+pubsub_unary(struct pubsub *p, const char *rpc, const char *subject, int64_t deadline_ms,
+    const ProtobufCMessage *request, pubsub_reply *reply, void *context)
+{
+	struct buffer bytes = BUFFER_INIT;
+
+	pubsub_pack(&bytes, request);
+	pubsub_unary_bytes(p, rpc, subject, deadline_ms, &bytes, reply, context);
 }

@@ -38,9 +38,16 @@ void pubsub_renew_token(struct pubsub *p, unsigned generation, pubsub_renewed *d
 void pubsub_refused(struct pubsub *p, struct error *e, const struct error *renewal);
 void pubsub_renew_forget(struct pubsub *p, void *context);
 
-/* A unary call that is repeated once with a new token. response is borrowed for the call. */
-typedef void pubsub_reply(void *context, struct text response, const struct error *why);
+/* A failed call that reached the server, and may have done there what it was for. */
+bool pubsub_maybe_done(const struct call_status *s);
+
+/* A unary call that is repeated once with a new token. response is borrowed for the call. maybe_done: as above. */
+typedef void pubsub_reply(void *context, struct text response, const struct error *why,
+    bool maybe_done);
 void pubsub_unary(struct pubsub *p, const char *rpc, const char *subject, int64_t deadline_ms,
     const ProtobufCMessage *request, pubsub_reply *reply, void *context);
+/* The same for a request that is packed already; takes the buffer's content. */
+void pubsub_unary_bytes(struct pubsub *p, const char *rpc, const char *subject, int64_t deadline_ms,
+    struct buffer *request, pubsub_reply *reply, void *context);
 
 #endif

@@ -15,12 +15,13 @@ struct topic_query {
 };
 
 static void
-topic_reply(void *context, struct text response, const struct error *why)
+topic_reply(void *context, struct text response, const struct error *why, bool maybe_done)
 {
 	struct topic_query *q = context;
 	Eventbus__V1__TopicInfo *info = NULL;
 	struct error error = ERROR_INIT;
 
+	(void)maybe_done;
 	if (why->code != ERR_OK) {
 		q->done(q->context, NULL, why);
 	} else if ((info = eventbus__v1__topic_info__unpack(NULL, response.len, (const uint8_t *)response.data)) ==
@@ -103,13 +104,14 @@ struct schema_query {
 };
 
 static void
-schema_reply(void *context, struct text response, const struct error *why)
+schema_reply(void *context, struct text response, const struct error *why, bool maybe_done)
 {
 	struct schema_query *q = context;
 	Eventbus__V1__SchemaInfo *info = NULL;
 	struct error error = *why;
 	struct text json = {NULL, 0};
 
+	(void)maybe_done;
 	if (error.code == ERR_OK) {
 		info = eventbus__v1__schema_info__unpack(NULL, response.len, (const uint8_t *)response.data);
 		if (info == NULL)

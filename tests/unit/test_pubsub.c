@@ -14,6 +14,7 @@
 #include "rpc/channel.h"
 #include "salesforce/codes.h"
 #include "salesforce/pubsub.h"
+#include "salesforce/pubsub_publish.h"
 #include "salesforce/topic_name.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -106,6 +107,12 @@ static struct {
 	int subscriptions, requests, schema_calls, topic_calls;
 	int outstanding, most_outstanding;
 	bool half_closed;
+	/* publishing */
+	int refuse, quota;    /* numbers of events that get an error */
+	int break_after;      /* answers; then the stream breaks with the next request read */
+	bool end_after_answer; /* in good order */
+	int published, publish_streams, publish_calls;
+	char order[4096]; /* ids as they came */
 } fake = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static const char schema_1[] = "{\"type\":\"record\",\"name\":\"Order__e\",\"namespace\":\"com.sforce.eventbus\",\"fields\":[{"
@@ -341,6 +348,74 @@ serve_topic(struct peer_call *c)
 	buffer_release(&b);
 }
 
+/* One request answered, result by result. false: the client is done, or was told so. */
+static bool
+serve_publish_request(struct peer_call *c, int answered)
+{
+	struct buffer b = BUFFER_INIT;
+	Eventbus__V1__PublishRequest *q;
+	Eventbus__V1__PublishResponse r = EVENTBUS__V1__PUBLISH_RESPONSE__INIT;
+	Eventbus__V1__PublishResult items[200], *list[200];
+	Eventbus__V1__Error errors[200];
+	uint8_t ids[200][10];
+	bool ok = peer_read(c, &b);
+
+	if (!ok)
+		goto out;
+	q = eventbus__v1__publish_request__unpack(NULL, b.len, b.data);
+	if (fake.break_after > 0 && answered == fake.break_after) {
+		eventbus__v1__publish_request__free_unpacked(q, NULL);
+		peer_finish(c, 14, "RST_STREAM closed stream", NULL);
+		ok = false;
+		goto out;
+	}
+	for (size_t i = 0; i < q->n_events; i++) {
+		int n = atoi(q->events[i]->id + 6);
+
+		eventbus__v1__publish_result__init(&items[i]);
+		eventbus__v1__error__init(&errors[i]);
+		memset(ids[i], 0, 10);
+		ids[i][7] = (uint8_t)n;
+		items[i].correlation_key = q->events[i]->id;
+		errors[i].code = EVENTBUS__V1__ERROR_CODE__PUBLISH;
+		errors[i].msg = (char *)(n == fake.quota ? "LIMIT_EXCEEDED: hourly" : "no good");
+		if (n == fake.refuse || n == fake.quota)
+			items[i].error = &errors[i];
+		else
+			items[i].replay_id = (ProtobufCBinaryData){10, ids[i]};
+		list[i] = &items[i];
+		fake.published++;
+		if (strlen(fake.order) < sizeof(fake.order) - 40)
+			sprintf(fake.order + strlen(fake.order), "%d ", n);
+	}
+	r.results = list;
+	r.n_results = q->n_events;
+	r.rpc_id = (char *)"rpc-2";
+	ok = send_message(c, &r.base);
+	eventbus__v1__publish_request__free_unpacked(q, NULL);
+out:
+	buffer_release(&b);
+	return ok;
+}
+
+static void
+serve_publish(struct peer_call *c)
+{
+	fake.publish_calls++;
+	serve_publish_request(c, 0);
+}
+
+static void
+serve_publish_stream(struct peer_call *c)
+{
+	fake.publish_streams++;
+	for (int n = 0; serve_publish_request(c, n); n++)
+		if (fake.end_after_answer)
+			return;
+	if (!c->finished)
+		fake.half_closed = true;
+}
+
 static void
 serve(struct peer_call *c, void *context)
 {
@@ -353,6 +428,10 @@ serve(struct peer_call *c, void *context)
 		serve_schema(c);
 	else if (strcmp(c->method, "/eventbus.v1.PubSub/GetTopic") == 0)
 		serve_topic(c);
+	else if (strcmp(c->method, "/eventbus.v1.PubSub/Publish") == 0)
+		serve_publish(c);
+	else if (strcmp(c->method, "/eventbus.v1.PubSub/PublishStream") == 0)
+		serve_publish_stream(c);
 	else
 		peer_finish(c, 12, "no such method", NULL);
 }
@@ -932,6 +1011,158 @@ test_free_while_busy(void **state)
 	/* teardown frees all of it */
 }
 
+/* Publishing. */
+
+struct publishing {
+	struct fixture *f;
+	struct pubsub_publisher *publisher;
+	int sent, batch, batches;
+	int answers, good, refused, quota, failed;
+	bool maybe_stored;
+	struct error why;
+};
+
+static void
+make_events(struct pubsub_publish_event *events, char ids[][40], int from, int count)
+{
+	for (int i = 0; i < count; i++) {
+		snprintf(ids[i], 40, "event-%d", from + i);
+		events[i] = (struct pubsub_publish_event){text_of(ids[i]), text_of("one"), text_of("payload")};
+	}
+}
+
+static void send_batch(struct publishing *p);
+
+static void
+take_results(void *context, const struct pubsub_publish_result *results, size_t count, const struct error *why,
+    bool maybe_stored)
+{
+	struct publishing *p = context;
+
+	p->answers++;
+	for (size_t i = 0; i < count; i++) {
+		p->good += results[i].code == ERR_OK && results[i].replay_id.len == 10 &&
+		    text_starts(results[i].id, "event-");
+		p->refused += results[i].code == ERR_REFUSED && text_is(results[i].message, "no good");
+		p->quota += results[i].code == ERR_QUOTA;
+	}
+	if (results == NULL) {
+		p->failed++;
+		p->why = *why;
+		p->maybe_stored = maybe_stored;
+	}
+	if (p->publisher != NULL && p->sent < p->batches)
+		send_batch(p);
+}
+
+static void
+send_batch(struct publishing *p)
+{
+	struct pubsub_publish_event events[100];
+	char ids[100][40];
+
+	make_events(events, ids, p->sent * p->batch + 1, p->batch);
+	p->sent++;
+	assert_true(pubsub_publisher_send(p->publisher, events, (size_t)p->batch, take_results, p));
+	assert_false(pubsub_publisher_send(p->publisher, events, 1, take_results, p));
+}
+
+static void
+test_publish(void **state)
+{
+	struct fixture *f = *state;
+	struct publishing p = {.f = f};
+	struct pubsub_publish_event events[10];
+	char ids[10][40];
+
+	fake.refuse = 3;
+	fake.quota = 5;
+	strcpy(fake.good_token, "new"); /* renewed on the way */
+	make_events(events, ids, 1, 10);
+	pubsub_publish(f->pubsub, TOPIC, events, 10, take_results, &p);
+	WAIT(f, p.answers > 0);
+	assert_int_equal(p.good, 8);
+	assert_int_equal(p.refused, 1);
+	assert_int_equal(p.quota, 1);
+	assert_int_equal(f->renewals, 1);
+	assert_int_equal(fake.published, 10);
+}
+
+static void
+test_publish_stream(void **state)
+{
+	struct fixture *f = *state;
+	struct publishing p = {.f = f, .batch = 7, .batches = 20};
+
+	strcpy(fake.good_token, "new");
+	p.publisher = pubsub_publisher_new(f->pubsub, TOPIC);
+	send_batch(&p);
+	WAIT(f, p.answers == 20);
+	assert_int_equal(p.good, 140);
+	assert_int_equal(fake.publish_streams, 1);
+	assert_int_equal(f->renewals, 1);
+	assert_memory_equal(fake.order, "1 2 3 4 5 6 7 8 9 10 11 ", 24);
+	/* idle for a minute: closed, and opened again when needed */
+	turned_ms += 61000;
+	WAIT(f, fake.half_closed);
+	p.batches++;
+	send_batch(&p);
+	WAIT(f, p.answers == 21);
+	assert_int_equal(fake.publish_streams, 2);
+	assert_int_equal(p.good, 147);
+	pubsub_publisher_free(p.publisher);
+}
+
+/* A stream that breaks with a send unanswered: told as open, never sent again; the next send opens another. */
+static void
+test_publish_break(void **state)
+{
+	struct fixture *f = *state;
+	struct publishing p = {.f = f, .batch = 5, .batches = 4};
+
+	fake.break_after = 2;
+	p.publisher = pubsub_publisher_new(f->pubsub, TOPIC);
+	send_batch(&p);
+	WAIT(f, p.answers == 4);
+	assert_int_equal(p.failed, 1);
+	assert_true(p.maybe_stored);
+	assert_int_equal(p.why.code, ERR_UNAVAILABLE);
+	assert_int_equal(p.good, 15);
+	assert_int_equal(fake.published, 15);
+	assert_int_equal(fake.publish_streams, 2);
+	/* an end in good order between two sends is nobody's business */
+	fake.break_after = 0;
+	fake.end_after_answer = true;
+	for (int i = 5; i <= 6; i++) {
+		p.batches++;
+		send_batch(&p);
+		WAIT(f, p.answers == i);
+		step_for(f, 100);
+	}
+	assert_int_equal(p.failed, 1);
+	assert_int_equal(p.good, 25);
+	assert_int_equal(fake.publish_streams, 3);
+	pubsub_publisher_free(p.publisher);
+}
+
+static void
+test_publish_unreached(void **state)
+{
+	struct fixture *f = *state;
+	struct publishing p = {.f = f, .batch = 5, .batches = 1};
+	int port = f->peer.port;
+
+	peer_stop(&f->peer);
+	p.publisher = pubsub_publisher_new(f->pubsub, TOPIC);
+	send_batch(&p);
+	WAIT(f, p.answers == 1);
+	assert_int_equal(p.failed, 1);
+	assert_false(p.maybe_stored);
+	assert_int_equal(p.why.code, ERR_UNAVAILABLE);
+	pubsub_publisher_free(p.publisher);
+	peer_start(&f->peer, port, NULL, NULL, serve, NULL);
+}
+
 /* Every error-code of wire/pubsub.md §6 with the exit status that it asks for, over the wire. */
 static void
 test_codes(void **state)
@@ -1089,6 +1320,10 @@ main(void)
 	    ROW(test_one_renewal),
 	    ROW(test_renewal_fails),
 	    ROW(test_free_while_busy),
+	    ROW(test_publish),
+	    ROW(test_publish_stream),
+	    ROW(test_publish_break),
+	    ROW(test_publish_unreached),
 	    ROW(test_codes),
 	    ROW(test_messages),
 	};
