@@ -142,12 +142,28 @@ ledger_cover(struct engine *e, struct feed *f, int64_t number, int64_t now)
 	return false;
 }
 
+/* When the first record will have to say that nothing is in flight any more. */
+static int64_t
+settling(const struct engine *e, int64_t now)
+{
+	int64_t next = NEVER;
+
+	for (size_t i = 0; i < e->feed_count; i++) {
+		struct position p;
+		int64_t number, at;
+
+		if (feed_position(e->feeds[i], &p, &number) && !has_settled(e->feeds[i], number, now, &at) && at < next)
+			next = at;
+	}
+	return next;
+}
+
 int64_t
 ledger_tick(struct engine *e, int64_t now)
 {
-	int64_t next = NEVER, due = e->ledger_last_ms + e->options.position_interval_ms;
+	int64_t due = e->ledger_last_ms + e->options.position_interval_ms;
 	struct error error = ERROR_INIT;
-	bool moved = false, soon = false;
+	bool news = false, soon = false;
 
 	for (size_t i = 0; i < e->feed_count; i++) {
 		const struct feed *f = e->feeds[i];
@@ -157,21 +173,17 @@ ledger_tick(struct engine *e, int64_t now)
 		if (!feed_position(f, &p, &number))
 			continue;
 		if (has_moved(f, &p) || has_settled(f, number, now, &at))
-			moved = true;
-		else if (at < next)
-			next = at;
+			news = true;
 		/* at the tip even the first event's place is worth keeping: the next run would begin at a later tip */
 		if (number - f->stored_number >= e->options.position_events ||
 		    (f->stored.kind == POSITION_AFTER && f->stored.replay_id.len == 0))
 			soon = true;
 	}
-	if (!moved)
-		return next;
-	if (now < due && !soon)
-		return due < next ? due : next;
-	if (ledger_store(e, now, false, &error) != 0) {
+	if (news && now < due && !soon)
+		return due;
+	if (news && ledger_store(e, now, false, &error) != 0) {
 		engine_fail(e, &error);
-		return NEVER;
+		return now + (e->options.position_interval_ms > 0 ? e->options.position_interval_ms : 1);
 	}
-	return next;
+	return settling(e, now);
 }

@@ -93,6 +93,8 @@ act_on_table(struct world *w, struct bus_table *b, const struct rates *r)
 	    !b->finishing) {
 		b->close_said = true;
 		b->to->closing(b->context, (int64_t)random_below(&w->random, 3000));
+	} else if (b->open && b->refused && random_below(&w->random, 2) == 0) {
+		world_end_sink(b, ERR_REFUSED); /* what lies before the refused batch may be stored and not acknowledged */
 	} else if (b->asked && random_below(&w->random, 2) == 0) {
 		world_answer(b, !chance(w, r->refuse_find));
 	} else {
@@ -189,17 +191,18 @@ run_world(uint64_t seed, int64_t *totals)
 {
 	struct world w;
 	struct rates r;
-	int step;
+	int step, letters_full_until = 0, positions_full_until = 0;
 
 	draw_world(&w, &r, seed);
 	world_begin(&w);
 	for (step = 0; step < STEPS_A_WORLD && w.fault[0] == '\0'; step++) {
-		bool full = chance(&w, 2);
-
-		w.fail_positions = full && random_below(&w.random, 2) == 0;
-		w.fail_letters = full;
+		if (chance(&w, 4)) { /* the disk is full for a while */
+			letters_full_until = step + (int)random_below(&w.random, 100);
+			positions_full_until = step + (int)random_below(&w.random, 30);
+		}
+		w.fail_letters = step < letters_full_until;
+		w.fail_positions = step < positions_full_until;
 		act(&w, &r);
-		w.fail_positions = w.fail_letters = false;
 		if (chance(&w, r.stop))
 			engine_stop(w.engine);
 		if (w.done || chance(&w, r.kill)) {
@@ -209,6 +212,7 @@ run_world(uint64_t seed, int64_t *totals)
 			totals[0]++;
 		}
 	}
+	w.fail_letters = w.fail_positions = false;
 	/* then all goes well: a last run takes everything */
 	for (int i = 0; i < 2 && w.fault[0] == '\0'; i++) {
 		world_kill(&w);

@@ -1,0 +1,798 @@
+/* The engine's guarantees, one scenario each, in the small world of stream_world.h with the clock turned by hand. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/log.h"
+#include "stream/backoff.h"
+#include "stream_world.h"
+
+static struct world w;
+static struct engine_statistics s;
+
+static int
+begin_world(void **state)
+{
+	(void)state;
+	world_init(&w, 1, 1, 1);
+	return 0;
+}
+
+static int
+end_world(void **state)
+{
+	(void)state;
+	world_release(&w);
+	return 0;
+}
+
+static void
+publish(uint32_t n)
+{
+	while (n-- > 0)
+		world_publish(&w.topics[0], SOUND, 0);
+}
+
+static void
+no_fault(void)
+{
+	if (w.fault[0] != '\0')
+		fail_msg("%s", w.fault);
+}
+
+static void
+statistics(void)
+{
+	engine_statistics(w.engine, &s);
+}
+
+/* Everything that was published is in the table or set aside, and the run ended well. */
+static void
+expect_complete(void)
+{
+	world_check_all(&w);
+	no_fault();
+	assert_true(w.done);
+	assert_int_equal(w.result.code, ERR_OK);
+	assert_int_equal(w.topics[0].position.in_flight, 0);
+}
+
+static void
+stop_and_end(void)
+{
+	engine_stop(w.engine);
+	world_calm(&w);
+	assert_true(w.done);
+	no_fault();
+}
+
+/* Delivers all and sends it; the server has not answered. */
+static void
+deliver_and_send(void)
+{
+	world_pass(&w, 0);
+	world_deliver(&w.topics[0], 1000);
+	for (int i = 0; i < 20; i++) {
+		world_pass(&w, 100);
+		world_announce(&w.tables[0]);
+		world_unblock(&w.tables[0]);
+	}
+	assert_true(w.tables[0].sent > 0);
+}
+
+static void
+test_all_arrives(void **state)
+{
+	(void)state;
+	publish(100);
+	w.options.until_caught_up = true;
+	world_begin(&w);
+	world_calm(&w);
+	expect_complete();
+	statistics();
+	assert_int_equal(s.stored, 100);
+	assert_int_equal(s.in_flight_rows, 0);
+	assert_int_equal(s.in_flight_bytes, 0);
+	assert_int_equal(world_number(&w.topics[0].position.replay_id), w.topics[0].events[99].replay);
+}
+
+static void
+test_nothing_stored_before_the_acknowledgement(void **state)
+{
+	(void)state;
+	publish(5);
+	world_begin(&w);
+	deliver_and_send();
+	assert_int_equal(w.topics[0].position.kind, POSITION_EARLIEST); /* begun, and no further */
+	assert_true(w.topics[0].position.in_flight >= 5);
+	world_process(&w.tables[0]);
+	world_pass(&w, 1000);
+	assert_int_equal(w.topics[0].position.kind, POSITION_EARLIEST);
+	world_acknowledge(&w.tables[0]);
+	world_pass(&w, 1000);
+	assert_int_equal(w.topics[0].position.kind, POSITION_AFTER);
+	no_fault();
+}
+
+static void
+test_death_with_rows_in_flight(void **state)
+{
+	(void)state;
+	publish(20);
+	w.tables[0].sink.visibility_ms = 5000;
+	world_begin(&w);
+	deliver_and_send();
+	while (world_process(&w.tables[0]))
+		; /* all is durable, and nobody has heard of it */
+	world_kill(&w);
+	w.options.until_caught_up = true;
+	world_begin(&w);
+	world_calm(&w);
+	expect_complete();
+	statistics();
+	assert_int_equal(s.already_stored, 20);
+	assert_int_equal(s.stored, 0);
+}
+
+static void
+test_acknowledgement_lost(void **state)
+{
+	(void)state;
+	publish(20);
+	w.tables[0].sink.visibility_ms = 3000;
+	world_begin(&w);
+	deliver_and_send();
+	world_process(&w.tables[0]);
+	world_end_sink(&w.tables[0], ERR_UNAVAILABLE);
+	world_pass(&w, 2900);
+	assert_false(w.tables[0].asked); /* not before a stored row must be visible */
+	world_pass(&w, 200);
+	assert_true(w.tables[0].asked);
+	world_calm(&w);
+	statistics();
+	assert_int_equal(s.already_stored, 8); /* one batch */
+	assert_int_equal(s.stored, 12);
+	assert_true(s.resent > 0);
+	assert_int_equal(s.retries[RETRY_SINK_FAILED], 1);
+	stop_and_end();
+	expect_complete();
+}
+
+static void
+test_look_up_fails_for_a_while(void **state)
+{
+	(void)state;
+	publish(3);
+	world_begin(&w);
+	deliver_and_send();
+	world_process(&w.tables[0]);
+	world_end_sink(&w.tables[0], ERR_UNAVAILABLE);
+	for (int i = 0; i < 5; i++) {
+		for (int j = 0; j < 100 && !w.tables[0].asked; j++)
+			world_pass(&w, 1000);
+		assert_true(world_answer(&w.tables[0], false));
+	}
+	world_calm(&w);
+	statistics();
+	assert_int_equal(s.already_stored, 3);
+	assert_int_equal(s.retries[RETRY_FIND_FAILED], 5);
+	stop_and_end();
+	expect_complete();
+}
+
+static void
+test_without_look_up_at_least_once(void **state)
+{
+	(void)state;
+	publish(3);
+	w.can_find = false;
+	world_begin(&w);
+	deliver_and_send();
+	world_process(&w.tables[0]);
+	world_end_sink(&w.tables[0], ERR_UNAVAILABLE);
+	world_calm(&w);
+	statistics();
+	assert_int_equal(s.resent, 3);
+	assert_int_equal(w.topics[0].events[0].stored, 2);
+	stop_and_end();
+	expect_complete();
+}
+
+static void
+test_bad_events(void **state)
+{
+	static const enum flaw flaws[] = {UNDECODABLE, UNENCODABLE, REFUSED};
+
+	(void)state;
+	for (size_t i = 0; i < 60; i++)
+		world_publish(&w.topics[0], i % 7 == 3 ? flaws[i % 3] : SOUND, 0);
+	w.options.until_caught_up = true;
+	world_begin(&w);
+	world_calm(&w);
+	expect_complete();
+	statistics();
+	assert_int_equal(s.set_aside, 9);
+	assert_int_equal(s.stored + s.already_stored, 51);
+}
+
+static void
+test_refused_row_is_found(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 64; i++)
+		world_publish(&w.topics[0], i == 37 ? REFUSED : SOUND, 0);
+	w.options.batch_rows = 64;
+	w.options.until_caught_up = true;
+	world_begin(&w);
+	world_calm(&w);
+	expect_complete();
+	statistics();
+	assert_int_equal(s.set_aside, 1);
+	/* once whole, once whole and alone, six halvings, and the last row; a stream each */
+	assert_in_range(w.tables[0].openings, 7, 10);
+}
+
+static void
+test_dead_letters_cannot_be_stored(void **state)
+{
+	(void)state;
+	publish(4);
+	world_publish(&w.topics[0], UNDECODABLE, 0);
+	publish(4);
+	w.fail_letters = true;
+	w.options.until_caught_up = true;
+	world_begin(&w);
+	world_calm(&w);
+	assert_true(w.done);
+	assert_int_equal(w.result.code, ERR_FAILED);
+	no_fault();
+	assert_int_equal(world_start_of(&w.topics[0], &w.topics[0].position), 4);
+	w.fail_letters = false;
+	world_kill(&w);
+	world_begin(&w);
+	world_calm(&w);
+	expect_complete();
+}
+
+static void
+test_positions_cannot_be_stored(void **state)
+{
+	(void)state;
+	publish(4);
+	w.fail_positions = true;
+	world_begin(&w);
+	world_calm(&w);
+	assert_true(w.done);
+	assert_int_equal(w.result.code, ERR_FAILED);
+	assert_int_equal(w.topics[0].sent_end, 0); /* nothing is sent that a next run would not know of */
+	no_fault();
+}
+
+static void
+test_too_many_dead_letters(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 10; i++)
+		world_publish(&w.topics[0], UNDECODABLE, 0);
+	w.options.max_dead_letters = 3;
+	world_begin(&w);
+	world_calm(&w);
+	assert_true(w.done);
+	assert_int_equal(w.result.code, ERR_REFUSED);
+	statistics();
+	assert_int_equal(s.set_aside, 4);
+	no_fault();
+}
+
+static void
+test_lost_position(void **state)
+{
+	static const struct {
+		const char *name;
+		enum on_lost_position policy;
+		enum error_code result;
+		uint32_t first; /* of the events still kept: 10 … 19 */
+	} rows[] = {{"fail", ON_LOST_FAIL, ERR_POSITION, 20}, {"earliest", ON_LOST_EARLIEST, ERR_OK, 10},
+	    {"latest", ON_LOST_LATEST, ERR_OK, 20}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct bus_topic *t = &w.topics[0];
+
+		world_release(&w);
+		world_init(&w, 1, 1, 1);
+		publish(20);
+		t->has_position = true;
+		t->position = (struct position){.kind = POSITION_AFTER, .replay_id = world_replay(t->events[4].replay)};
+		t->retained_from = 10;
+		t->required_from = rows[i].first;
+		for (uint32_t j = 0; j < 10; j++) /* gone: not the engine's fault */
+			t->events[j].stored = 1;
+		w.options.until_caught_up = true;
+		w.options.on_lost_position = rows[i].policy;
+		world_begin(&w);
+		if (rows[i].policy == ON_LOST_LATEST)
+			for (uint32_t j = 10; j < 20; j++)
+				t->events[j].stored = 1;
+		world_calm(&w);
+		world_check_all(&w);
+		if (!w.done || w.result.code != rows[i].result || w.fault[0] != '\0')
+			fail_msg("%s: done %d, %s, %s", rows[i].name, w.done, w.result.text, w.fault);
+		statistics();
+		if (s.gaps != (rows[i].policy != ON_LOST_FAIL) || s.stored != 20 - rows[i].first)
+			fail_msg("%s: %lld gaps, %lld stored", rows[i].name, (long long)s.gaps, (long long)s.stored);
+	}
+}
+
+static void
+test_source_failures(void **state)
+{
+	static const struct {
+		const char *name;
+		enum error_code code;
+		int64_t max_retries;
+		int failures; /* that it takes to end the run; 0: never */
+		enum error_code result;
+	} rows[] = {{"stop", ERR_PERMISSION, -1, 1, ERR_PERMISSION}, {"for ever", ERR_UNAVAILABLE, -1, 0, ERR_OK},
+	    {"three retries", ERR_UNAVAILABLE, 3, 4, ERR_UNAVAILABLE}, {"no retries", ERR_QUOTA, 0, 1, ERR_QUOTA},
+	    {"sessions", ERR_SESSION, -1, 5, ERR_CREDENTIALS}, {"quota", ERR_QUOTA, -1, 0, ERR_OK},
+	    {"data refused", ERR_REFUSED, -1, 0, ERR_OK}, {"in good order", ERR_OK, -1, 0, ERR_OK}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct bus_topic *t = &w.topics[0];
+		int failures = 0;
+
+		world_release(&w);
+		world_init(&w, 1, 1, 1);
+		w.options.max_retries = rows[i].max_retries;
+		world_begin(&w);
+		for (int j = 0; j < 40 && !w.done; j++) {
+			struct error why = ERROR_INIT;
+
+			for (int k = 0; k < 8000 && !t->open && !w.done; k++)
+				world_pass(&w, 1000);
+			if (rows[i].code != ERR_OK)
+				error_set(&why, rows[i].code, "trouble");
+			world_end_source(t, &why);
+			failures++;
+			world_pass(&w, 0);
+		}
+		if (rows[i].failures == 0) {
+			/* and then it works as if nothing had been */
+			publish(3);
+			for (int k = 0; k < 8000 && !t->open; k++)
+				world_pass(&w, 1000);
+			world_calm(&w);
+			engine_stop(w.engine);
+			world_calm(&w);
+			world_check_all(&w);
+		} else if (failures != rows[i].failures) {
+			fail_msg("%s: ended after %d", rows[i].name, failures);
+		}
+		if (!w.done || w.result.code != rows[i].result || w.fault[0] != '\0')
+			fail_msg("%s: done %d, %s, %s", rows[i].name, w.done, w.result.text, w.fault);
+	}
+}
+
+static void
+test_sink_failures(void **state)
+{
+	static const struct {
+		const char *name;
+		enum error_code code;
+		int failures;
+		enum error_code result;
+	} rows[] = {{"stop", ERR_MISFIT, 1, ERR_MISFIT}, {"for ever", ERR_UNAVAILABLE, 0, ERR_OK},
+	    {"sessions", ERR_SESSION, 5, ERR_CREDENTIALS}, {"refused before a row", ERR_REFUSED, 3, ERR_REFUSED}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int failures = 0;
+
+		world_release(&w);
+		world_init(&w, 1, 1, 1);
+		publish(3);
+		w.options.drain_timeout_ms = 1000;
+		world_begin(&w);
+		world_pass(&w, 0);
+		world_deliver(&w.topics[0], 10);
+		for (int j = 0; j < 40 && !w.done; j++) {
+			for (int k = 0; k < 8000 && !w.tables[0].open && !w.done; k++)
+				world_pass(&w, 100);
+			if (!w.tables[0].open)
+				break;
+			world_end_sink(&w.tables[0], rows[i].code);
+			failures++;
+			world_pass(&w, 0);
+			if (w.topics[0].closing)
+				world_end_source(&w.topics[0], NULL);
+		}
+		if (rows[i].failures == 0) {
+			world_calm(&w);
+			engine_stop(w.engine);
+		} else if (failures != rows[i].failures) {
+			fail_msg("%s: ended after %d", rows[i].name, failures);
+		}
+		world_calm(&w);
+		if (!w.done || w.result.code != rows[i].result || w.fault[0] != '\0')
+			fail_msg("%s: done %d, %s, %s", rows[i].name, w.done, w.result.text, w.fault);
+		/* what was not stored is the next run's */
+		world_kill(&w);
+		w.options.until_caught_up = true;
+		world_begin(&w);
+		world_calm(&w);
+		world_check_all(&w);
+		no_fault();
+	}
+}
+
+static void
+test_memory_is_bounded(void **state)
+{
+	(void)state;
+	publish(1000);
+	w.options.max_rows = 50;
+	world_begin(&w);
+	for (int i = 0; i < 200; i++) {
+		world_pass(&w, 10);
+		world_deliver(&w.topics[0], 1000); /* the sink never opens */
+	}
+	statistics();
+	assert_int_equal(s.in_flight_rows, 50);
+	assert_int_equal(w.topics[0].allowed, 0);
+	world_end_source(&w.topics[0], NULL); /* for lack of credit */
+	world_pass(&w, 60000);
+	assert_false(w.topics[0].open); /* no use in opening it */
+	world_calm(&w);
+	statistics();
+	assert_int_equal(s.stored, 1000);
+	stop_and_end();
+	expect_complete();
+}
+
+static void
+test_large_events_pass_one_by_one(void **state)
+{
+	(void)state;
+	publish(30);
+	w.options.max_bytes = 10; /* less than any event */
+	world_begin(&w);
+	world_calm(&w);
+	statistics();
+	assert_int_equal(s.stored, 30);
+	stop_and_end();
+	expect_complete();
+}
+
+static void
+test_silent_server(void **state)
+{
+	(void)state;
+	publish(3);
+	world_begin(&w);
+	deliver_and_send();
+	world_pass(&w, 57000);
+	assert_false(w.tables[0].cancelled);
+	world_pass(&w, 3000);
+	assert_true(w.tables[0].cancelled);
+	world_calm(&w);
+	statistics();
+	assert_int_equal(s.retries[RETRY_SINK_SILENT], 1);
+	assert_int_equal(s.stored, 3);
+	stop_and_end();
+	expect_complete();
+}
+
+static void
+test_close_signal(void **state)
+{
+	(void)state;
+	publish(20);
+	world_begin(&w);
+	deliver_and_send();
+	world_process(&w.tables[0]);
+	w.tables[0].close_said = true;
+	w.tables[0].to->closing(w.tables[0].context, 5000);
+	world_acknowledge(&w.tables[0]);
+	publish(20); /* must not go out on this stream: the world would say so */
+	world_deliver(&w.topics[0], 100);
+	world_pass(&w, 4000);
+	assert_false(w.tables[0].finishing);
+	world_pass(&w, 1500);
+	assert_true(w.tables[0].finishing);
+	world_end_sink(&w.tables[0], ERR_OK);
+	world_calm(&w);
+	statistics();
+	assert_int_equal(s.stored, 40);
+	assert_int_equal(s.retries[RETRY_SINK_CLOSING], 1);
+	stop_and_end();
+	expect_complete();
+}
+
+static void
+test_published_twice(void **state)
+{
+	(void)state;
+	publish(5);
+	world_publish_again(&w.topics[0], 2);
+	world_publish_again(&w.topics[0], 4);
+	publish(2);
+	w.options.until_caught_up = true;
+	world_begin(&w);
+	world_calm(&w);
+	expect_complete();
+	statistics();
+	assert_int_equal(s.repeated, 2);
+	assert_int_equal(s.stored, 7);
+	assert_int_equal(world_start_of(&w.topics[0], &w.topics[0].position), 9);
+}
+
+static void
+test_one_topic_several_tables(void **state)
+{
+	(void)state;
+	world_release(&w);
+	world_init(&w, 1, 1, 3);
+	w.by_entity = true;
+	for (int i = 0; i < 90; i++)
+		world_publish(&w.topics[0], SOUND, i % 3);
+	w.options.until_caught_up = true;
+	world_begin(&w);
+	world_calm(&w);
+	expect_complete();
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(w.tables[i].last_stored[0], 88 + i);
+}
+
+static void
+test_router(void **state)
+{
+	static const struct {
+		const char *name;
+		enum error_code code, result;
+		int64_t stored, set_aside;
+	} rows[] = {{"later", ERR_UNAVAILABLE, ERR_OK, 5, 0}, {"never", ERR_REFUSED, ERR_OK, 0, 5},
+	    {"fault", ERR_PERMISSION, ERR_PERMISSION, 0, 0}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		world_release(&w);
+		world_init(&w, 1, 1, 1);
+		for (int j = 0; j < 5; j++)
+			world_publish(&w.topics[0], rows[i].code == ERR_REFUSED ? UNENCODABLE : SOUND, 0);
+		error_set(&w.route_error, rows[i].code, "no table");
+		w.options.until_caught_up = true;
+		world_begin(&w);
+		for (int j = 0; j < 50; j++) {
+			world_pass(&w, 100);
+			world_deliver(&w.topics[0], 2);
+		}
+		error_clear(&w.route_error);
+		world_calm(&w);
+		statistics();
+		if (!w.done || w.result.code != rows[i].result || s.stored != rows[i].stored ||
+		    s.set_aside != rows[i].set_aside)
+			fail_msg("%s: done %d, %s, %lld stored, %lld set aside", rows[i].name, w.done, w.result.text,
+			    (long long)s.stored, (long long)s.set_aside);
+		no_fault();
+	}
+}
+
+static void
+test_stop(void **state)
+{
+	static const struct {
+		const char *name;
+		int stops;
+		bool server_answers;
+		enum error_code result;
+	} rows[] = {{"drained", 1, true, ERR_OK}, {"drain too slow", 1, false, ERR_UNAVAILABLE},
+	    {"cut short", 2, false, ERR_INTERRUPTED}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		world_release(&w);
+		world_init(&w, 1, 1, 1);
+		publish(20);
+		world_begin(&w);
+		deliver_and_send();
+		for (int j = 0; j < rows[i].stops; j++) {
+			engine_stop(w.engine);
+			world_pass(&w, 10);
+		}
+		world_end_source(&w.topics[0], NULL);
+		if (rows[i].server_answers)
+			world_calm(&w);
+		else
+			world_pass(&w, rows[i].stops == 2 ? 10000 : 80000);
+		if (!w.done || w.result.code != rows[i].result || w.fault[0] != '\0')
+			fail_msg("%s: done %d, %s, %s", rows[i].name, w.done, w.result.text, w.fault);
+		world_kill(&w);
+		w.options.until_caught_up = true;
+		world_begin(&w);
+		world_calm(&w);
+		expect_complete();
+	}
+}
+
+static void
+test_caught_up_by_silence(void **state)
+{
+	(void)state;
+	publish(10);
+	w.topics[0].said_idle = true;
+	w.options.until_caught_up = true;
+	w.options.quiet_for_ms = 10000;
+	world_begin(&w);
+	world_pass(&w, 60000);
+	assert_false(w.done); /* a subscription that has not answered is not a quiet one */
+	world_deliver(&w.topics[0], 10);
+	w.topics[0].said_idle = true;
+	world_calm(&w);
+	expect_complete();
+}
+
+static void
+test_number_of_events(void **state)
+{
+	(void)state;
+	publish(50);
+	w.options.max_events = 13;
+	world_begin(&w);
+	world_calm(&w);
+	assert_true(w.done);
+	statistics();
+	assert_int_equal(s.stored, 13);
+	assert_int_equal(world_start_of(&w.topics[0], &w.topics[0].position), 13);
+	no_fault();
+}
+
+static void
+test_keepalive(void **state)
+{
+	struct bus_topic *t = &w.topics[0];
+
+	(void)state;
+	publish(3);
+	world_begin(&w);
+	deliver_and_send();
+	world_idle(t, true); /* named while rows are in flight */
+	world_pass(&w, 10000);
+	assert_int_equal(t->position.kind, POSITION_EARLIEST);
+	world_calm(&w);
+	world_pass(&w, 10000);
+	assert_int_equal(world_number(&t->position.replay_id), t->keepalive);
+	assert_int_equal(t->position.in_flight, 0);
+	world_idle(t, true); /* a quiet topic does not age */
+	world_pass(&w, 1000);
+	assert_int_equal(world_number(&t->position.replay_id), t->keepalive);
+	stop_and_end();
+}
+
+static void
+test_from_the_tip(void **state)
+{
+	struct bus_topic *t = &w.topics[0];
+
+	(void)state;
+	publish(7);
+	t->at_tip = true;
+	world_begin(&w);
+	world_pass(&w, 0);
+	publish(5);
+	deliver_and_send();
+	assert_int_equal(t->position.kind, POSITION_AT);
+	assert_int_equal(t->required_from, 7);
+	world_kill(&w);
+	publish(3);
+	w.options.until_caught_up = true;
+	world_begin(&w);
+	world_calm(&w);
+	expect_complete();
+	assert_int_equal(t->events[6].stored, 0); /* before the tip */
+	assert_int_equal(t->events[7].stored, 1);
+}
+
+static void
+test_settled_record_costs_no_look_up(void **state)
+{
+	(void)state;
+	publish(5);
+	world_begin(&w);
+	world_calm(&w);
+	world_pass(&w, 5000);
+	assert_int_equal(w.topics[0].position.in_flight, 0);
+	world_kill(&w);
+	publish(5);
+	world_begin(&w);
+	world_pass(&w, 0);
+	world_deliver(&w.topics[0], 10);
+	world_pass(&w, 1000);
+	assert_false(w.tables[0].asked);
+	world_calm(&w);
+	stop_and_end();
+	expect_complete();
+}
+
+static void
+test_backoff(void **state)
+{
+	static const struct {
+		enum error_code code;
+		unsigned failures;
+		int64_t after_ms, least, most;
+	} rows[] = {{ERR_UNAVAILABLE, 0, 0, 0, 1000}, {ERR_UNAVAILABLE, 3, 0, 0, 8000},
+	    {ERR_UNAVAILABLE, 1000, 0, 0, 60000}, {ERR_OVERLOADED, 0, 0, 10000, 30000}, {ERR_QUOTA, 0, 0, 150000, 300000},
+	    {ERR_QUOTA, 50, 0, 150000, 3600000}, {ERR_UNAVAILABLE, 0, 7000, 7000, 8000}};
+	struct random random;
+
+	(void)state;
+	random_seed(&random, 5);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int64_t least = INT64_MAX, most = 0;
+		struct error why = {.code = rows[i].code, .retry_after_ms = rows[i].after_ms};
+
+		for (int j = 0; j < 1000; j++) {
+			int64_t ms = backoff_delay(&why, rows[i].failures, &random);
+
+			least = ms < least ? ms : least;
+			most = ms > most ? ms : most;
+		}
+		if (least < rows[i].least || most > rows[i].most || most < rows[i].most / 2)
+			fail_msg("row %zu: %lld … %lld", i, (long long)least, (long long)most);
+	}
+}
+
+static void
+be_silent(void *context, enum log_level level, const char *area, const char *message)
+{
+	(void)context;
+	(void)level;
+	(void)area;
+	(void)message;
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, begin_world, end_world)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(test_all_arrives),
+	    TEST(test_nothing_stored_before_the_acknowledgement),
+	    TEST(test_death_with_rows_in_flight),
+	    TEST(test_acknowledgement_lost),
+	    TEST(test_look_up_fails_for_a_while),
+	    TEST(test_without_look_up_at_least_once),
+	    TEST(test_bad_events),
+	    TEST(test_refused_row_is_found),
+	    TEST(test_dead_letters_cannot_be_stored),
+	    TEST(test_positions_cannot_be_stored),
+	    TEST(test_too_many_dead_letters),
+	    TEST(test_lost_position),
+	    TEST(test_source_failures),
+	    TEST(test_sink_failures),
+	    TEST(test_memory_is_bounded),
+	    TEST(test_large_events_pass_one_by_one),
+	    TEST(test_silent_server),
+	    TEST(test_close_signal),
+	    TEST(test_published_twice),
+	    TEST(test_one_topic_several_tables),
+	    TEST(test_router),
+	    TEST(test_stop),
+	    TEST(test_caught_up_by_silence),
+	    TEST(test_number_of_events),
+	    TEST(test_keepalive),
+	    TEST(test_from_the_tip),
+	    TEST(test_settled_record_costs_no_look_up),
+	    TEST(test_backoff),
+	};
+
+	if (getenv("SFZB_MODEL_LOG") == NULL)
+		log_set_writer(be_silent, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
