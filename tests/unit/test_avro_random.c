@@ -1,7 +1,8 @@
 /*
  * Random schemas and random data, written by avro-c, read by us and by avro-c: the JSON must be the same text. Then one byte of
  * the datum is changed: what we still take, avro-c must read as the same. AVRO_RANDOM_EVENTS sets how many events
- * (default 20000), AVRO_RANDOM_SEED where the sequence begins. Also doubles against the slow way of writing them.
+ * (default 20000), AVRO_RANDOM_SEED where the sequence begins; AVRO_RANDOM_WRITE names a file to which they go as lines for
+ * AVRO_PEER_FILE of test_avro_peer. Also doubles against the slow way of writing them.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,6 +25,7 @@
 
 static struct random rnd;
 static long events_done, changed_taken;
+static FILE *events_file;
 
 static unsigned
 below(unsigned n)
@@ -348,6 +350,22 @@ has_map(const struct pair *p)
 }
 
 static void
+write_event(const struct pair *p, const char *datum, size_t len)
+{
+	struct buffer b = BUFFER_INIT;
+
+	if (events_file == NULL)
+		return;
+	buffer_append_text(&b, "{\"schema_json\":");
+	json_text_string(&b, text_of(p->json));
+	buffer_append_text(&b, ",\"payload_b64\":");
+	quote_base64(&b, datum, len);
+	buffer_append_text(&b, "}\n");
+	assert_int_equal(fwrite(b.data, 1, b.len, events_file), b.len);
+	buffer_release(&b);
+}
+
+static void
 check_event(const struct pair *p, char *bytes, size_t size, struct buffer *json)
 {
 	avro_writer_t writer = avro_writer_memory(bytes, (int64_t)size);
@@ -365,6 +383,7 @@ check_event(const struct pair *p, char *bytes, size_t size, struct buffer *json)
 	if (avro_decode_json(p->decoder, text_span(bytes, len), json, &e) != 0)
 		fail_msg("%s: schema %s", e.text, p->json);
 	expect_same(p, bytes, len, json);
+	write_event(p, bytes, len);
 	if (avro_encode(p->ours, buffer_span(json), NULL, 0, &back, &e) != 0)
 		fail_msg("back: %s: schema %s json %s", e.text, p->json, buffer_text(json));
 	expect_round_trip(p, buffer_span(&back), json);
@@ -429,8 +448,12 @@ test_random(void **state)
 
 	(void)state;
 	random_seed(&rnd, (uint64_t)setting("AVRO_RANDOM_SEED", 1));
+	if (getenv("AVRO_RANDOM_WRITE") != NULL)
+		events_file = fopen(getenv("AVRO_RANDOM_WRITE"), "w");
 	for (long i = 0; i < events; i += EVENTS_PER_SCHEMA)
 		check_schema(EVENTS_PER_SCHEMA);
+	if (events_file != NULL)
+		assert_int_equal(fclose(events_file), 0);
 	print_message("%ld events, %ld more with a changed byte\n", events_done, changed_taken);
 	assert_true(events_done > events * 9 / 10);
 }
