@@ -189,7 +189,7 @@ fill(avro_value_t *v, int depth)
 {
 	char text[512];
 	avro_value_t child;
-	size_t n, len;
+	size_t n = 0, len;
 
 	switch (avro_value_get_type(v)) {
 	case AVRO_NULL: avro_value_set_null(v); break;
@@ -260,14 +260,14 @@ static void
 print(struct buffer *out, avro_value_t *v)
 {
 	avro_value_t child;
-	const char *s;
-	const void *bytes;
-	size_t n;
-	int64_t l;
-	int32_t i32;
-	int i;
-	float f;
-	double d;
+	const char *s = NULL;
+	const void *bytes = NULL;
+	size_t n = 0;
+	int64_t l = 0;
+	int32_t i32 = 0;
+	int i = 0;
+	float f = 0;
+	double d = 0;
 
 	switch (avro_value_get_type(v)) {
 	case AVRO_NULL: buffer_append_text(out, "null"); break;
