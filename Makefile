@@ -74,7 +74,7 @@ PARTS_OBJ := $(filter-out %/main.o,$(CLI_OBJ) $(EMU_OBJ))
 
 .DELETE_ON_ERROR:
 .SECONDARY: $(GEN_HDR) $(GEN_SRC) $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/*/*.c))
-.PHONY: all help deps deps-build check check-stages check-unit check-cli check-layers parts tools fuzzers demo bench docs install uninstall clean lint
+.PHONY: all help deps deps-build check check-stages check-unit check-cli check-layers parts tools fuzzers demo bench prove docs install uninstall clean lint
 
 all: $(PROGRAMS) ## build sfzb and sfzb-emulator (MODE=release|asan|tsan|coverage|fuzz, CC=gcc|clang)
 
@@ -119,12 +119,17 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(PARTS) $(LIB)
 parts: $(LIB) $(PARTS)
 
 # Peers and benches: small programs of the tests, linked like the unit tests.
-TOOL_SRC := $(wildcard tests/tables/*.c tests/bench/*.c tests/faults/*.c)
+TOOL_SRC := $(wildcard tests/tables/*.c tests/bench/*.c)
 TOOL_BIN := $(TOOL_SRC:%.c=$(BUILD)/%)
 $(TOOL_BIN): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(PARTS) $(LIB)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $< $(PARTS) $(LIB) $(PARTS) -lcmocka $(LIBS)
-tools: $(TOOL_BIN)
+# Preloaded by the proving ground: kills the process, or fails a call, at the nth write, sync, send …
+SHIM := $(BUILD)/tests/faults/shim.so
+$(SHIM): tests/faults/shim.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c17 -D_GNU_SOURCE -O2 -Wall -Wextra $(WERROR) -fPIC -shared -o $@ $< -ldl
+tools: $(TOOL_BIN) $(SHIM)
 
 # Fuzz targets: with MODE=fuzz libFuzzer programs; in every other mode programs that replay the corpus.
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
@@ -158,6 +163,10 @@ check-stages:
 demo: deps-build ## stream 10,000 change events of a local Salesforce into a local table, with a crash on the way
 	@$(MAKE) --no-print-directory -j2 all
 	@PATH="$(CURDIR)/$(BUILD):$$PATH" tests/demo
+
+prove: ## the proving ground in its long form: kills, faults, full disks, soak (about 50 minutes)
+	@$(MAKE) --no-print-directory -j2 all tools
+	@BUILD=$(BUILD) tests/faults/prove.py --long
 
 bench: ## measure events a second and memory on the emulator
 	@$(MAKE) --no-print-directory -j2 all tools

@@ -1,0 +1,246 @@
+/*
+ * Preloaded into sfzb or sfzb-emulator by the proving ground: at the nth call of one kind the process is killed, or the
+ * call fails, as a crash or a bad disk would have it. No fault point is in the programs themselves.
+ *
+ *   SFZB_SHIM="kind:n:action"   kind: write, sync, rename, send, open, any; action: kill, ENOSPC, EIO, EROFS, EMFILE
+ *   SFZB_SHIM_PATH=part         only calls on files whose path holds this (write, sync, open)
+ *   SFZB_SHIM_COUNT=file        at exit the number of calls of that kind is written there
+ *
+ * With an errno as action, the nth call and all that follow fail (a full disk stays full), unless n ends in '!'.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum kind { WRITE, SYNC, RENAME, SEND, OPEN, KINDS };
+
+static const char *const kind_names[KINDS] = {"write", "sync", "rename", "send", "open"};
+static bool wanted[KINDS], once, kills;
+static long nth;
+static int failure;
+static const char *path_part;
+static atomic_long calls;
+
+static ssize_t (*real_write)(int, const void *, size_t);
+static ssize_t (*real_pwrite)(int, const void *, size_t, off_t);
+static int (*real_fsync)(int);
+static int (*real_fdatasync)(int);
+static int (*real_rename)(const char *, const char *);
+static ssize_t (*real_sendmsg)(int, const struct msghdr *, int);
+static int (*real_open)(const char *, int, ...);
+static int (*real_openat)(int, const char *, int, ...);
+
+static int
+errno_of(const char *name)
+{
+	static const struct {
+		const char *name;
+		int value;
+	} names[] = {{"ENOSPC", ENOSPC}, {"EIO", EIO}, {"EROFS", EROFS}, {"EMFILE", EMFILE}};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(names[i].name, name) == 0)
+			return names[i].value;
+	return 0;
+}
+
+__attribute__((constructor)) static void
+start(void)
+{
+	char spec[128], *colon, *action;
+	const char *env = getenv("SFZB_SHIM");
+
+	*(void **)&real_write = dlsym(RTLD_NEXT, "write");
+	*(void **)&real_pwrite = dlsym(RTLD_NEXT, "pwrite64");
+	*(void **)&real_fsync = dlsym(RTLD_NEXT, "fsync");
+	*(void **)&real_fdatasync = dlsym(RTLD_NEXT, "fdatasync");
+	*(void **)&real_rename = dlsym(RTLD_NEXT, "rename");
+	*(void **)&real_sendmsg = dlsym(RTLD_NEXT, "sendmsg");
+	*(void **)&real_open = dlsym(RTLD_NEXT, "open64");
+	*(void **)&real_openat = dlsym(RTLD_NEXT, "openat64");
+	path_part = getenv("SFZB_SHIM_PATH");
+	if (env == NULL || strlen(env) >= sizeof(spec))
+		return;
+	strcpy(spec, env);
+	colon = strchr(spec, ':');
+	if (colon == NULL)
+		return;
+	*colon = '\0';
+	for (int k = 0; k < KINDS; k++)
+		wanted[k] = strcmp(spec, kind_names[k]) == 0 || strcmp(spec, "any") == 0;
+	nth = strtol(colon + 1, &action, 10);
+	once = *action == '!';
+	action += once;
+	if (*action == ':')
+		action++;
+	kills = strcmp(action, "kill") == 0;
+	failure = errno_of(action);
+}
+
+__attribute__((destructor)) static void
+end(void)
+{
+	const char *file = getenv("SFZB_SHIM_COUNT");
+	FILE *f = file != NULL ? fopen(file, "w") : NULL;
+
+	if (f != NULL) {
+		fprintf(f, "%ld\n", atomic_load(&calls));
+		fclose(f);
+	}
+}
+
+static bool
+is_watched(int fd)
+{
+	char link[64], path[PATH_MAX];
+	ssize_t n;
+
+	if (path_part == NULL)
+		return true;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path) - 1);
+	if (n < 0)
+		return false;
+	path[n] = '\0';
+	return strstr(path, path_part) != NULL;
+}
+
+/* true: the call must fail with errno set. */
+static bool
+strikes(enum kind k)
+{
+	long n;
+
+	if (!wanted[k])
+		return false;
+	n = atomic_fetch_add(&calls, 1) + 1;
+	if (nth == 0 || (once || kills ? n != nth : n < nth))
+		return false;
+	if (kills)
+		kill(getpid(), SIGKILL);
+	if (failure == 0)
+		return false;
+	errno = failure;
+	return true;
+}
+
+ssize_t
+write(int fd, const void *p, size_t n)
+{
+	/* standard streams belong to the test */
+	if (wanted[WRITE] && fd > 2 && is_watched(fd) && strikes(WRITE))
+		return -1;
+	return real_write(fd, p, n);
+}
+
+ssize_t
+pwrite64(int fd, const void *p, size_t n, off_t at)
+{
+	if (wanted[WRITE] && is_watched(fd) && strikes(WRITE))
+		return -1;
+	return real_pwrite(fd, p, n, at);
+}
+
+ssize_t
+pwrite(int fd, const void *p, size_t n, off_t at)
+{
+	return pwrite64(fd, p, n, at);
+}
+
+int
+fsync(int fd)
+{
+	if (wanted[SYNC] && is_watched(fd) && strikes(SYNC))
+		return -1;
+	return real_fsync(fd);
+}
+
+int
+fdatasync(int fd)
+{
+	if (wanted[SYNC] && is_watched(fd) && strikes(SYNC))
+		return -1;
+	return real_fdatasync(fd);
+}
+
+int
+rename(const char *from, const char *to)
+{
+	if (strikes(RENAME))
+		return -1;
+	return real_rename(from, to);
+}
+
+ssize_t
+sendmsg(int fd, const struct msghdr *m, int flags)
+{
+	if (wanted[SEND] && strikes(SEND))
+		return -1;
+	return real_sendmsg(fd, m, flags);
+}
+
+int
+open64(const char *path, int flags, ...)
+{
+	va_list ap;
+	mode_t mode;
+
+	va_start(ap, flags);
+	mode = (mode_t)va_arg(ap, int);
+	va_end(ap);
+	if (wanted[OPEN] && (flags & (O_CREAT | O_WRONLY | O_RDWR)) != 0 &&
+	    (path_part == NULL || strstr(path, path_part) != NULL) && strikes(OPEN))
+		return -1;
+	return real_open(path, flags, mode);
+}
+
+int
+open(const char *path, int flags, ...)
+{
+	va_list ap;
+	mode_t mode;
+
+	va_start(ap, flags);
+	mode = (mode_t)va_arg(ap, int);
+	va_end(ap);
+	return open64(path, flags, mode);
+}
+
+int
+openat64(int dir, const char *path, int flags, ...)
+{
+	va_list ap;
+	mode_t mode;
+
+	va_start(ap, flags);
+	mode = (mode_t)va_arg(ap, int);
+	va_end(ap);
+	if (wanted[OPEN] && (flags & (O_CREAT | O_WRONLY | O_RDWR)) != 0 &&
+	    (path_part == NULL || strstr(path, path_part) != NULL) && strikes(OPEN))
+		return -1;
+	return real_openat(dir, path, flags, mode);
+}
+
+int
+openat(int dir, const char *path, int flags, ...)
+{
+	va_list ap;
+	mode_t mode;
+
+	va_start(ap, flags);
+	mode = (mode_t)va_arg(ap, int);
+	va_end(ap);
+	return openat64(dir, path, flags, mode);
+}

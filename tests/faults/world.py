@@ -1,0 +1,169 @@
+"""A world to break: one emulator, one profile, and the three sets that must agree at the end.
+
+published  what the emulator's bus says that it delivered to a topic
+stored     the event ids in the table, with how often each stands there
+set aside  the event ids in the profile's dead letters
+
+Everything lives in a scratch folder of its own; ports stay the same over restarts of the emulator.
+"""
+import collections
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+BUILD = os.path.join(TOP, os.environ.get("BUILD", "build/release-gcc"))
+SHIM = os.path.join(BUILD, "tests/faults/shim.so")
+
+
+class Broken(Exception):
+    """The proving ground has found something."""
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for s in sockets:
+        s.bind(("127.0.0.1", 0))
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+class World:
+    def __init__(self, seed=1, events=0, objects="Account", emulator_args=()):
+        self.scratch = tempfile.mkdtemp(prefix="sfzb-prove-")
+        self.env = {k: v for k, v in os.environ.items()
+                    if not k.startswith(("SFZB_", "SALESFORCE_", "DATABRICKS_", "XDG_")) and not k.lower().endswith("_proxy")}
+        self.env.update(HOME=self.scratch, SFZB_HOME=self.scratch + "/home", SFZB_PROFILE="emulator",
+                        PATH=BUILD + ":" + os.environ["PATH"], TMPDIR=self.scratch, NO_COLOR="1")
+        self.ports = dict(zip(("salesforce", "databricks", "pubsub", "zerobus", "admin"), free_ports(5)))
+        self.seed, self.events, self.objects, self.emulator_args = seed, events, objects, list(emulator_args)
+        self.emulator = None
+        self.start_emulator(first=True)
+
+    # the emulator
+
+    def start_emulator(self, first=False, shim=None):
+        args = ["sfzb-emulator", "-q", "--dir", self.scratch + "/emulator", "--seed", str(self.seed),
+                "--objects", self.objects] + self.emulator_args
+        for name, port in self.ports.items():
+            args += [f"--{name}-port", str(port)]
+        if first and self.events:
+            args += ["--events", str(self.events)]
+        env = dict(self.env, **(shim or {}))
+        self.emulator = subprocess.Popen(args, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                         stderr=open(self.scratch + "/emulator.log", "ab"), start_new_session=True)
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                self.admin("GET", "/state", timeout=5)
+                return
+            except (OSError, urllib.error.URLError):
+                if self.emulator.poll() is not None:
+                    if shim:
+                        return
+                    raise Broken(f"the emulator ended with {self.emulator.returncode}: {self.tail('emulator.log')}")
+                if time.monotonic() > deadline:
+                    raise Broken("the emulator does not answer")
+                time.sleep(0.02)
+
+    def kill_emulator(self):
+        self.emulator.kill()
+        self.emulator.wait()
+
+    def admin(self, method, path, body=None, timeout=60):
+        data = body.encode() if isinstance(body, str) else body
+        request = urllib.request.Request(f"http://127.0.0.1:{self.ports['admin']}{path}", data=data, method=method)
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=timeout) as answer:
+            return answer.read().decode()
+
+    def faults(self, script):
+        self.admin("PUT", "/faults", script)
+
+    def state(self):
+        return json.loads(self.admin("GET", "/state"))
+
+    def publish(self, count):
+        self.admin("POST", "/events", json.dumps({"count": count}))
+
+    # the program
+
+    def popen(self, *args, shim=None, **kw):
+        env = dict(self.env, **(shim or {}))
+        return subprocess.Popen(["sfzb", *args], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True, start_new_session=True, **kw)
+
+    def run(self, *args, timeout=120, shim=None):
+        """(exit status, standard output, standard error); a run over its time is a finding."""
+        p = self.popen(*args, shim=shim)
+        try:
+            out, err = p.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            p.kill()
+            out, err = p.communicate()
+            raise Broken(f"sfzb {' '.join(args)} did not end in {timeout} s:\n{err[-2000:]}") from None
+        return p.returncode, out, err
+
+    def stream_args(self, table="main.crm.t", topics=("Account",), *more):
+        return ["stream", *topics, "--table", table, "--until-caught-up", "--quiet-for", "1s", *more]
+
+    def tail(self, name, count=1500):
+        try:
+            with open(os.path.join(self.scratch, name), errors="replace") as f:
+                return f.read()[-count:]
+        except OSError:
+            return ""
+
+    # the three sets
+
+    def published(self, topic="/data/AccountChangeEvent"):
+        ids, after = [], "0"
+        while True:
+            page = self.admin("GET", f"/published?topic={topic}&after={after}&limit=100000").splitlines()
+            if not page:
+                return ids
+            rows = [json.loads(line) for line in page]
+            ids += [r["id"] for r in rows]
+            after = rows[-1]["replay_id"]
+
+    def stored(self, table="main.crm.t"):
+        text = self.admin("GET", f"/rows?table={table}&columns=event_id")
+        return collections.Counter(json.loads(line)["event_id"] for line in text.splitlines())
+
+    def set_aside(self):
+        status, out, err = self.run("dead-letters", "list", "-o", "json")
+        if status != 0:
+            raise Broken(f"dead-letters list: exit {status}: {err}")
+        return [json.loads(line)["event_id"] for line in out.splitlines()]
+
+    def compare(self, table="main.crm.t", topics=("/data/AccountChangeEvent",), twice_allowed=False, order=True):
+        """Every event once, in the table or set aside; returns how many. Names each difference."""
+        published = [i for t in topics for i in self.published(t)]
+        stored, aside = self.stored(table), collections.Counter(self.set_aside())
+        wrong = [f"lost: {i}" for i in published if stored[i] == 0 and aside[i] == 0]
+        if not twice_allowed:
+            wrong += [f"stored {n} times: {i}" for i, n in stored.items() if n > 1]
+            wrong += [f"stored and set aside: {i}" for i in aside if stored[i]]
+        wrong += [f"never published: {i}" for i in stored.keys() - set(published)]
+        if wrong:
+            raise Broken(f"{len(wrong)} differences among {len(published)} published, {sum(stored.values())} rows, "
+                         f"{sum(aside.values())} set aside:\n  " + "\n  ".join(wrong[:20]))
+        return len(published)
+
+    def close(self, keep=False):
+        if self.emulator and self.emulator.poll() is None:
+            self.emulator.send_signal(signal.SIGTERM)
+            try:
+                self.emulator.wait(10)
+            except subprocess.TimeoutExpired:
+                self.kill_emulator()
+        if not keep:
+            shutil.rmtree(self.scratch, ignore_errors=True)
