@@ -182,8 +182,11 @@ int
 salesforce_rest_version(struct salesforce_session *s, int *version, struct error *e)
 {
 	struct json *j;
-	int newest = 0;
+	int newest = salesforce_session_version(s);
 
+	*version = newest;
+	if (newest != 0)
+		return 0;
 	if (salesforce_rest_get(s, "/services/data", &j, e) < 0)
 		return -1;
 	for (struct json *v = json_first(j); v != NULL; v = json_next(v)) {
@@ -197,6 +200,7 @@ salesforce_rest_version(struct salesforce_session *s, int *version, struct error
 	if (newest < SALESFORCE_API_OLDEST)
 		return error_set(e, ERR_MISFIT, "%s offers no API version from %d.0 to %d.0",
 		    salesforce_session_instance_url(s), SALESFORCE_API_OLDEST, SALESFORCE_API_NEWEST);
+	salesforce_session_set_version(s, newest);
 	*version = newest;
 	return 0;
 }

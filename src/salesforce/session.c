@@ -1,6 +1,7 @@
 #include "salesforce/session.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@ struct salesforce_session {
 	pthread_mutex_t mutex;	 /* over token */
 	pthread_mutex_t renewal; /* one renewal at a time; the others find its result */
 	struct secret token;
+	atomic_int version; /* of the API; 0: not asked yet */
 };
 
 const char *
@@ -66,6 +68,18 @@ struct http_pool *
 salesforce_session_pool(struct salesforce_session *s)
 {
 	return s->pool;
+}
+
+int
+salesforce_session_version(const struct salesforce_session *s)
+{
+	return atomic_load(&s->version);
+}
+
+void
+salesforce_session_set_version(struct salesforce_session *s, int version)
+{
+	atomic_store(&s->version, version);
 }
 
 void

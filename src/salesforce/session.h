@@ -81,5 +81,8 @@ int salesforce_session_forget(struct profile *profile, struct error *e);
 /* From any thread: ends what blocks, with ERR_INTERRUPTED. */
 void salesforce_session_interrupt(struct salesforce_session *s, bool on);
 struct http_pool *salesforce_session_pool(struct salesforce_session *s);
+/* What salesforce_rest_version found out, kept for the session; 0 before it did. */
+int salesforce_session_version(const struct salesforce_session *s);
+void salesforce_session_set_version(struct salesforce_session *s, int version);
 
 #endif

@@ -14,6 +14,7 @@
 #include "base/encode.h"
 #include "base/log.h"
 #include "fake_web.h"
+#include "salesforce/channels.h"
 #include "salesforce/rest.h"
 #include "salesforce/session.h"
 #include "salesforce/soap.h"
@@ -762,6 +763,72 @@ test_rest_data(void **state)
 	buffer_release(&ids);
 }
 
+#define TOOLING "GET /services/data/v67.0/tooling/query?q=SELECT%20"
+
+static void
+test_channels(void **state)
+{
+	/* the sample of wire/salesforce-http.md §8 */
+	static const struct fake_row rows[] = {
+	    {"POST /services/oauth2/token", 200, TOKEN("t1"), NULL, 0, NULL},
+	    {TOOLING "Id%2CDeveloperName%2CChannelType", 200,
+		"{\"done\":true,\"records\":[{\"Id\":\"0YLRM0000004CEI4A2\",\"DeveloperName\":\"Order_Channel\",\"ChannelType\":\"event\","
+		"\"MasterLabel\":\"Orders\"},{\"Id\":\"0YLRM0000004CEJ4A2\",\"DeveloperName\":\"Mine\",\"ChannelType\":\"data\"}]}",
+		NULL, 0, NULL},
+	    {TOOLING "Id%2CDeveloperName%2CEventChannel", 200,
+		"{\"done\":true,\"records\":[{\"Id\":\"0v8RM0000000N6uYAE\",\"DeveloperName\":\"ChangeEvents_AccountChangeEvent\","
+		"\"EventChannel\":\"ChangeEvents\",\"SelectedEntity\":\"AccountChangeEvent\",\"FilterExpression\":null},"
+		"{\"Id\":\"0v8RM0000004VPJYA2\",\"DeveloperName\":\"Order_Channel_chn_Order_EMEA_e\",\"EventChannel\":"
+		"\"0YLRM0000004CEI4A2\",\"SelectedEntity\":\"01IRM0000006w572AA\",\"FilterExpression\":\"a__c > 1\"},"
+		"{\"Id\":\"0v8RM0000004VPKYA2\",\"DeveloperName\":\"Mine_chn_Invoice_ChangeEvent\",\"EventChannel\":"
+		"\"0YLRM0000004CEJ4A2\",\"SelectedEntity\":\"01IRM0000006w582AA\",\"FilterExpression\":null}]}",
+		NULL, 0, NULL},
+	    {TOOLING "DurableId%2CQualifiedApiName%20FROM%20EntityDefinition%20WHERE%20DurableId%20IN%20%28%2701IRM0000006w57%27%2C%27"
+		     "01IRM0000006w572AA%27%2C",
+		200, "{\"done\":true,\"records\":[{\"DurableId\":\"01IRM0000006w58\",\"QualifiedApiName\":\"Bill__ChangeEvent\"}]}", NULL, 0,
+		NULL},
+	    {TOOLING "Field%2CChannelMemberId", 200,
+		"{\"done\":true,\"records\":[{\"Field\":\"Name\",\"ChannelMemberId\":\"0v8RM0000000N6uYAE\"},{\"Field\":\"00Nxx\","
+		"\"ChannelMemberId\":\"0v8RM0000000N6u\"}]}",
+		NULL, 0, NULL},
+	    {"GET /services/data", 200, "[{\"version\":\"67.0\"}]", NULL, 0, NULL},
+	};
+	static const struct fake_row forbidden[] = {{"POST", 200, TOKEN("t1"), NULL, 0, NULL},
+	    {"GET /services/data/v67.0/tooling", 400,
+		"[{\"message\":\"sObject type 'PlatformEventChannel' is not supported.\",\"errorCode\":\"INVALID_TYPE\"}]", NULL, 0, NULL},
+	    {"GET /services/data", 200, "[{\"version\":\"67.0\"}]", NULL, 0, NULL}};
+	struct salesforce_channels c;
+	struct salesforce_session *s;
+	struct error e = ERROR_INIT;
+
+	(void)state;
+	SCRIPT(rows);
+	s = open_session(LOGIN_CLIENT_CREDENTIALS, NULL, &e);
+	assert_non_null(s);
+	if (salesforce_channels_get(s, &c, &e) < 0)
+		fail_msg("%s", e.text);
+	assert_int_equal(c.channel_count, 2);
+	assert_string_equal(c.channels[0].topic, "/event/Order_Channel__chn");
+	assert_string_equal(c.channels[1].topic, "/data/Mine__chn");
+	assert_int_equal(c.member_count, 3);
+	assert_string_equal(c.members[0].channel, "ChangeEvents");
+	assert_string_equal(c.members[0].event, "AccountChangeEvent");
+	assert_int_equal(c.members[0].enriched_count, 2);
+	assert_null(c.members[0].filter);
+	/* nobody knows this entity: its name comes from the member's own */
+	assert_string_equal(c.members[1].channel, "Order_Channel__chn");
+	assert_string_equal(c.members[1].event, "Order_EMEA__e");
+	assert_string_equal(c.members[1].filter, "a__c > 1");
+	assert_string_equal(c.members[2].event, "Bill__ChangeEvent");
+	salesforce_channels_release(&c);
+
+	SCRIPT(forbidden);
+	assert_int_equal(salesforce_channels_get(s, &c, &e), -1);
+	assert_int_equal(e.code, ERR_PERMISSION);
+	assert_non_null(strstr(e.hint, "View Setup"));
+	salesforce_session_free(s);
+}
+
 int
 main(void)
 {
@@ -778,6 +845,7 @@ main(void)
 	    cmocka_unit_test(test_rest_errors),
 	    cmocka_unit_test(test_rest_calls),
 	    cmocka_unit_test(test_rest_data),
+	    cmocka_unit_test(test_channels),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
