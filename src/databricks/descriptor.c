@@ -10,8 +10,21 @@
 #include "databricks/zerobus_wire.h"
 
 /* Numbers of google/protobuf/descriptor.proto. */
-enum { MESSAGE_NAME = 1, MESSAGE_FIELD = 2, MESSAGE_NESTED = 3, MESSAGE_OPTIONS = 7, OPTION_MAP_ENTRY = 7 };
-enum { FIELD_NAME = 1, FIELD_NUMBER = 3, FIELD_LABEL = 4, FIELD_TYPE = 5, FIELD_TYPE_NAME = 6, FIELD_JSON_NAME = 10 };
+enum {
+	MESSAGE_NAME = 1,
+	MESSAGE_FIELD = 2,
+	MESSAGE_NESTED = 3,
+	MESSAGE_OPTIONS = 7,
+	OPTION_MAP_ENTRY = 7
+};
+enum {
+	FIELD_NAME = 1,
+	FIELD_NUMBER = 3,
+	FIELD_LABEL = 4,
+	FIELD_TYPE = 5,
+	FIELD_TYPE_NAME = 6,
+	FIELD_JSON_NAME = 10
+};
 enum label { LABEL_OPTIONAL = 1, LABEL_REQUIRED = 2, LABEL_REPEATED = 3 };
 
 /* A column or a struct's field: what becomes one field of a message. */
@@ -24,8 +37,8 @@ struct part {
 
 /* A message under construction. Nested ones go to a buffer of their own, because they come last. */
 struct message {
-	const char *name;	/* "" prefix for the root, whose nested names stand alone */
-	const char *path;	/* ".Root.Addr" */
+	const char *name; /* "" prefix for the root, whose nested names stand alone */
+	const char *path; /* ".Root.Addr" */
 	bool root;
 	struct buffer *out;
 	struct buffer nested;
@@ -77,7 +90,8 @@ descriptor_number(int position)
 	return n < 19000 ? n : n + 1000;
 }
 
-/* Letters and digits, upper case at the start and behind anything else: "billing_address" → "BillingAddress". */
+/* Letters and digits, upper case at the start and behind anything else: "billing_address" →
+ * "BillingAddress". */
 static void
 write_pascal(struct buffer *out, const char *name)
 {
@@ -115,8 +129,8 @@ refuse(const struct message *m, const struct part *p, const char *why)
 	write_where(&where, m, p->name);
 	delta_type_write_sql(&sql, p->type);
 	error_set(m->e, ERR_MISFIT, "column '%s' (%s): %s",
-	    text_clean(clean, sizeof(clean), buffer_span(&where)), text_clean(type, sizeof(type), buffer_span(&sql)),
-	    why);
+	    text_clean(clean, sizeof(clean), buffer_span(&where)),
+	    text_clean(type, sizeof(type), buffer_span(&sql)), why);
 	buffer_release(&where);
 	buffer_release(&sql);
 	return -1;
@@ -135,7 +149,8 @@ is_taken(const struct message *m, const char *name)
 static void
 take(struct message *m, char *name)
 {
-	m->taken = memory_reserve(m->taken, &m->taken_capacity, m->taken_count + 1, sizeof(*m->taken));
+	m->taken =
+	    memory_reserve(m->taken, &m->taken_capacity, m->taken_count + 1, sizeof(*m->taken));
 	m->taken[m->taken_count++] = name;
 }
 
@@ -178,8 +193,8 @@ nested_name(struct message *m, const char *field, const char *suffix)
 }
 
 static void
-write_field(struct buffer *out, const char *name, uint32_t number, enum label label, enum proto_type type,
-    const char *type_name)
+write_field(struct buffer *out, const char *name, uint32_t number, enum label label,
+    enum proto_type type, const char *type_name)
 {
 	struct buffer f = BUFFER_INIT;
 
@@ -198,20 +213,25 @@ static int write_message(struct message *m, const struct part *parts, size_t cou
 
 /* The message of a STRUCT; *type_name is its absolute name, to be freed. */
 static int
-write_struct(struct message *m, const char *field, const struct delta_type *t, const char *suffix, char **type_name)
+write_struct(struct message *m, const char *field, const struct delta_type *t, const char *suffix,
+    char **type_name)
 {
 	const char *name = nested_name(m, field, suffix);
 	struct part *parts = memory_zero(t->field_count + 1, sizeof(*parts));
 	struct buffer body = BUFFER_INIT;
-	struct message inner = {.name = name, .out = &body, .parent = m, .field = field, .depth = m->depth + 1,
+	struct message inner = {.name = name,
+	    .out = &body,
+	    .parent = m,
+	    .field = field,
+	    .depth = m->depth + 1,
 	    .e = m->e};
 	int rc;
 
 	*type_name = memory_format("%s.%s", m->path, name);
 	inner.path = *type_name;
 	for (size_t i = 0; i < t->field_count; i++)
-		parts[i] = (struct part){t->fields[i].name, &t->fields[i].type, t->fields[i].nullable,
-		    descriptor_number((int)i)};
+		parts[i] = (struct part){t->fields[i].name, &t->fields[i].type,
+		    t->fields[i].nullable, descriptor_number((int)i)};
 	rc = write_message(&inner, parts, t->field_count);
 	if (rc == 0)
 		wire_field_bytes(&m->nested, MESSAGE_NESTED, body.data, body.len);
@@ -247,7 +267,8 @@ write_map(struct message *m, const struct part *p)
 	int rc = -1;
 
 	if (!is_map_key(p->type->key->kind))
-		return refuse(m, p, "Zerobus takes only integers, BOOLEAN and STRING as keys of a MAP");
+		return refuse(
+		    m, p, "Zerobus takes only integers, BOOLEAN and STRING as keys of a MAP");
 	if (type == 0 && value->kind != DELTA_STRUCT)
 		return refuse(m, p, "Zerobus does not take this type as the value of a MAP");
 	name = entry_name(p->name);
@@ -299,8 +320,9 @@ write_part(struct message *m, const struct part *p)
 		return 0;
 	}
 	if (t->kind != DELTA_STRUCT)
-		return refuse(m, p, label == LABEL_REPEATED ? "Zerobus does not take this type in an ARRAY"
-							    : "Zerobus does not take this type");
+		return refuse(m, p,
+		    label == LABEL_REPEATED ? "Zerobus does not take this type in an ARRAY"
+					    : "Zerobus does not take this type");
 	rc = write_struct(m, p->name, t, suffix, &type_name);
 	if (rc == 0)
 		write_field(m->out, p->name, p->number, label, PROTO_MESSAGE, type_name);
@@ -308,7 +330,8 @@ write_part(struct message *m, const struct part *p)
 	return rc;
 }
 
-/* Fields keep their names and map entries have no choice, so these are taken before any other name is made. */
+/* Fields keep their names and map entries have no choice, so these are taken before any other name
+ * is made. */
 static int
 take_fixed_names(struct message *m, const struct part *parts, size_t count)
 {
@@ -325,8 +348,9 @@ take_fixed_names(struct message *m, const struct part *parts, size_t count)
 		name = entry_name(parts[i].name);
 		if (is_taken(m, name)) {
 			free(name);
-			return refuse(m, &parts[i], "the name that protobuf demands for this MAP's entries is "
-						    "taken by another field");
+			return refuse(m, &parts[i],
+			    "the name that protobuf demands for this MAP's entries is "
+			    "taken by another field");
 		}
 		take(m, name);
 	}
@@ -359,7 +383,8 @@ out:
 }
 
 static int
-write_root(struct buffer *out, const char *name, const struct part *parts, size_t count, struct error *e)
+write_root(
+    struct buffer *out, const char *name, const struct part *parts, size_t count, struct error *e)
 {
 	char *path = memory_format(".%s", name);
 	struct message m = {.name = name, .path = path, .root = true, .out = out, .e = e};
@@ -402,8 +427,8 @@ root_name(const struct delta_table *t)
 }
 
 int
-descriptor_write(struct buffer *out, const struct delta_table *t, const bool *included, const char *root,
-    struct error *e)
+descriptor_write(struct buffer *out, const struct delta_table *t, const bool *included,
+    const char *root, struct error *e)
 {
 	struct part *parts = memory_zero(t->column_count + 1, sizeof(*parts));
 	char *name = root != NULL ? memory_strdup(root) : root_name(t);
@@ -414,8 +439,8 @@ descriptor_write(struct buffer *out, const struct delta_table *t, const bool *in
 		const struct delta_column *c = &t->columns[i];
 
 		if (included == NULL || included[i])
-			parts[count++] =
-			    (struct part){c->name, &c->type, c->nullable, descriptor_number(c->position)};
+			parts[count++] = (struct part){
+			    c->name, &c->type, c->nullable, descriptor_number(c->position)};
 	}
 	rc = write_root(out, name, parts, count, e);
 	free(parts);

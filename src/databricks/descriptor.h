@@ -27,17 +27,20 @@ enum proto_type {
 /* Of a scalar kind; 0 for ARRAY, MAP, STRUCT and what Zerobus does not take. */
 enum proto_type descriptor_scalar(enum delta_kind kind);
 
-/* The field number of a column or, with the index, of a struct's field: + 1, and not 19000 … 19999. */
+/* The field number of a column or, with the index, of a struct's field: + 1, and not 19000 … 19999.
+ */
 uint32_t descriptor_number(int position);
 
-/* Whether Zerobus takes a column: its name and, at every depth, its type. ERR_MISFIT names the column and the part. */
+/* Whether Zerobus takes a column: its name and, at every depth, its type. ERR_MISFIT names the
+ * column and the part. */
 int descriptor_check_column(const struct delta_column *c, struct error *e);
 
 /*
- * Appends a serialized DescriptorProto of the columns with included[i] (NULL: all). ERR_MISFIT, out unchanged, when
- * one of them cannot be taken. root is the message's name; NULL makes it from schema and table.
+ * Appends a serialized DescriptorProto of the columns with included[i] (NULL: all). ERR_MISFIT, out
+ * unchanged, when one of them cannot be taken. root is the message's name; NULL makes it from
+ * schema and table.
  */
-int descriptor_write(struct buffer *out, const struct delta_table *t, const bool *included, const char *root,
-    struct error *e);
+int descriptor_write(struct buffer *out, const struct delta_table *t, const bool *included,
+    const char *root, struct error *e);
 
 #endif

@@ -13,8 +13,16 @@
 #include "databricks/zerobus_wire.h"
 
 /* Where a column's value is in struct event. */
-enum origin { ORIGIN_TEXT, ORIGIN_LIST, ORIGIN_REPLAY_ID, ORIGIN_SCHEMA, ORIGIN_NUMBER, ORIGIN_SEQUENCE,
-	ORIGIN_COMMIT_TIME, ORIGIN_NOW };
+enum origin {
+	ORIGIN_TEXT,
+	ORIGIN_LIST,
+	ORIGIN_REPLAY_ID,
+	ORIGIN_SCHEMA,
+	ORIGIN_NUMBER,
+	ORIGIN_SEQUENCE,
+	ORIGIN_COMMIT_TIME,
+	ORIGIN_NOW
+};
 
 static const struct {
 	enum origin from;
@@ -22,15 +30,29 @@ static const struct {
 } origins[EVENT_COLUMN_COUNT] = {
 #define TEXT(column, member) [COLUMN_##column] = {ORIGIN_TEXT, offsetof(struct event, member)}
 #define LIST(column, member) [COLUMN_##column] = {ORIGIN_LIST, offsetof(struct event, member)}
-    TEXT(event_id, id), TEXT(schema_id, schema_id), [COLUMN_replay_id] = {ORIGIN_REPLAY_ID, 0},
-    [COLUMN_timestamp] = {ORIGIN_COMMIT_TIME, 0}, TEXT(change_type, change_type), TEXT(entity_name, entity),
-    TEXT(change_origin, change_origin), LIST(record_ids, record_ids), LIST(changed_fields, changed_fields),
-    LIST(nulled_fields, nulled_fields), LIST(diff_fields, diff_fields), TEXT(record_data_json, record_json),
-    TEXT(payload_binary, payload), [COLUMN_schema_json] = {ORIGIN_SCHEMA, 0}, TEXT(org_id, org_id),
-    [COLUMN_processed_timestamp] = {ORIGIN_NOW, 0}, TEXT(topic, topic),
-    [COLUMN_commit_timestamp] = {ORIGIN_COMMIT_TIME, 0}, [COLUMN_commit_number] = {ORIGIN_NUMBER, 0},
-    TEXT(commit_user, commit_user), TEXT(transaction_key, transaction_key),
-    [COLUMN_sequence_number] = {ORIGIN_SEQUENCE, 0}, TEXT(changed_json, changed_json),
+    TEXT(event_id, id),
+    TEXT(schema_id, schema_id),
+    [COLUMN_replay_id] = {ORIGIN_REPLAY_ID, 0},
+    [COLUMN_timestamp] = {ORIGIN_COMMIT_TIME, 0},
+    TEXT(change_type, change_type),
+    TEXT(entity_name, entity),
+    TEXT(change_origin, change_origin),
+    LIST(record_ids, record_ids),
+    LIST(changed_fields, changed_fields),
+    LIST(nulled_fields, nulled_fields),
+    LIST(diff_fields, diff_fields),
+    TEXT(record_data_json, record_json),
+    TEXT(payload_binary, payload),
+    [COLUMN_schema_json] = {ORIGIN_SCHEMA, 0},
+    TEXT(org_id, org_id),
+    [COLUMN_processed_timestamp] = {ORIGIN_NOW, 0},
+    TEXT(topic, topic),
+    [COLUMN_commit_timestamp] = {ORIGIN_COMMIT_TIME, 0},
+    [COLUMN_commit_number] = {ORIGIN_NUMBER, 0},
+    TEXT(commit_user, commit_user),
+    TEXT(transaction_key, transaction_key),
+    [COLUMN_sequence_number] = {ORIGIN_SEQUENCE, 0},
+    TEXT(changed_json, changed_json),
 #undef TEXT
 #undef LIST
 };
@@ -86,7 +108,8 @@ struct value {
 };
 
 static enum convert
-choose_conversion(const struct event_column *known, const struct delta_type *t, enum row_format format)
+choose_conversion(
+    const struct event_column *known, const struct delta_type *t, enum row_format format)
 {
 	bool text = t->kind == DELTA_STRING || t->kind == DELTA_VARCHAR;
 
@@ -152,16 +175,22 @@ set_bounds(struct step *s, const struct delta_type *t)
 }
 
 static void
-compile_step(struct step *s, const struct delta_column *c, enum event_column_id id, enum row_format format)
+compile_step(
+    struct step *s, const struct delta_column *c, enum event_column_id id, enum row_format format)
 {
-	enum proto_type proto = descriptor_scalar(c->type.kind == DELTA_ARRAY ? c->type.element->kind : c->type.kind);
+	enum proto_type proto =
+	    descriptor_scalar(c->type.kind == DELTA_ARRAY ? c->type.element->kind : c->type.kind);
 	unsigned wire = proto == PROTO_STRING || proto == PROTO_BYTES ? WIRE_BYTES : WIRE_VARINT;
 	struct buffer key = BUFFER_INIT;
 
-	*s = (struct step){.id = id, .from = origins[id].from, .offset = origins[id].offset,
-	    .convert = choose_conversion(&event_columns[id], &c->type, format), .required = !c->nullable};
-	s->tag_len =
-	    (uint8_t)(wire_put_varint(s->tag, (uint64_t)descriptor_number(c->position) << 3 | wire) - s->tag);
+	*s = (struct step){.id = id,
+	    .from = origins[id].from,
+	    .offset = origins[id].offset,
+	    .convert = choose_conversion(&event_columns[id], &c->type, format),
+	    .required = !c->nullable};
+	s->tag_len = (uint8_t)(wire_put_varint(
+				   s->tag, (uint64_t)descriptor_number(c->position) << 3 | wire) -
+			       s->tag);
 	set_bounds(s, &c->type);
 	json_text_string(&key, text_of(c->name));
 	buffer_append_byte(&key, ':');
@@ -176,7 +205,8 @@ misfit(const struct delta_table *t, const struct delta_column *c, const char *wh
 	char name[128], type[128];
 
 	delta_type_write_sql(&sql, &c->type);
-	error_set(e, ERR_MISFIT, "column '%s' (%s) of table '%s' %s", text_clean(name, sizeof(name), text_of(c->name)),
+	error_set(e, ERR_MISFIT, "column '%s' (%s) of table '%s' %s",
+	    text_clean(name, sizeof(name), text_of(c->name)),
 	    text_clean(type, sizeof(type), buffer_span(&sql)), t->full_name, why);
 	buffer_release(&sql);
 	return error_hint(e, "sfzb create-table %s --check lists all differences", t->full_name);
@@ -202,7 +232,7 @@ compile_column(struct row_writer *w, const struct delta_table *t, size_t i, stru
 		return misfit(t, c, why, e);
 	}
 	if (id == COLUMN_schema_json && w->options.schema_json != SCHEMA_JSON_EVERY && !c->nullable)
-		return misfit(t, c, "is NOT NULL, so the schema must be written with every row (--schema-json every)", e);
+		return misfit(t, c, "is NOT NULL, which takes --schema-json every", e);
 	if (id == COLUMN_schema_json && w->options.schema_json == SCHEMA_JSON_NEVER)
 		return 0;
 	w->columns[i] = true;
@@ -226,7 +256,8 @@ row_writer_new(const struct delta_table *t, const struct row_options *o, struct 
 		if (compile_column(w, t, i, e) != 0)
 			goto failed;
 	if (w->step_count == 0) {
-		error_set(e, ERR_MISFIT, "table '%s' has none of the columns that sfzb writes", t->full_name);
+		error_set(e, ERR_MISFIT, "table '%s' has none of the columns that sfzb writes",
+		    t->full_name);
 		error_hint(e, "sfzb create-table %s --check lists them", t->full_name);
 		goto failed;
 	}
@@ -292,7 +323,8 @@ schema_is_due(struct row_writer *w, const struct event *event)
 	if (w->seen == NULL)
 		return true;
 	s = find_seen(w, event->record_name);
-	return s->record == NULL || !text_equal(text_span(s->schema_id, s->schema_id_len), event->schema_id);
+	return s->record == NULL ||
+	       !text_equal(text_span(s->schema_id, s->schema_id_len), event->schema_id);
 }
 
 /* After the row is written: a refused one must not count. */
@@ -331,7 +363,8 @@ take_int(struct value *v, bool present, int64_t number)
 
 /* hex is of REPLAY_ID_TEXT_SIZE bytes. */
 static void
-fetch(struct row_writer *w, const struct step *s, const struct event *event, char *hex, struct value *v)
+fetch(struct row_writer *w, const struct step *s, const struct event *event, char *hex,
+    struct value *v)
 {
 	const char *base = (const char *)event;
 
@@ -380,7 +413,8 @@ write_list_json(struct buffer *out, const struct text_list *list)
 static int
 refuse(const struct step *s, struct error *e, const char *why)
 {
-	return error_set(e, ERR_REFUSED, "the value of column '%s' %s", event_columns[s->id].name, why);
+	return error_set(
+	    e, ERR_REFUSED, "the value of column '%s' %s", event_columns[s->id].name, why);
 }
 
 static int
@@ -390,8 +424,9 @@ check_int(const struct step *s, const struct value *v, struct error *e)
 	if (s->convert == CONVERT_DIGITS && s->min == INT64_MIN)
 		return 0;
 	if (v->number < s->min || v->number > s->max)
-		return error_set(e, ERR_REFUSED, "the value %" PRId64 " of column '%s' is out of its type's range",
-		    v->number, event_columns[s->id].name);
+		return error_set(e, ERR_REFUSED,
+		    "the value %" PRId64 " of column '%s' is out of its type's range", v->number,
+		    event_columns[s->id].name);
 	return 0;
 }
 
@@ -521,7 +556,8 @@ run_step(struct row_writer *w, const struct step *s, const struct event *event, 
 }
 
 int
-row_writer_encode(struct row_writer *w, const struct event *event, struct buffer *out, struct error *e)
+row_writer_encode(
+    struct row_writer *w, const struct event *event, struct buffer *out, struct error *e)
 {
 	size_t start = out->len;
 	bool schema_written = false;
@@ -544,7 +580,8 @@ row_writer_encode(struct row_writer *w, const struct event *event, struct buffer
 		note_schema(w, event);
 	return 0;
 too_large:
-	error_set(e, ERR_REFUSED, "the row is larger than %zu bytes, the most that one record may have",
+	error_set(e, ERR_REFUSED,
+	    "the row is larger than %zu bytes, the most that one record may have",
 	    w->options.max_bytes);
 refused:
 	out->len = start;

@@ -87,7 +87,8 @@ ask(void *context)
 {
 	struct question *q = context;
 
-	q->rc = q->owner->lookup.find(q->owner->lookup.context, q->table, q->ids, q->count, q->found, &q->why);
+	q->rc = q->owner->lookup.find(
+	    q->owner->lookup.context, q->table, q->ids, q->count, q->found, &q->why);
 }
 
 static void
@@ -104,7 +105,8 @@ answer(void *context)
 }
 
 static void
-sink_find(struct sink *s, const struct text *ids, size_t count, const struct sink_events *events, void *context)
+sink_find(struct sink *s, const struct text *ids, size_t count, const struct sink_events *events,
+    void *context)
 {
 	struct table_sink *t = of(s);
 	struct question *q = memory_zero(1, sizeof(*q));
@@ -112,9 +114,13 @@ sink_find(struct sink *s, const struct text *ids, size_t count, const struct sin
 
 	for (size_t i = 0; i < count; i++)
 		bytes += ids[i].len;
-	*q = (struct question){.owner = t, .events = events, .context = context,
-	    .table = memory_strdup(t->table), .bytes = memory_alloc(bytes + 1),
-	    .ids = memory_zero(count + 1, sizeof(*q->ids)), .found = memory_zero(count + 1, sizeof(*q->found)),
+	*q = (struct question){.owner = t,
+	    .events = events,
+	    .context = context,
+	    .table = memory_strdup(t->table),
+	    .bytes = memory_alloc(bytes + 1),
+	    .ids = memory_zero(count + 1, sizeof(*q->ids)),
+	    .found = memory_zero(count + 1, sizeof(*q->found)),
 	    .count = count};
 	bytes = 0;
 	for (size_t i = 0; i < count; i++) {
@@ -129,10 +135,17 @@ sink_find(struct sink *s, const struct text *ids, size_t count, const struct sin
 	worker_submit(t->worker, ask, answer, q);
 }
 
-static const struct sink_ops ops = {.encode = sink_encode, .open = sink_open, .send = sink_send, .finish = sink_finish,
-    .cancel = sink_cancel, .find = sink_find};
-static const struct sink_ops ops_without_find = {.encode = sink_encode, .open = sink_open, .send = sink_send,
-    .finish = sink_finish, .cancel = sink_cancel};
+static const struct sink_ops ops = {.encode = sink_encode,
+    .open = sink_open,
+    .send = sink_send,
+    .finish = sink_finish,
+    .cancel = sink_cancel,
+    .find = sink_find};
+static const struct sink_ops ops_without_find = {.encode = sink_encode,
+    .open = sink_open,
+    .send = sink_send,
+    .finish = sink_finish,
+    .cancel = sink_cancel};
 
 static bool
 can_look(const struct sink_lookup *lookup, const struct delta_table *t)
@@ -140,7 +153,7 @@ can_look(const struct sink_lookup *lookup, const struct delta_table *t)
 	const struct delta_column *id = delta_table_find(t, "event_id");
 
 	return lookup->find != NULL && id != NULL &&
-	    (id->type.kind == DELTA_STRING || id->type.kind == DELTA_VARCHAR);
+	       (id->type.kind == DELTA_STRING || id->type.kind == DELTA_VARCHAR);
 }
 
 static int
@@ -150,7 +163,8 @@ prepare(const struct delta_table *t, const struct row_options *o, struct row_wri
 	*writer = row_writer_new(t, o, e);
 	if (*writer == NULL)
 		return -1;
-	if (o->format == ROW_PROTO && descriptor_write(descriptor, t, row_writer_columns(*writer), NULL, e) != 0) {
+	if (o->format == ROW_PROTO &&
+	    descriptor_write(descriptor, t, row_writer_columns(*writer), NULL, e) != 0) {
 		row_writer_free(*writer);
 		*writer = NULL;
 		return -1;
@@ -161,7 +175,8 @@ prepare(const struct delta_table *t, const struct row_options *o, struct row_wri
 struct sink *
 table_sink_new(const struct table_sink_options *o, struct error *e)
 {
-	struct row_options row = {.format = o->format, .schema_json = o->schema_json, .clock = o->clock};
+	struct row_options row = {
+	    .format = o->format, .schema_json = o->schema_json, .clock = o->clock};
 	struct buffer descriptor = BUFFER_INIT;
 	struct row_writer *writer;
 	struct table_sink *s;
@@ -176,10 +191,17 @@ table_sink_new(const struct table_sink_options *o, struct error *e)
 	s->loop = o->loop;
 	s->lookup = o->lookup;
 	s->table = memory_strdup(o->table->full_name);
-	s->zerobus = zerobus_new(&(struct zerobus_options){.loop = o->loop, .channel = o->channel, .table = s->table,
-	    .format = o->format, .descriptor = buffer_span(&descriptor), .token = o->token, .principal = o->principal,
-	    .open_timeout_ms = o->open_timeout_ms, .finish_timeout_ms = o->finish_timeout_ms});
-	s->port = (struct sink){.ops = can_look(&o->lookup, o->table) ? &ops : &ops_without_find, .table = s->table,
+	s->zerobus = zerobus_new(&(struct zerobus_options){.loop = o->loop,
+	    .channel = o->channel,
+	    .table = s->table,
+	    .format = o->format,
+	    .descriptor = buffer_span(&descriptor),
+	    .token = o->token,
+	    .principal = o->principal,
+	    .open_timeout_ms = o->open_timeout_ms,
+	    .finish_timeout_ms = o->finish_timeout_ms});
+	s->port = (struct sink){.ops = can_look(&o->lookup, o->table) ? &ops : &ops_without_find,
+	    .table = s->table,
 	    .visibility_ms = o->visibility_ms > 0 ? o->visibility_ms : VISIBILITY_MS};
 	buffer_release(&descriptor);
 	return &s->port;

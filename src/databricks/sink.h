@@ -1,8 +1,9 @@
 /*
- * A table as the engine's sink (stream/sink.h): rows by databricks/row.h, streams by databricks/zerobus.h, and
- * look-ups by a function that its owner runs on a second thread.
+ * A table as the engine's sink (stream/sink.h): rows by databricks/row.h, streams by
+ * databricks/zerobus.h, and look-ups by a function that its owner runs on a second thread.
  *
- * One sink is one table and one ingest stream at a time; several sinks, of one table or of many, may share a channel.
+ * One sink is one table and one ingest stream at a time; several sinks, of one table or of many,
+ * may share a channel.
  */
 #ifndef SFZB_DATABRICKS_SINK_H
 #define SFZB_DATABRICKS_SINK_H
@@ -18,33 +19,35 @@
 #include "stream/sink.h"
 
 /*
- * How rows are looked up. find runs on a thread of the sink's own and may block for minutes (a warehouse that
- * starts is waited for). It sets found[i] for the ids that the table holds; -1 with an error when it could not find
- * out. databricks/sink_lookup.h has the usual one.
+ * How rows are looked up. find runs on a thread of the sink's own and may block for minutes (a
+ * warehouse that starts is waited for). It sets found[i] for the ids that the table holds; -1 with
+ * an error when it could not find out. databricks/sink_lookup.h has the usual one.
  */
 struct sink_lookup {
-	int (*find)(void *context, const char *table, const struct text *ids, size_t count, bool *found,
-	    struct error *e);
+	int (*find)(void *context, const char *table, const struct text *ids, size_t count,
+	    bool *found, struct error *e);
 	void *context;
 };
 
 struct table_sink_options {
-	struct loop *loop;	 /* borrowed, as are the channel and the clock */
-	struct channel *channel; /* to the ingest endpoint */
+	struct loop *loop;		 /* borrowed, as are the channel and the clock */
+	struct channel *channel;	 /* to the ingest endpoint */
 	const struct delta_table *table; /* for the call only */
 	enum row_format format;
 	enum schema_json_mode schema_json;
 	const struct clock *clock;
 	struct zerobus_token_source token;
-	const char *principal;	     /* application id, for GRANT hints; may be NULL */
-	struct sink_lookup lookup;   /* find NULL: cannot look (at-least-once) */
-	int64_t visibility_ms;	     /* from an acknowledgement to the row being visible for sure; 0: 30000 */
+	const char *principal;	   /* application id, for GRANT hints; may be NULL */
+	struct sink_lookup lookup; /* find NULL: cannot look (at-least-once) */
+	int64_t
+	    visibility_ms; /* from an acknowledgement to the row being visible for sure; 0: 30000 */
 	int64_t open_timeout_ms, finish_timeout_ms; /* 0: as in databricks/zerobus.h */
 };
 
 /*
- * ERR_MISFIT when rows cannot be made for the table (row_writer_new, descriptor_write). A table without an event_id
- * column of a text type cannot be looked into: its find operation is NULL whatever the options say.
+ * ERR_MISFIT when rows cannot be made for the table (row_writer_new, descriptor_write). A table
+ * without an event_id column of a text type cannot be looked into: its find operation is NULL
+ * whatever the options say.
  */
 struct sink *table_sink_new(const struct table_sink_options *o, struct error *e);
 /*
@@ -54,8 +57,9 @@ struct sink *table_sink_new(const struct table_sink_options *o, struct error *e)
 void table_sink_free(struct sink *s);
 
 /*
- * The table's columns have changed: rows encoded from now on are for the new ones, on streams opened from now on. Call
- * it between streams, when no row of the old columns will be sent. ERR_MISFIT leaves all as it was.
+ * The table's columns have changed: rows encoded from now on are for the new ones, on streams
+ * opened from now on. Call it between streams, when no row of the old columns will be sent.
+ * ERR_MISFIT leaves all as it was.
  */
 int table_sink_set_table(struct sink *s, const struct delta_table *t, struct error *e);
 

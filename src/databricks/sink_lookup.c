@@ -15,11 +15,16 @@
 
 /* Runs a statement that only reads. */
 static int
-run(const struct table_lookup *l, const char *text, const struct sql_parameter *parameters, size_t count,
-    struct sql_result *r, struct error *e)
+run(const struct table_lookup *l, const char *text, const struct sql_parameter *parameters,
+    size_t count, struct sql_result *r, struct error *e)
 {
-	struct sql_statement s = {.text = text, .parameters = parameters, .parameter_count = count,
-	    .deadline_ms = l->deadline_ms, .waiting = l->waiting, .context = l->waiting_context, .only_reads = true};
+	struct sql_statement s = {.text = text,
+	    .parameters = parameters,
+	    .parameter_count = count,
+	    .deadline_ms = l->deadline_ms,
+	    .waiting = l->waiting,
+	    .context = l->waiting_context,
+	    .only_reads = true};
 
 	return sql_run(l->session, &s, r, e);
 }
@@ -56,8 +61,8 @@ mark(struct asked *sorted, size_t count, struct text id)
 }
 
 static int
-find_some(const struct table_lookup *l, const char *name, const struct text *ids, size_t count, bool *found,
-    struct error *e)
+find_some(const struct table_lookup *l, const char *name, const struct text *ids, size_t count,
+    bool *found, struct error *e)
 {
 	struct asked *sorted = memory_zero(count + 1, sizeof(*sorted));
 	struct buffer list = BUFFER_INIT;
@@ -76,12 +81,14 @@ find_some(const struct table_lookup *l, const char *name, const struct text *ids
 	buffer_append_byte(&list, ']');
 	qsort(sorted, count, sizeof(*sorted), by_id);
 	parameter.value = buffer_text(&list);
-	statement = memory_format(
-	    "SELECT event_id FROM %s WHERE array_contains(from_json(:ids, 'array<string>'), event_id)", name);
+	statement = memory_format("SELECT event_id FROM %s WHERE array_contains(from_json(:ids, "
+				  "'array<string>'), event_id)",
+	    name);
 	sql_result_init(&r);
 	rc = run(l, statement, &parameter, 1, &r, e);
 	if (rc == 0 && r.truncated)
-		rc = error_set(e, ERR_UNAVAILABLE, "the server cut the list of events that it holds");
+		rc = error_set(
+		    e, ERR_UNAVAILABLE, "the server cut the list of events that it holds");
 	for (size_t i = 0; rc == 0 && i < r.row_count; i++)
 		mark(sorted, count, sql_result_cell(&r, i, 0));
 	sql_result_release(&r);
@@ -92,8 +99,8 @@ find_some(const struct table_lookup *l, const char *name, const struct text *ids
 }
 
 int
-table_lookup_find(void *table_lookup, const char *table, const struct text *ids, size_t count, bool *found,
-    struct error *e)
+table_lookup_find(void *table_lookup, const char *table, const struct text *ids, size_t count,
+    bool *found, struct error *e)
 {
 	struct buffer name = BUFFER_INIT;
 	int rc = delta_write_name(&name, table, e);
@@ -108,7 +115,8 @@ table_lookup_find(void *table_lookup, const char *table, const struct text *ids,
 	return rc == 0 ? 0 : error_wrap(e, "cannot look events up in table '%s'", table);
 }
 
-/* How the rows of a topic without a topic column are told: entity_name, and for platform events the record's name. */
+/* How the rows of a topic without a topic column are told: entity_name, and for platform events the
+ * record's name. */
 struct kind {
 	char entity[NAME_MAX_BYTES]; /* "" for a channel of several */
 	char record[NAME_MAX_BYTES]; /* of a platform event */
@@ -117,7 +125,8 @@ struct kind {
 static void
 kind_of_topic(const char *topic, struct kind *k)
 {
-	static const char event[] = "/event/", data[] = "/data/", custom[] = "__ChangeEvent", change[] = "ChangeEvent";
+	static const char event[] = "/event/", data[] = "/data/", custom[] = "__ChangeEvent",
+			  change[] = "ChangeEvent";
 	size_t len = strlen(topic);
 
 	*k = (struct kind){.entity = ""};
@@ -128,9 +137,11 @@ kind_of_topic(const char *topic, struct kind *k)
 		const char *name = topic + strlen(data);
 
 		if (text_ends(text_of(topic), custom))
-			snprintf(k->entity, sizeof(k->entity), "%.*s__c", (int)(len - strlen(data) - strlen(custom)), name);
+			snprintf(k->entity, sizeof(k->entity), "%.*s__c",
+			    (int)(len - strlen(data) - strlen(custom)), name);
 		else if (text_ends(text_of(topic), change))
-			snprintf(k->entity, sizeof(k->entity), "%.*s", (int)(len - strlen(data) - strlen(change)), name);
+			snprintf(k->entity, sizeof(k->entity), "%.*s",
+			    (int)(len - strlen(data) - strlen(change)), name);
 	}
 }
 
@@ -142,28 +153,33 @@ has_text(const struct delta_table *t, const char *column)
 	return c != NULL && (c->type.kind == DELTA_STRING || c->type.kind == DELTA_VARCHAR);
 }
 
-/* The condition for a topic's rows and its parameters (three at most); false when the columns do not tell them. */
+/* The condition for a topic's rows and its parameters (three at most); false when the columns do
+ * not tell them. */
 static bool
-write_condition(const struct delta_table *t, const char *topic, const struct kind *k, struct buffer *out,
-    struct sql_parameter *parameters, size_t *count, char *pattern, size_t pattern_size)
+write_condition(const struct delta_table *t, const char *topic, const struct kind *k,
+    struct buffer *out, struct sql_parameter *parameters, size_t *count, char *pattern,
+    size_t pattern_size)
 {
 	bool by_topic = has_text(t, "topic");
 	bool by_entity = *k->entity != '\0' && has_text(t, "entity_name") &&
-	    (*k->record == '\0' || has_text(t, "schema_json"));
+			 (*k->record == '\0' || has_text(t, "schema_json"));
 
 	*count = 0;
 	if (by_topic) {
-		buffer_append_text(out, by_entity ? "(topic = :topic OR (topic IS NULL AND " : "topic = :topic");
+		buffer_append_text(
+		    out, by_entity ? "(topic = :topic OR (topic IS NULL AND " : "topic = :topic");
 		parameters[(*count)++] = (struct sql_parameter){.name = "topic", .value = topic};
 	}
 	if (by_entity) {
 		buffer_append_text(out, "entity_name = :entity");
-		parameters[(*count)++] = (struct sql_parameter){.name = "entity", .value = k->entity};
+		parameters[(*count)++] =
+		    (struct sql_parameter){.name = "entity", .value = k->entity};
 		if (*k->record != '\0') {
 			/* schemas are kept as served, without a space */
 			snprintf(pattern, pattern_size, "%%\"name\":\"%s\"%%", k->record);
 			buffer_append_text(out, " AND schema_json LIKE :schema");
-			parameters[(*count)++] = (struct sql_parameter){.name = "schema", .value = pattern};
+			parameters[(*count)++] =
+			    (struct sql_parameter){.name = "schema", .value = pattern};
 		}
 		if (by_topic)
 			buffer_append_text(out, "))");
@@ -187,8 +203,9 @@ has_rows(const struct table_lookup *l, const char *name, bool *any, struct error
 }
 
 static int
-read_newest(const struct table_lookup *l, const char *statement, const struct sql_parameter *parameters, size_t count,
-    enum table_position *result, struct replay_id *newest, struct error *e)
+read_newest(const struct table_lookup *l, const char *statement,
+    const struct sql_parameter *parameters, size_t count, enum table_position *result,
+    struct replay_id *newest, struct error *e)
 {
 	struct sql_result r;
 	int rc;
@@ -201,7 +218,8 @@ read_newest(const struct table_lookup *l, const char *statement, const struct sq
 		char clean[80];
 
 		if (len <= 0)
-			rc = error_set(e, ERR_POSITION, "its newest replay_id '%s' is not hexadecimal",
+			rc = error_set(e, ERR_POSITION,
+			    "its newest replay_id '%s' is not hexadecimal",
 			    text_clean(clean, sizeof(clean), hex));
 		newest->len = len > 0 ? (uint8_t)len : 0;
 		*result = TABLE_POSITION_FOUND;
@@ -226,11 +244,14 @@ table_lookup_position(const struct table_lookup *l, const struct delta_table *t,
 	*result = TABLE_POSITION_NONE;
 	delta_write_table(&name, t);
 	kind_of_topic(topic, &kind);
-	/* replay ids are hexadecimal of a fixed width; should the width ever grow, the longer ones are the newer */
-	buffer_append_format(&statement, "SELECT replay_id FROM %s WHERE replay_id IS NOT NULL AND ", buffer_text(&name));
-	if (has_text(t, "replay_id") &&
-	    write_condition(t, topic, &kind, &statement, parameters, &count, pattern, sizeof(pattern))) {
-		buffer_append_text(&statement, " ORDER BY length(replay_id) DESC, replay_id DESC LIMIT 1");
+	/* replay ids are hexadecimal of a fixed width; should the width ever grow, the longer ones
+	 * are the newer */
+	buffer_append_format(&statement,
+	    "SELECT replay_id FROM %s WHERE replay_id IS NOT NULL AND ", buffer_text(&name));
+	if (has_text(t, "replay_id") && write_condition(t, topic, &kind, &statement, parameters,
+					    &count, pattern, sizeof(pattern))) {
+		buffer_append_text(
+		    &statement, " ORDER BY length(replay_id) DESC, replay_id DESC LIMIT 1");
 		rc = read_newest(l, buffer_text(&statement), parameters, count, result, newest, e);
 	} else {
 		rc = has_rows(l, buffer_text(&name), &any, e);
@@ -238,5 +259,7 @@ table_lookup_position(const struct table_lookup *l, const struct delta_table *t,
 	}
 	buffer_release(&name);
 	buffer_release(&statement);
-	return rc == 0 ? 0 : error_wrap(e, "cannot ask table '%s' how far '%s' got", t->full_name, topic);
+	return rc == 0
+		   ? 0
+		   : error_wrap(e, "cannot ask table '%s' how far '%s' got", t->full_name, topic);
 }

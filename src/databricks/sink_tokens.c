@@ -90,12 +90,16 @@ done(void *context)
 }
 
 static void
-get(void *context, const char *table, bool fresh, zerobus_token_done *token_done, void *done_context)
+get(void *context, const char *table, bool fresh, zerobus_token_done *token_done,
+    void *done_context)
 {
 	struct sink_tokens *t = context;
 	struct request *r = memory_zero(1, sizeof(*r));
 
-	*r = (struct request){.next = t->requests, .owner = t, .table = memory_strdup(table), .done = token_done,
+	*r = (struct request){.next = t->requests,
+	    .owner = t,
+	    .table = memory_strdup(table),
+	    .done = token_done,
 	    .done_context = done_context};
 	r->job.session = t->session;
 	r->job.table = r->table;

@@ -14,8 +14,8 @@ struct sink_tokens;
 /* Both are borrowed. The thread starts with the first token. */
 struct sink_tokens *sink_tokens_new(struct loop *l, struct databricks_session *session);
 /*
- * Waits for a request that is under way (databricks_session_interrupt ends it); whoever still waits for a token is told
- * ERR_INTERRUPTED.
+ * Waits for a request that is under way (databricks_session_interrupt ends it); whoever still waits
+ * for a token is told ERR_INTERRUPTED.
  */
 void sink_tokens_free(struct sink_tokens *t);
 struct zerobus_token_source sink_tokens_source(struct sink_tokens *t);

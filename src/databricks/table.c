@@ -15,7 +15,8 @@ delta_name_is_plain(const char *name)
 	if (*name == '\0' || isdigit((unsigned char)*name))
 		return false;
 	for (; *name != '\0'; name++)
-		if ((unsigned char)*name >= 0x80 || (!isalnum((unsigned char)*name) && *name != '_'))
+		if ((unsigned char)*name >= 0x80 ||
+		    (!isalnum((unsigned char)*name) && *name != '_'))
 			return false;
 	return true;
 }
@@ -35,8 +36,9 @@ delta_quote(struct buffer *out, const char *name)
 void
 delta_quote_if_needed(struct buffer *out, const char *name)
 {
-	static const char *const words[] = {"timestamp", "date", "table", "select", "from", "where", "order", "group",
-	    "user", "values", "array", "map", "struct", "interval", "null", "not", "and", "or", "in", "on", "as", "by"};
+	static const char *const words[] = {"timestamp", "date", "table", "select", "from", "where",
+	    "order", "group", "user", "values", "array", "map", "struct", "interval", "null", "not",
+	    "and", "or", "in", "on", "as", "by"};
 
 	if (!delta_name_is_plain(name)) {
 		delta_quote(out, name);
@@ -84,8 +86,9 @@ delta_split_name(const char *full, char parts[3][DELTA_PART_SIZE], struct error 
 
 			error_set(e, ERR_USAGE, "table name '%s' is not catalog.schema.table",
 			    text_clean(clean, sizeof(clean), text_of(full)));
-			return error_hint(e, "write all three parts, as in main.crm.account_events; put a part "
-					     "with other characters than letters, digits and '_' in backticks");
+			return error_hint(e,
+			    "write all three parts, as in main.crm.account_events; put a part "
+			    "with other characters than letters, digits and '_' in backticks");
 		}
 		s++;
 	}
@@ -98,10 +101,19 @@ dup_or_empty(const char *s)
 	return memory_strdup(s != NULL ? s : "");
 }
 
+/* GENERATED ALWAYS AS (…), and identity columns, which the table fills by itself too. */
+static bool
+is_generated(const struct json *metadata)
+{
+	return json_find(metadata, "delta.generationExpression") != NULL ||
+	    json_find(metadata, "delta.identity.start") != NULL;
+}
+
 static int
 parse_column_type(struct delta_column *c, const struct json *j, struct error *e)
 {
-	const char *json = json_find_string(j, "type_json"), *text = json_find_string(j, "type_text");
+	const char *json = json_find_string(j, "type_json"),
+		   *text = json_find_string(j, "type_text");
 	struct json *type = NULL;
 	int rc;
 
@@ -111,8 +123,7 @@ parse_column_type(struct delta_column *c, const struct json *j, struct error *e)
 		if (type == NULL)
 			return delta_type_parse_text(&c->type, json, e);
 		rc = delta_type_parse_json(&c->type, type, e);
-		if (json_find_string(json_find(type, "metadata"), "delta.generationExpression") != NULL)
-			c->generated = true;
+		c->generated = is_generated(json_find(type, "metadata"));
 		json_free(type);
 		if (rc != 0)
 			return -1;
@@ -152,7 +163,8 @@ parse_column(struct delta_column *c, const struct json *j, size_t index, struct 
 	c->nullable = json_find_bool(j, "nullable", true);
 	c->position = (int)json_find_int64(j, "position", 0);
 	if (parse_column_type(c, j, e) != 0)
-		return error_wrap(e, "column '%s'", text_clean(clean, sizeof(clean), text_of(name)));
+		return error_wrap(
+		    e, "column '%s'", text_clean(clean, sizeof(clean), text_of(name)));
 	return 0;
 }
 
@@ -171,7 +183,8 @@ settle_positions(struct delta_table *t)
 	bool distinct = true;
 
 	for (size_t i = 0; i < t->column_count && distinct; i++) {
-		distinct = t->columns[i].position >= 0 && t->columns[i].position < 100 * LIMIT_COLUMNS;
+		distinct =
+		    t->columns[i].position >= 0 && t->columns[i].position < 100 * LIMIT_COLUMNS;
 		for (size_t k = 0; k < i && distinct; k++)
 			distinct = t->columns[k].position != t->columns[i].position;
 	}
@@ -187,8 +200,8 @@ parse_columns(struct delta_table *t, const struct json *list, struct error *e)
 	size_t count = json_count(list), index = 0;
 
 	if (count > LIMIT_COLUMNS)
-		return error_set(e, ERR_MISFIT, "%zu columns, more than the %d that Zerobus takes", count,
-		    LIMIT_COLUMNS);
+		return error_set(e, ERR_MISFIT, "%zu columns, more than the %d that Zerobus takes",
+		    count, LIMIT_COLUMNS);
 	t->columns = memory_zero(count + 1, sizeof(*t->columns));
 	for (const struct json *j = json_first(list); j != NULL; j = json_next(j)) {
 		t->column_count++;
@@ -220,7 +233,8 @@ delta_table_parse(const struct json *answer, struct error *e)
 		goto failed;
 	}
 	if (parse_columns(t, json_find(answer, "columns"), e) != 0) {
-		error_wrap(e, "table '%s'", text_clean(clean, sizeof(clean), text_of(t->full_name)));
+		error_wrap(
+		    e, "table '%s'", text_clean(clean, sizeof(clean), text_of(t->full_name)));
 		goto failed;
 	}
 	return t;

@@ -14,8 +14,8 @@ struct check {
 	size_t capacity;
 };
 
-static void add(struct check *k, enum finding_kind kind, enum finding_severity severity, const char *column,
-    const char *format, ...) __attribute__((format(printf, 5, 6)));
+static void add(struct check *k, enum finding_kind kind, enum finding_severity severity,
+    const char *column, const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 static void
 add(struct check *k, enum finding_kind kind, enum finding_severity severity, const char *column,
@@ -37,7 +37,8 @@ add(struct check *k, enum finding_kind kind, enum finding_severity severity, con
 }
 
 static void
-check_known(struct check *k, const struct delta_column *c, const struct event_column *known, const char *name)
+check_known(struct check *k, const struct delta_column *c, const struct event_column *known,
+    const char *name)
 {
 	struct buffer sql = BUFFER_INIT;
 
@@ -62,13 +63,16 @@ check_unknown(struct check *k, const struct delta_column *c, const char *name)
 	delta_type_write_sql(&sql, &c->type);
 	if (!c->nullable)
 		add(k, FINDING_REQUIRED, SEVERITY_MISFIT, c->name,
-		    "column '%s' (%.120s) is NOT NULL and sfzb has no value for it", name, buffer_text(&sql));
+		    "column '%s' (%.120s) is NOT NULL and sfzb has no value for it", name,
+		    buffer_text(&sql));
 	else if (descriptor_check_column(c, &why) != 0)
 		add(k, FINDING_UNSUPPORTED, SEVERITY_NOTE, c->name,
-		    "column '%s' (%.120s) stays NULL: Zerobus does not take its type", name, buffer_text(&sql));
+		    "column '%s' (%.120s) stays NULL: Zerobus does not take its type", name,
+		    buffer_text(&sql));
 	else
-		add(k, FINDING_EXTRA, SEVERITY_NOTE, c->name, "column '%s' (%.120s) stays NULL: sfzb does not know it",
-		    name, buffer_text(&sql));
+		add(k, FINDING_EXTRA, SEVERITY_NOTE, c->name,
+		    "column '%s' (%.120s) stays NULL: sfzb does not know it", name,
+		    buffer_text(&sql));
 	buffer_release(&sql);
 }
 
@@ -86,8 +90,8 @@ check_column(struct check *k, const struct delta_column *c)
 	}
 	if (!delta_name_is_plain(c->name)) {
 		add(k, FINDING_NAME, c->nullable ? SEVERITY_NOTE : SEVERITY_MISFIT, c->name,
-		    "column '%s' %s: Zerobus takes only names of ASCII letters, digits and '_'", name,
-		    c->nullable ? "stays NULL" : "is NOT NULL and cannot be written");
+		    "column '%s' %s: Zerobus takes only names of ASCII letters, digits and '_'",
+		    name, c->nullable ? "stays NULL" : "is NOT NULL and cannot be written");
 		return;
 	}
 	if (id >= 0)
@@ -103,17 +107,22 @@ check_table(struct check *k)
 	char clean[128];
 
 	if (*t->kind != '\0' && strcmp(t->kind, "MANAGED") != 0)
-		add(k, FINDING_TABLE, SEVERITY_MISFIT, "", "it is a %s table; Zerobus writes to MANAGED ones only",
+		add(k, FINDING_TABLE, SEVERITY_MISFIT, "",
+		    "it is a %s table; Zerobus writes to MANAGED ones only",
 		    text_clean(clean, sizeof(clean), text_of(t->kind)));
 	if (*t->format != '\0' && strcmp(t->format, "DELTA") != 0)
-		add(k, FINDING_TABLE, SEVERITY_MISFIT, "", "its format is %s; Zerobus writes to DELTA only",
+		add(k, FINDING_TABLE, SEVERITY_MISFIT, "",
+		    "its format is %s; Zerobus writes to DELTA only",
 		    text_clean(clean, sizeof(clean), text_of(t->format)));
-	if (!delta_name_is_plain(t->name) || !delta_name_is_plain(t->schema) || !delta_name_is_plain(t->catalog))
+	if (!delta_name_is_plain(t->name) || !delta_name_is_plain(t->schema) ||
+	    !delta_name_is_plain(t->catalog))
 		add(k, FINDING_NAME, SEVERITY_MISFIT, "",
-		    "its name has other characters than ASCII letters, digits and '_', which Zerobus does not take");
+		    "its name has other characters than ASCII letters, digits and '_', which "
+		    "Zerobus does not take");
 	if (t->row_tracking)
 		add(k, FINDING_ROW_TRACKING, SEVERITY_MISFIT, "",
-		    "row tracking is on (delta.enableRowTracking): Zerobus cannot open it for writing, error 1022");
+		    "row tracking is on (delta.enableRowTracking): Zerobus cannot open it for "
+		    "writing, error 1022");
 }
 
 static void
@@ -130,15 +139,17 @@ check_missing(struct check *k, enum layout layout)
 			continue;
 		if (i == COLUMN_event_id)
 			add(k, FINDING_NO_ID, SEVERITY_LACKING, event_columns[i].name,
-			    "column '%s' (%s) is missing: rows cannot be looked up, so some may be stored twice",
+			    "column '%s' (%s) is missing: rows cannot be looked up, so some may be "
+			    "stored twice",
 			    event_columns[i].name, event_columns[i].type);
 		else
 			add(k, FINDING_MISSING, SEVERITY_LACKING, event_columns[i].name,
-			    "column '%s' (%s) is missing: its value is left out", event_columns[i].name,
-			    event_columns[i].type);
+			    "column '%s' (%s) is missing: its value is left out",
+			    event_columns[i].name, event_columns[i].type);
 	}
 	if (present == 0)
-		add(k, FINDING_EMPTY, SEVERITY_MISFIT, "", "it has none of the columns that sfzb writes");
+		add(k, FINDING_EMPTY, SEVERITY_MISFIT, "",
+		    "it has none of the columns that sfzb writes");
 }
 
 /* Misfits first, then what is lacking, then notes; each in the order found. */
@@ -184,7 +195,7 @@ fit_error(const struct fit *f, const char *table, struct error *e)
 	if (f->misfits == 1)
 		error_set(e, ERR_MISFIT, "table '%s' does not fit: %s", table, f->findings[0].text);
 	else
-		error_set(e, ERR_MISFIT, "table '%s' does not fit: %s (and %zu more)", table, f->findings[0].text,
-		    f->misfits - 1);
+		error_set(e, ERR_MISFIT, "table '%s' does not fit: %s (and %zu more)", table,
+		    f->findings[0].text, f->misfits - 1);
 	return error_hint(e, "sfzb create-table %s --check lists all differences", table);
 }

@@ -20,8 +20,9 @@ static const struct {
 static const struct {
 	const char *word;
 	enum delta_kind kind;
-} aliases[] = {{"int", DELTA_INT}, {"bigint", DELTA_LONG}, {"smallint", DELTA_SHORT}, {"tinyint", DELTA_BYTE},
-    {"real", DELTA_FLOAT}, {"dec", DELTA_DECIMAL}, {"numeric", DELTA_DECIMAL}};
+} aliases[] = {{"int", DELTA_INT}, {"bigint", DELTA_LONG}, {"smallint", DELTA_SHORT},
+    {"tinyint", DELTA_BYTE}, {"real", DELTA_FLOAT}, {"dec", DELTA_DECIMAL},
+    {"numeric", DELTA_DECIMAL}};
 
 void
 delta_type_release(struct delta_type *t)
@@ -48,7 +49,8 @@ add_field(struct delta_type *t, size_t *capacity, struct text name, bool nullabl
 
 	t->fields = memory_reserve(t->fields, capacity, t->field_count + 1, sizeof(*t->fields));
 	f = &t->fields[t->field_count++];
-	*f = (struct delta_field){.name = text_dup(name), .type = {.kind = DELTA_OTHER}, .nullable = nullable};
+	*f = (struct delta_field){
+	    .name = text_dup(name), .type = {.kind = DELTA_OTHER}, .nullable = nullable};
 	return f;
 }
 
@@ -96,7 +98,8 @@ parse_json_child(struct delta_type **out, const struct json *j, int depth, struc
 static int
 parse_field_type(struct delta_type *out, const struct json *field, int depth, struct error *e)
 {
-	const char *hidden = json_find_string(json_find(field, "metadata"), "__CHAR_VARCHAR_TYPE_STRING");
+	const char *hidden =
+	    json_find_string(json_find(field, "metadata"), "__CHAR_VARCHAR_TYPE_STRING");
 
 	if (parse_json(out, json_find(field, "type"), depth, e) != 0)
 		return -1;
@@ -161,8 +164,8 @@ parse_json(struct delta_type *out, const struct json *j, int depth, struct error
 int
 delta_type_parse_json(struct delta_type *out, const struct json *j, struct error *e)
 {
-	/* the field object {name, type, nullable, metadata}, or the bare type; a bare complex type has
-	 * "type" too, but no "name" */
+	/* the field object {name, type, nullable, metadata}, or the bare type; a bare complex type
+	 * has "type" too, but no "name" */
 	if (json_is_object(j) && json_find(j, "name") != NULL)
 		return parse_field_type(out, j, 0, e);
 	return parse_json(out, j, 0, e);
@@ -205,7 +208,8 @@ parse_text_name(struct type_text *s, struct buffer *name)
 {
 	skip_space(s);
 	if (*s->at != '`') {
-		while (*s->at != '\0' && *s->at != ':' && *s->at != '>' && !isspace((unsigned char)*s->at))
+		while (*s->at != '\0' && *s->at != ':' && *s->at != '>' &&
+		       !isspace((unsigned char)*s->at))
 			buffer_append_byte(name, (uint8_t)*s->at++);
 	} else {
 		for (s->at++;; s->at++) {
@@ -217,7 +221,8 @@ parse_text_name(struct type_text *s, struct buffer *name)
 		}
 	}
 	if (name->len == 0)
-		return error_set(s->e, ERR_REFUSED, "a type text with a struct delta_field without a name");
+		return error_set(
+		    s->e, ERR_REFUSED, "a type text with a struct delta_field without a name");
 	return 0;
 }
 
@@ -261,7 +266,8 @@ parse_text(struct delta_type *out, struct type_text *s, int depth)
 
 	*out = (struct delta_type){.kind = DELTA_OTHER};
 	if (depth > LIMIT_TYPE_DEPTH)
-		return error_set(s->e, ERR_MISFIT, "a type nested deeper than %d", LIMIT_TYPE_DEPTH);
+		return error_set(
+		    s->e, ERR_MISFIT, "a type nested deeper than %d", LIMIT_TYPE_DEPTH);
 	skip_space(s);
 	start = s->at;
 	word = strcspn(start, "<>,:( \t");
@@ -290,7 +296,8 @@ parse_text(struct delta_type *out, struct type_text *s, int depth)
 		s->at += strcspn(s->at, ")");
 		s->at += *s->at == ')';
 	}
-	/* "interval year to month" and the like: names with spaces, of types that are refused later */
+	/* "interval year to month" and the like: names with spaces, of types that are refused later
+	 */
 	while (depth == 0 && *s->at != '\0')
 		s->at++;
 	if (s->at == start)

@@ -23,16 +23,16 @@ enum { INGEST_OFFSET = 1, INGEST_PROTO = 2, INGEST_JSON = 3, BATCH_RECORDS = 1 }
 
 enum state {
 	STATE_IDLE,
-	STATE_TOKEN,	 /* waiting for the token */
-	STATE_OPENING,	 /* create_stream is on its way */
+	STATE_TOKEN,   /* waiting for the token */
+	STATE_OPENING, /* create_stream is on its way */
 	STATE_OPEN,
 	STATE_FINISHING, /* half-closed: acknowledgements and the status still come */
 	STATE_ENDING,	 /* given up; waiting for the call to say so */
 };
 
 /*
- * One opening. The token and the call come back to it, not to the client, so that a client can be freed or
- * cancelled while they are under way.
+ * One opening. The token and the call come back to it, not to the client, so that a client can be
+ * freed or cancelled while they are under way.
  */
 struct attempt {
 	struct zerobus *owner; /* NULL once nobody listens */
@@ -49,14 +49,14 @@ struct zerobus {
 	struct attempt *attempt;
 	const struct sink_events *events;
 	void *context;
-	struct loop_timer timer;   /* of opening, then of finishing */
-	struct loop_timer ending;  /* tells `ended` where no call does */
-	struct error why;	   /* a local reason for the end; ERR_OK: the status decides */
+	struct loop_timer timer;    /* of opening, then of finishing */
+	struct loop_timer ending;   /* tells `ended` where no call does */
+	struct error why;	    /* a local reason for the end; ERR_OK: the status decides */
 	int64_t sent, acknowledged; /* batches of this stream */
 	bool was_open, closing, want_writable;
-	bool finished;		/* finish was called */
-	bool token_refused;	/* the last token was refused: ask for a fresh one */
-	bool token_was_fresh;	/* the token in use is one asked for so */
+	bool finished;	      /* finish was called */
+	bool token_refused;   /* the last token was refused: ask for a fresh one */
+	bool token_was_fresh; /* the token in use is one asked for so */
 	char stream_id[STREAM_ID_MAX];
 };
 
@@ -134,7 +134,8 @@ conclude(struct zerobus *z, const struct error *why)
 	loop_timer_stop(z->options.loop, &z->ending);
 	detach(z);
 	z->state = STATE_IDLE;
-	log_debug(AREA, "stream %s to %s ended: %s", z->stream_id, z->table, copy.code == ERR_OK ? "done" : copy.text);
+	log_debug(AREA, "stream %s to %s ended: %s", z->stream_id, z->table,
+	    copy.code == ERR_OK ? "done" : copy.text);
 	z->events->ended(z->context, &copy);
 }
 
@@ -146,7 +147,8 @@ conclude_late(void *context)
 	conclude(z, &z->why);
 }
 
-/* Gives up with z->why, which the caller has set. The end is told later: from the call, or by a timer. */
+/* Gives up with z->why, which the caller has set. The end is told later: from the call, or by a
+ * timer. */
 static void
 give_up(struct zerobus *z)
 {
@@ -163,8 +165,10 @@ break_off(struct zerobus *z, const char *what)
 {
 	if (z->state == STATE_ENDING)
 		return;
-	error_set(&z->why, ERR_UNAVAILABLE, "the ingest stream to table '%s' broke: %s", z->table, what);
-	error_hint(&z->why, "the answer is none that the Zerobus protocol has; check the ingest endpoint if this goes on");
+	error_set(
+	    &z->why, ERR_UNAVAILABLE, "the ingest stream to table '%s' broke: %s", z->table, what);
+	error_hint(&z->why, "the answer is none that the Zerobus protocol has; check the ingest "
+			    "endpoint if this goes on");
 	give_up(z);
 }
 
@@ -173,8 +177,10 @@ opening_timed_out(void *context)
 {
 	struct zerobus *z = context;
 
-	error_set(&z->why, ERR_UNAVAILABLE, "cannot open an ingest stream to table '%s': %s within %" PRId64 " s", z->table,
-	    z->state == STATE_TOKEN ? "no token came" : "the server did not answer", z->options.open_timeout_ms / 1000);
+	error_set(&z->why, ERR_UNAVAILABLE,
+	    "cannot open an ingest stream to table '%s': %s within %" PRId64 " s", z->table,
+	    z->state == STATE_TOKEN ? "no token came" : "the server did not answer",
+	    z->options.open_timeout_ms / 1000);
 	give_up(z);
 }
 
@@ -200,7 +206,8 @@ pause_of(const Databricks__Zerobus__CloseStreamSignal *signal)
 		return 0;
 	if (signal->duration->seconds >= PAUSE_MAX_MS / 1000)
 		return PAUSE_MAX_MS;
-	return signal->duration->seconds * 1000 + (signal->duration->nanos > 0 ? signal->duration->nanos / 1000000 : 0);
+	return signal->duration->seconds * 1000 +
+	       (signal->duration->nanos > 0 ? signal->duration->nanos / 1000000 : 0);
 }
 
 static void
@@ -239,7 +246,8 @@ on_acknowledged(struct zerobus *z, const Databricks__Zerobus__IngestRecordRespon
 		return;
 	z->acknowledged = batches;
 	if (z->state == STATE_FINISHING)
-		loop_timer_start(z->options.loop, &z->timer, z->options.finish_timeout_ms, finish_timed_out, z);
+		loop_timer_start(
+		    z->options.loop, &z->timer, z->options.finish_timeout_ms, finish_timed_out, z);
 	z->events->acknowledged(z->context, batches);
 }
 
@@ -253,7 +261,8 @@ on_close_signal(struct zerobus *z, const Databricks__Zerobus__CloseStreamSignal 
 	z->closing = true;
 	if (z->state != STATE_OPEN)
 		return;
-	log_debug(AREA, "the server closes stream %s to %s within %" PRId64 " ms", z->stream_id, z->table, pause_ms);
+	log_debug(AREA, "the server closes stream %s to %s within %" PRId64 " ms", z->stream_id,
+	    z->table, pause_ms);
 	z->events->closing(z->context, pause_ms);
 }
 
@@ -266,7 +275,8 @@ on_message(void *context, struct text message)
 
 	if (z == NULL || z->state == STATE_ENDING)
 		return;
-	r = databricks__zerobus__ephemeral_stream_response__unpack(NULL, message.len, (const uint8_t *)message.data);
+	r = databricks__zerobus__ephemeral_stream_response__unpack(
+	    NULL, message.len, (const uint8_t *)message.data);
 	if (r == NULL) {
 		break_off(z, "a message that cannot be decoded");
 		return;
@@ -348,18 +358,20 @@ on_ended(void *context, const struct call_status *status)
 static void
 begin_call(struct zerobus *z, const struct secret *token)
 {
-	static const struct call_events events = {.message = on_message, .sent = on_sent, .ended = on_ended};
+	static const struct call_events events = {
+	    .message = on_message, .sent = on_sent, .ended = on_ended};
 	struct buffer bearer = BUFFER_INIT;
 	struct metadata metadata[] = {{"authorization", NULL, true},
-	    {"x-databricks-zerobus-table-name", z->table, false}, {"x-zerobus-sdk", SFZB_USER_AGENT, false}};
+	    {"x-databricks-zerobus-table-name", z->table, false},
+	    {"x-zerobus-sdk", SFZB_USER_AGENT, false}};
 
 	buffer_reserve(&bearer, token->len + sizeof("Bearer "));
 	buffer_append_text(&bearer, "Bearer ");
 	buffer_append(&bearer, secret_reveal(token), token->len);
 	metadata[0].value = buffer_text(&bearer);
 	z->state = STATE_OPENING;
-	z->attempt->call = call_begin(z->options.channel, METHOD, metadata, sizeof(metadata) / sizeof(metadata[0]), 0,
-	    &events, z->attempt);
+	z->attempt->call = call_begin(z->options.channel, METHOD, metadata,
+	    sizeof(metadata) / sizeof(metadata[0]), 0, &events, z->attempt);
 	secret_wipe(bearer.data, bearer.capacity);
 	buffer_release(&bearer);
 	send_create(z, z->attempt->call);
@@ -402,7 +414,8 @@ zerobus_open(struct zerobus *z, const struct sink_events *events, void *context)
 	z->token_was_fresh = z->token_refused;
 	error_clear(&z->why);
 	z->state = STATE_TOKEN;
-	loop_timer_start(z->options.loop, &z->timer, z->options.open_timeout_ms, opening_timed_out, z);
+	loop_timer_start(
+	    z->options.loop, &z->timer, z->options.open_timeout_ms, opening_timed_out, z);
 	z->options.token.get(z->options.token.context, z->table, z->token_refused, on_token, a);
 }
 
@@ -412,7 +425,8 @@ row_size(const struct rows *rows, size_t i)
 	return rows->ends[i] - (i > 0 ? rows->ends[i - 1] : 0);
 }
 
-/* The request for the next offset. A batch of one goes as a single record, as the vendor's client does it. */
+/* The request for the next offset. A batch of one goes as a single record, as the vendor's client
+ * does it. */
 static void
 write_request(struct zerobus *z, const struct rows *rows, struct buffer *out)
 {
@@ -455,9 +469,12 @@ zerobus_send(struct zerobus *z, const struct rows *rows)
 	}
 	write_request(z, rows, &request);
 	if (request.len > LIMIT_ZEROBUS_MESSAGE_BYTES) {
-		/* refused here as the server would: the engine halves it, and sets a lone record aside */
+		/* refused here as the server would: the engine halves it, and sets a lone record
+		 * aside */
 		z->sent++;
-		error_set(&z->why, ERR_REFUSED, "a batch of %zu rows for table '%s' has %zu bytes, more than the %d that one message may have",
+		error_set(&z->why, ERR_REFUSED,
+		    "a batch of %zu rows for table '%s' has %zu bytes, more than the %d that one "
+		    "message may have",
 		    rows->count, z->table, request.len, LIMIT_ZEROBUS_MESSAGE_BYTES);
 		give_up(z);
 	} else {
@@ -474,7 +491,9 @@ finish_timed_out(void *context)
 	struct zerobus *z = context;
 
 	if (z->acknowledged < z->sent && !z->closing) {
-		error_set(&z->why, ERR_UNAVAILABLE, "the ingest stream to table '%s' did not end: %" PRId64 " batches are unacknowledged",
+		error_set(&z->why, ERR_UNAVAILABLE,
+		    "the ingest stream to table '%s' did not end: %" PRId64
+		    " batches are unacknowledged",
 		    z->table, z->sent - z->acknowledged);
 		give_up(z);
 		return;
@@ -495,7 +514,8 @@ zerobus_finish(struct zerobus *z)
 	z->finished = true;
 	z->state = STATE_FINISHING;
 	call_half_close(z->attempt->call);
-	loop_timer_start(z->options.loop, &z->timer, z->options.finish_timeout_ms, finish_timed_out, z);
+	loop_timer_start(
+	    z->options.loop, &z->timer, z->options.finish_timeout_ms, finish_timed_out, z);
 }
 
 void
@@ -503,6 +523,7 @@ zerobus_cancel(struct zerobus *z)
 {
 	if (z->state == STATE_IDLE || z->state == STATE_ENDING)
 		return;
-	error_set(&z->why, ERR_INTERRUPTED, "the ingest stream to table '%s' was cancelled", z->table);
+	error_set(
+	    &z->why, ERR_INTERRUPTED, "the ingest stream to table '%s' was cancelled", z->table);
 	give_up(z);
 }

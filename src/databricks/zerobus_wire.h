@@ -1,6 +1,6 @@
 /*
- * Protobuf by hand, for what is written too often or is too regular for generated code: varints, tags,
- * length-delimited fields. Sizes are in bytes.
+ * Protobuf by hand, for what is written too often or is too regular for generated code: varints,
+ * tags, length-delimited fields. Sizes are in bytes.
  */
 #ifndef SFZB_DATABRICKS_ZEROBUS_WIRE_H
 #define SFZB_DATABRICKS_ZEROBUS_WIRE_H
