@@ -191,7 +191,7 @@ app_open_pubsub(struct app *app, struct error *e)
 }
 
 int
-app_need_topic(struct app *app, const char *whole, bool publish, struct error *e)
+app_need_topic(struct app *app, const char *whole, bool publish, struct pubsub_topic *out, struct error *e)
 {
 	struct pubsub_topic topic = {.name = NULL};
 	bool may;
@@ -199,7 +199,10 @@ app_need_topic(struct app *app, const char *whole, bool publish, struct error *e
 	if (pubsub_get_topic_wait(app->pubsub, whole, &topic, e) != 0)
 		return -1;
 	may = publish ? topic.can_publish : topic.can_subscribe;
-	pubsub_topic_release(&topic);
+	if (may && out != NULL)
+		*out = topic;
+	else
+		pubsub_topic_release(&topic);
 	if (may)
 		return 0;
 	error_set(e, ERR_PERMISSION, "this user may not %s '%s'", publish ? "publish to" : "subscribe to", whole);

@@ -53,7 +53,10 @@ int app_open_pubsub(struct app *app, struct error *e);
  */
 typedef int app_blocking(void *context, struct error *e);
 int app_wait(struct app *app, app_blocking *work, void *context, struct error *e);
-/* GetTopic: a topic by its whole name exists and may be read (or published to). */
-int app_need_topic(struct app *app, const char *whole, bool publish, struct error *e);
+/*
+ * GetTopic: a topic by its whole name exists and may be read (or published to). out may be NULL; else release it with
+ * pubsub_topic_release.
+ */
+int app_need_topic(struct app *app, const char *whole, bool publish, struct pubsub_topic *out, struct error *e);
 
 #endif

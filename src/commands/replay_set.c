@@ -173,7 +173,7 @@ at_tip(struct app *app, const char *topic, struct position *out, struct error *e
 	struct start start = {.kind = START_LATEST};
 	int64_t until;
 
-	if (app_open_pubsub(app, e) != 0 || app_need_topic(app, topic, false, e) != 0)
+	if (app_open_pubsub(app, e) != 0 || app_need_topic(app, topic, false, NULL, e) != 0)
 		return -1;
 	until = clock_monotonic_ms(&clock_system) + TIP_WAIT_MS;
 	t.source = pubsub_source_new(app->pubsub, topic, NULL);

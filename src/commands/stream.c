@@ -135,7 +135,7 @@ open_all(struct run *r, struct error *e)
 	    app_open_pubsub(r->app, e) != 0 || open_positions(r, e) != 0)
 		return -1;
 	for (size_t i = 0; i < r->topics.count; i++)
-		if (app_need_topic(r->app, r->topics.items[i].topic, false, e) != 0)
+		if (app_need_topic(r->app, r->topics.items[i].topic, false, NULL, e) != 0)
 			return -1;
 	if (app_wait(r->app, prepare, r, e) != 0)
 		return -1;
@@ -209,6 +209,17 @@ pump(struct run *r, struct error *e)
 }
 
 static int
+check_table_name(const char *pattern, struct error *e)
+{
+	char *name = stream_table_name(pattern, "/data/x", text_of("x"));
+	char parts[3][DELTA_PART_SIZE];
+	int rc = delta_split_name(name, parts, e);
+
+	free(name);
+	return rc;
+}
+
+static int
 run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 {
 	struct run r = {.app = app, .o = given, .tables = {.app = app, .options = given}};
@@ -218,6 +229,8 @@ run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 		error_set(e, ERR_USAGE, "option '--table' is missing");
 		return error_hint(e, "say where to: --table <catalog.schema.table>");
 	}
+	if (check_table_name(r.o->table, e) != 0)
+		return error_wrap(e, "option '--table'");
 	if (from_parse(&r.from, FROM_WORDS, r.o->from, e) != 0)
 		return error_wrap(e, "option '--from'");
 	r.starts = memory_zero((size_t)argc, sizeof(*r.starts));

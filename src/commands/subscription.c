@@ -105,7 +105,7 @@ subscriptions_open(struct subscriptions *s, struct app *app, const struct from *
 		one->start = from->kind == FROM_LATEST ? NULL : &one->from;
 		if (from->kind == FROM_STORED && find_stored(one, app, table, e) != 0)
 			return -1;
-		if (app_need_topic(app, one->topic, false, e) != 0)
+		if (app_need_topic(app, one->topic, false, NULL, e) != 0)
 			return -1;
 		subscription_open(one, app, from, 0);
 	}
