@@ -127,7 +127,7 @@ handle(void *context, const struct http_query *q, struct http_answer *a)
 			continue;
 		}
 		if (!answer_fault(w, route, &r, a))
-			route->handler(w->context, &r, a);
+			route->handler(route->context ? route->context : w->context, &r, a);
 		parameters_release(&r);
 		return;
 	}

@@ -28,6 +28,7 @@ struct web_route {
 	const char *pattern; /* "/api/2.1/unity-catalog/tables/{name}"; {…} is one segment, a final {…+} the rest */
 	const char *fault;   /* "databricks.catalog"; NULL: asks no faults */
 	web_handler *handler;
+	void *context; /* NULL: that of web_new */
 };
 
 struct web_options {

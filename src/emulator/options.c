@@ -1,0 +1,196 @@
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "emulator/options.h"
+
+const char options_help[] =
+    "usage: sfzb-emulator [OPTION ...] [-- COMMAND ...]\n"
+    "\n"
+    "A local Salesforce and Databricks on loopback addresses, over TLS, and a profile 'emulator' that knows them.\n"
+    "With a COMMAND: runs it with SFZB_PROFILE=emulator and ends with its exit status; SFZB_EMULATOR_ADMIN holds\n"
+    "the admin URL. Without one: serves until SIGINT or SIGTERM.\n"
+    "\n"
+    "      --dir DIR             keep bus, tables and keys in DIR (default: a temporary one, removed at the end)\n"
+    "      --seed N              of ids, values and chances (default 1)\n"
+    "      --events N            make N change events before serving\n"
+    "      --rate N              make N events a second (default 0: only what is asked for)\n"
+    "      --objects LIST        which objects live, of Account,Contact,Opportunity,Invoice__c,Order_Event__e\n"
+    "      --faults FILE         the error script (see --help-faults)\n"
+    "      --keepalive DURATION  of silent subscriptions (default 10s)\n"
+    "      --retention DURATION  of the event bus (default 72h)\n"
+    "      --visibility-delay DURATION\n"
+    "                            from a durable acknowledgement until SQL sees the row (default 0s)\n"
+    "      --token-lifetime DURATION\n"
+    "                            of access tokens (default 1h)\n"
+    "      --salesforce-port N, --pubsub-port N, --databricks-port N, --zerobus-port N, --admin-port N\n"
+    "                            (default: any free one)\n"
+    "  -q, --quiet               do not say how to connect\n"
+    "      --help-faults         the language of the error script\n"
+    "  -h, --help, --version\n";
+
+enum {
+	OPT_DIR = 256,
+	OPT_SEED,
+	OPT_EVENTS,
+	OPT_RATE,
+	OPT_OBJECTS,
+	OPT_FAULTS,
+	OPT_KEEPALIVE,
+	OPT_RETENTION,
+	OPT_VISIBILITY,
+	OPT_TOKEN_LIFETIME,
+	OPT_SALESFORCE_PORT,
+	OPT_PUBSUB_PORT,
+	OPT_DATABRICKS_PORT,
+	OPT_ZEROBUS_PORT,
+	OPT_ADMIN_PORT,
+	OPT_HELP_FAULTS,
+	OPT_VERSION,
+};
+
+static const struct option long_options[] = {
+	{ "dir", required_argument, NULL, OPT_DIR },
+	{ "seed", required_argument, NULL, OPT_SEED },
+	{ "events", required_argument, NULL, OPT_EVENTS },
+	{ "rate", required_argument, NULL, OPT_RATE },
+	{ "objects", required_argument, NULL, OPT_OBJECTS },
+	{ "faults", required_argument, NULL, OPT_FAULTS },
+	{ "keepalive", required_argument, NULL, OPT_KEEPALIVE },
+	{ "retention", required_argument, NULL, OPT_RETENTION },
+	{ "visibility-delay", required_argument, NULL, OPT_VISIBILITY },
+	{ "token-lifetime", required_argument, NULL, OPT_TOKEN_LIFETIME },
+	{ "salesforce-port", required_argument, NULL, OPT_SALESFORCE_PORT },
+	{ "pubsub-port", required_argument, NULL, OPT_PUBSUB_PORT },
+	{ "databricks-port", required_argument, NULL, OPT_DATABRICKS_PORT },
+	{ "zerobus-port", required_argument, NULL, OPT_ZEROBUS_PORT },
+	{ "admin-port", required_argument, NULL, OPT_ADMIN_PORT },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "help-faults", no_argument, NULL, OPT_HELP_FAULTS },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ NULL, 0, NULL, 0 },
+};
+
+static int
+parse_number(const char *name, const char *s, uint64_t max, uint64_t *out, struct error *e)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtoull(s, &end, 10);
+	if (*s < '0' || *s > '9' || *end || errno || *out > max)
+		return error_set(e, ERR_USAGE, "--%s \"%s\": must be a number, at most %llu", name, s,
+		    (unsigned long long)max);
+	return 0;
+}
+
+static int
+parse_port(const char *name, const char *s, uint16_t *out, struct error *e)
+{
+	uint64_t n;
+
+	if (parse_number(name, s, 65535, &n, e) != 0)
+		return -1;
+	*out = (uint16_t)n;
+	return 0;
+}
+
+static int
+parse_duration(const char *name, const char *s, int64_t at_least_ms, int64_t *out, struct error *e)
+{
+	if (clock_parse_duration(s, out, e) != 0)
+		return error_wrap(e, "--%s", name);
+	if (*out < at_least_ms)
+		return error_set(e, ERR_USAGE, "--%s \"%s\": must be at least %lldms", name, s,
+		    (long long)at_least_ms);
+	return 0;
+}
+
+static int
+parse_rate(const char *s, double *out, struct error *e)
+{
+	char *end;
+
+	*out = strtod(s, &end);
+	if (end == s || *end || !(*out >= 0 && *out <= 1000000))
+		return error_set(e, ERR_USAGE, "--rate \"%s\": must be from 0 to 1000000", s);
+	return 0;
+}
+
+static int
+take(struct command_line *c, int option, const char *name, const char *s, struct error *e)
+{
+	struct emulator_options *o = &c->options;
+
+	switch (option) {
+	case OPT_DIR:
+		o->directory = s;
+		return *s ? 0 : error_set(e, ERR_USAGE, "--dir: is empty");
+	case OPT_OBJECTS:
+		o->objects = s;
+		return 0;
+	case OPT_FAULTS:
+		o->faults_file = s;
+		return 0;
+	case OPT_SEED:
+		return parse_number(name, s, INT64_MAX, &o->seed, e);
+	case OPT_EVENTS:
+		return parse_number(name, s, 100000000, &o->events, e);
+	case OPT_RATE:
+		return parse_rate(s, &o->rate, e);
+	case OPT_KEEPALIVE:
+		return parse_duration(name, s, 10, &o->keepalive_ms, e);
+	case OPT_RETENTION:
+		return parse_duration(name, s, 1, &o->retention_ms, e);
+	case OPT_VISIBILITY:
+		return parse_duration(name, s, 0, &o->visibility_delay_ms, e);
+	case OPT_TOKEN_LIFETIME:
+		return parse_duration(name, s, 1, &o->token_lifetime_ms, e);
+	case OPT_SALESFORCE_PORT:
+		return parse_port(name, s, &o->salesforce_port, e);
+	case OPT_PUBSUB_PORT:
+		return parse_port(name, s, &o->pubsub_port, e);
+	case OPT_DATABRICKS_PORT:
+		return parse_port(name, s, &o->databricks_port, e);
+	case OPT_ZEROBUS_PORT:
+		return parse_port(name, s, &o->zerobus_port, e);
+	case OPT_ADMIN_PORT:
+		return parse_port(name, s, &o->admin_port, e);
+	default:
+		return -1;
+	}
+}
+
+int
+options_parse(struct command_line *c, int argc, char **argv, struct error *e)
+{
+	int option, which = 0;
+
+	*c = (struct command_line){ .options = { .seed = 1,
+					.retention_ms = 72LL * 3600 * 1000,
+					.token_lifetime_ms = 3600 * 1000,
+					.keepalive_ms = 10000 } };
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "+:qh", long_options, &which)) != -1) {
+		if (option == 'q')
+			c->options.quiet = true;
+		else if (option == 'h')
+			c->help = true;
+		else if (option == OPT_HELP_FAULTS)
+			c->help_faults = true;
+		else if (option == OPT_VERSION)
+			c->version = true;
+		else if (option == '?' || option == ':')
+			return error_set(e, ERR_USAGE, option == ':' ? "%s needs a value" : "unknown option %s",
+			    argv[optind - 1]);
+		else if (take(c, option, long_options[which].name, optarg, e) != 0)
+			return -1;
+	}
+	if (optind < argc && strcmp(argv[optind - 1], "--") != 0)
+		return error_set(e, ERR_USAGE, "\"%s\": a command stands behind \"--\"", argv[optind]);
+	if (optind < argc)
+		c->command = argv + optind;
+	return 0;
+}

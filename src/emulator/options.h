@@ -1,0 +1,17 @@
+/* The command line of sfzb-emulator. */
+#ifndef SFZB_EMULATOR_OPTIONS_H
+#define SFZB_EMULATOR_OPTIONS_H
+
+#include "emulator/emulator.h"
+
+struct command_line {
+	struct emulator_options options;
+	char **command; /* behind "--"; NULL: none */
+	bool help, help_faults, version;
+};
+
+/* Fills defaults first. ERR_USAGE. Values are borrowed from argv. */
+int options_parse(struct command_line *c, int argc, char **argv, struct error *e);
+extern const char options_help[];
+
+#endif

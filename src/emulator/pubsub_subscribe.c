@@ -1,0 +1,298 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "emulator/pubsub_internal.h"
+
+struct subscription {
+	struct pubsub_server *service;
+	struct server_call *call;
+	const struct topic *topic; /* NULL until the first request */
+	char rpc_id[UUID_SIZE];
+	uint64_t after; /* replay id of what was delivered last */
+	int credit;
+	uint64_t delivered;
+	struct server_timer keepalive, starving;
+	struct subscription *next, *previous;
+};
+
+static void
+append_varint(struct buffer *out, uint64_t v)
+{
+	while (v >= 0x80) {
+		buffer_append_byte(out, (uint8_t)(v | 0x80));
+		v >>= 7;
+	}
+	buffer_append_byte(out, (uint8_t)v);
+}
+
+/* Fields 2, 3 and 4 of a FetchResponse, behind its events. */
+static void
+append_tail(struct buffer *out, const struct subscription *s, uint64_t latest)
+{
+	uint8_t replay[BUS_REPLAY_BYTES];
+
+	bus_replay_bytes(replay, latest);
+	buffer_append_byte(out, 2 << 3 | 2);
+	append_varint(out, sizeof replay);
+	buffer_append(out, replay, sizeof replay);
+	buffer_append_byte(out, 3 << 3 | 2);
+	append_varint(out, UUID_SIZE - 1);
+	buffer_append(out, s->rpc_id, UUID_SIZE - 1);
+	if (s->credit > 0) {
+		buffer_append_byte(out, 4 << 3);
+		append_varint(out, (uint64_t)s->credit);
+	}
+}
+
+static void
+starved(void *context)
+{
+	struct subscription *s = context;
+
+	/* how the vendor ends it is not known: without an error, as its other routine ends */
+	server_call_finish(s->call, &(struct server_status){ 0 });
+}
+
+static void pump(struct subscription *s);
+
+static void
+send_keepalive(void *context)
+{
+	struct subscription *s = context;
+	struct pubsub_server *p = s->service;
+	struct buffer out = BUFFER_INIT;
+	uint64_t before = s->after, tip;
+
+	if (server_call_is_over(s->call) || s->credit == 0)
+		return;
+	/* what was published since the last look goes first: a keepalive says that there is nothing */
+	tip = bus_tip(p->bus);
+	pump(s);
+	if (server_call_is_over(s->call) || s->credit == 0)
+		return;
+	if (s->after == before && server_call_queued_bytes(s->call) == 0) {
+		if (s->after < tip)
+			s->after = tip;
+		append_tail(&out, s, s->after);
+		p->keepalives++;
+		server_call_send(s->call, &out);
+	}
+	server_timer_start(p->server, &s->keepalive, p->emulator->options->keepalive_ms, send_keepalive,
+	    s);
+}
+
+static void
+send_events(struct subscription *s, struct buffer *out, int count)
+{
+	struct pubsub_server *p = s->service;
+
+	s->credit -= count;
+	s->delivered += (uint64_t)count;
+	p->delivered += (uint64_t)count;
+	append_tail(out, s, s->after);
+	server_call_send(s->call, out);
+	if (s->credit == 0) {
+		server_timer_stop(p->server, &s->keepalive);
+		server_timer_start(p->server, &s->starving, ZERO_CREDIT_MS, starved, s);
+	} else {
+		server_timer_start(p->server, &s->keepalive, p->emulator->options->keepalive_ms,
+		    send_keepalive, s);
+	}
+}
+
+static void
+strike(struct subscription *s, const struct fault *fault)
+{
+	struct error e = ERROR_INIT;
+
+	if (fault->kind == FAULT_DUPLICATE) {
+		if (bus_repeat(s->service->bus, s->after, &e) != 0)
+			log_warn("emulator", "%s", e.text);
+		return;
+	}
+	server_call_apply(s->call, fault);
+}
+
+/* Reads one response's worth of events and sends it; false: there is nothing to send now. */
+static bool
+pump_once(struct subscription *s)
+{
+	struct pubsub_server *p = s->service;
+	struct buffer out = BUFFER_INIT;
+	struct error e = ERROR_INIT;
+	struct fault fault;
+	uint64_t after = s->after, before = 0;
+	bool struck;
+	int count = bus_read(p->reader, s->topic->entities, &s->after, s->credit, RESPONSE_BYTES_MAX, &out, &e);
+
+	if (count < 0)
+		pubsub_fail(s->call, 13, "subscription.internal.error", "%s.", e.text);
+	if (count <= 0) {
+		buffer_release(&out);
+		return false;
+	}
+	struck = faults_messages(p->emulator->faults, "salesforce.subscribe", s->delivered, (uint64_t)count,
+	    &before, &fault);
+	if (struck && before < (uint64_t)count) {
+		/* the script strikes within this batch: what comes before goes alone */
+		s->after = after;
+		buffer_clear(&out);
+		count = bus_read(p->reader, s->topic->entities, &s->after, (int)before, RESPONSE_BYTES_MAX,
+		    &out, &e);
+	}
+	if (count > 0)
+		send_events(s, &out, count);
+	buffer_release(&out);
+	if (struck)
+		strike(s, &fault);
+	return true;
+}
+
+static void
+pump(struct subscription *s)
+{
+	while (s->topic && s->credit > 0 && !server_call_is_over(s->call) &&
+	    server_call_queued_bytes(s->call) < QUEUED_BYTES_MAX)
+		if (!pump_once(s))
+			break;
+}
+
+void
+pubsub_subscribe_pump_all(void *server)
+{
+	struct pubsub_server *p = server;
+
+	p->wake_posted = false;
+	for (struct subscription *s = p->subscriptions; s; s = s->next)
+		pump(s);
+}
+
+void
+pubsub_subscribe_started(void *service, struct server_call *c)
+{
+	struct pubsub_server *p = service;
+	struct subscription *s = memory_zero(1, sizeof *s);
+
+	s->service = p;
+	s->call = c;
+	random_uuid(s->rpc_id);
+	s->next = p->subscriptions;
+	if (s->next)
+		s->next->previous = s;
+	p->subscriptions = s;
+	p->subscribed++;
+	server_call_set_data(c, s);
+	if (pubsub_authorize(p, c))
+		server_call_read(c);
+}
+
+void
+pubsub_subscribe_ended(void *service, struct server_call *c, bool cancelled)
+{
+	struct pubsub_server *p = service;
+	struct subscription *s = server_call_data(c);
+
+	(void)cancelled;
+	server_timer_stop(p->server, &s->keepalive);
+	server_timer_stop(p->server, &s->starving);
+	if (s->previous)
+		s->previous->next = s->next;
+	else
+		p->subscriptions = s->next;
+	if (s->next)
+		s->next->previous = s->previous;
+	free(s);
+}
+
+void
+pubsub_subscribe_writable(void *service, struct server_call *c)
+{
+	(void)service;
+	pump(server_call_data(c));
+}
+
+/* Where the stream begins; false: the call has been ended. */
+static bool
+find_start(struct subscription *s, const Eventbus__V1__FetchRequest *q)
+{
+	struct bus *bus = s->service->bus;
+
+	switch (q->replay_preset) {
+	case EVENTBUS__V1__REPLAY_PRESET__EARLIEST:
+		s->after = bus_earliest(bus);
+		return true;
+	case EVENTBUS__V1__REPLAY_PRESET__CUSTOM:
+		if (q->replay_id.len == 0) {
+			pubsub_fail(s->call, 3, "subscription.fetch.replayid.validation.failed",
+			    "The Replay ID validation failed. A Replay ID is required when the replay preset is "
+			    "CUSTOM.");
+			return false;
+		}
+		if (bus_replay_parse(text_span(q->replay_id.data, q->replay_id.len), &s->after) &&
+		    bus_holds(bus, s->after))
+			return true;
+		pubsub_fail(s->call, 3, "subscription.fetch.replayid.corrupted",
+		    "The Replay ID validation failed. Ensure that the Replay ID is valid and within the "
+		    "retention window.");
+		return false;
+	default:
+		s->after = bus_last(bus);
+		return true;
+	}
+}
+
+/* What holds for every request; false: the call has been ended. */
+static bool
+check_request(struct subscription *s, const Eventbus__V1__FetchRequest *q)
+{
+	if (s->topic && *q->topic_name && strcmp(q->topic_name, s->topic->name) != 0) {
+		pubsub_fail(s->call, 3, "subscription.fetch.topic.mismatch",
+		    "The topic name of a later FetchRequest must be that of the first one, %s.",
+		    s->topic->name);
+		return false;
+	}
+	if (*q->auth_refresh) {
+		pubsub_fail(s->call, 3, "service.auth.refresh.invalid",
+		    "The auth_refresh value is for internal use.");
+		return false;
+	}
+	if (q->num_requested <= 0) {
+		pubsub_fail(s->call, 3, "subscription.fetch.requested.events.invalid",
+		    "The number of events requested must be greater than zero.");
+		return false;
+	}
+	return true;
+}
+
+void
+pubsub_subscribe_message(void *service, struct server_call *c, struct text message)
+{
+	struct pubsub_server *p = service;
+	struct subscription *s = server_call_data(c);
+	Eventbus__V1__FetchRequest *q =
+	    eventbus__v1__fetch_request__unpack(NULL, message.len, (const uint8_t *)message.data);
+	const struct topic *topic = s->topic;
+
+	if (!q) {
+		pubsub_fail(c, 13, NULL, "The request is not a FetchRequest.");
+		return;
+	}
+	if (!topic)
+		topic = pubsub_find_topic(p, c, q->topic_name, "topic.validation.empty");
+	if (topic && check_request(s, q) && (s->topic || find_start(s, q))) {
+		s->topic = topic;
+		s->credit += q->num_requested > CREDIT_MAX ? CREDIT_MAX : q->num_requested;
+		if (s->credit > CREDIT_MAX)
+			s->credit = CREDIT_MAX;
+		server_timer_stop(p->server, &s->starving);
+		if (s->keepalive.due_ms == 0)
+			server_timer_start(p->server, &s->keepalive, p->emulator->options->keepalive_ms,
+			    send_keepalive, s);
+		pump(s);
+		server_call_read(c);
+	}
+	eventbus__v1__fetch_request__free_unpacked(q, NULL);
+}

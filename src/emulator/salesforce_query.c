@@ -1,0 +1,241 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "emulator/salesforce.h"
+#include "emulator/soql.h"
+#include "emulator/values.h"
+
+#define CHANNEL_ID "0YL5f0000000001CAA"
+
+/* --- the answer ----------------------------------------------------------------------------------- */
+
+struct answer {
+	const struct soql *query;
+	const char *url; /* of a row, without its id */
+	struct json *records;
+	int64_t total;
+	const char *unknown; /* a field that no row has */
+};
+
+/* Takes a full row and adds what was selected of it. */
+static void
+add_row(struct answer *a, struct json *row)
+{
+	struct json *out, *attributes;
+	char *url;
+
+	if (!soql_passes(a->query, row) || (a->query->limit >= 0 && a->total >= a->query->limit)) {
+		json_free(row);
+		return;
+	}
+	a->total++;
+	if (a->query->is_count) {
+		json_free(row);
+		return;
+	}
+	out = json_object();
+	attributes = json_object();
+	url = memory_format("%s/%s", a->url, json_find_string(row, "Id") ? json_find_string(row, "Id") : "");
+	json_set_string(attributes, "type", a->query->table);
+	json_set_string(attributes, "url", url);
+	json_set(out, "attributes", attributes);
+	for (size_t i = 0; i < a->query->field_count; i++) {
+		const char *field = a->query->fields[i];
+
+		if (json_find(row, field))
+			json_set(out, field, json_clone(json_find(row, field)));
+		else
+			a->unknown = field;
+	}
+	json_add(a->records, out);
+	json_free(row);
+	free(url);
+}
+
+static struct json *
+row_of(const char *id, const char *const *pairs)
+{
+	struct json *row = json_object();
+
+	json_set_string(row, "Id", id);
+	for (; *pairs; pairs += 2)
+		json_set_string(row, pairs[0], pairs[1]);
+	return row;
+}
+
+/* --- tooling objects ------------------------------------------------------------------------------ */
+
+static void
+entity_id(char out[RECORD_ID_SIZE], int entity)
+{
+	value_record_id(out, "01I", (uint64_t)entity + 1);
+}
+
+static void
+list_members(struct salesforce *s, struct answer *a)
+{
+	static const char *const channels[] = { "ChangeEvents", "Crm" };
+	char id[RECORD_ID_SIZE], entity[RECORD_ID_SIZE];
+	uint64_t number = 0;
+
+	for (size_t k = 0; k < sizeof channels / sizeof *channels; k++) {
+		for (int i = 0; i < ENTITY_ORDER_EVENT; i++) {
+			const char *event = schema_sources[i].event;
+			bool is_custom = strstr(event, "__") != NULL;
+			char *name;
+			struct json *row;
+
+			if (!org_is_selected(s->org, (enum entity)i) || (k == 1 && i > ENTITY_OPPORTUNITY))
+				continue;
+			entity_id(entity, i);
+			/* the vendor shortens the double underscore of a custom name */
+			name = is_custom ? memory_format("%s_Invoice_ChangeEvent", channels[k])
+				: k == 0 ? memory_format("%s_%s", channels[k], event)
+					 : memory_format("%s_chn_%s", channels[k], event);
+			row = row_of(value_record_id(id, "0v8", ++number),
+			    (const char *const[]){ "DeveloperName", name, "EventChannel",
+				k == 0 ? channels[k] : CHANNEL_ID, "SelectedEntity",
+				is_custom ? entity : event, NULL });
+			json_set_string(row, "FilterExpression", NULL);
+			add_row(a, row);
+			free(name);
+		}
+	}
+}
+
+static void
+list_channels(struct salesforce *s, struct answer *a)
+{
+	if (topics_find(&s->topics, "/data/Crm__chn"))
+		add_row(a,
+		    row_of(CHANNEL_ID, (const char *const[]){ "DeveloperName", "Crm", "ChannelType", "data",
+					   "MasterLabel", "CRM objects", NULL }));
+}
+
+static void
+list_entities(struct answer *a)
+{
+	char id[RECORD_ID_SIZE], durable[16];
+
+	for (int i = 0; i < ENTITY_COUNT; i++) {
+		struct json *row;
+
+		entity_id(id, i);
+		memcpy(durable, id, 15);
+		durable[15] = '\0';
+		row = row_of(id, (const char *const[]){ "DurableId", durable, "QualifiedApiName",
+				     schema_sources[i].event, "Label", schema_sources[i].label, NULL });
+		/* asked for by the short id or the long one */
+		if (a->query->where && !soql_passes(a->query, row))
+			json_set_string(row, "DurableId", id);
+		add_row(a, row);
+	}
+}
+
+/* --- data objects --------------------------------------------------------------------------------- */
+
+static void
+add_record(void *context, const struct org_record *r)
+{
+	struct json *row = row_of(r->id, (const char *const[]){ "CreatedById", ORG_USER_ID, "OwnerId",
+					     ORG_USER_ID, NULL });
+
+	json_set_bool(row, "IsDeleted", r->deleted);
+	add_row(context, row);
+}
+
+static bool
+list_records(struct salesforce *s, struct answer *a, bool with_deleted)
+{
+	if (strcmp(a->query->table, "Organization") == 0) {
+		struct json *row = row_of(ORG_ID, (const char *const[]){ "Name", "Emulated org",
+						     "OrganizationType", "Developer Edition", NULL });
+
+		json_set_bool(row, "IsSandbox", false);
+		add_row(a, row);
+		return true;
+	}
+	for (int i = 0; i < ENTITY_ORDER_EVENT; i++) {
+		if (strcmp(a->query->table, schema_sources[i].object) != 0)
+			continue;
+		org_records(s->org, (enum entity)i, with_deleted, UINT64_MAX, add_record, a);
+		return true;
+	}
+	return false;
+}
+
+static bool
+list_tooling(struct salesforce *s, struct answer *a)
+{
+	const char *table = a->query->table;
+
+	if (strcmp(table, "PlatformEventChannelMember") == 0)
+		list_members(s, a);
+	else if (strcmp(table, "PlatformEventChannel") == 0)
+		list_channels(s, a);
+	else if (strcmp(table, "EntityDefinition") == 0)
+		list_entities(a);
+	else if (strcmp(table, "EnrichedField") != 0 && strcmp(table, "ManagedEventSubscription") != 0)
+		return false;
+	return true;
+}
+
+static void
+answer_query(struct salesforce *s, const struct web_request *r, struct http_answer *out, bool tooling)
+{
+	char *text = web_query_value(r, "q"), *url = NULL, *message = NULL;
+	struct error e = ERROR_INIT;
+	struct soql q;
+	struct answer a = { .query = &q };
+	bool known;
+
+	if (soql_parse(&q, text ? text : "", &e) != 0) {
+		salesforce_error(out, 400, "MALFORMED_QUERY", e.text);
+		goto done;
+	}
+	a.url = url = memory_format("/services/data/%s/%ssobjects/%s", r->parameters[0],
+	    tooling ? "tooling/" : "", q.table);
+	a.records = json_array();
+	known = tooling ? list_tooling(s, &a)
+			: list_records(s, &a, strstr(r->query->path, "/queryAll") != NULL);
+	if (!known) {
+		message = memory_format("sObject type '%s' is not supported.", q.table);
+		salesforce_error(out, 400, "INVALID_TYPE", message);
+	} else if (a.unknown) {
+		message = memory_format("No such column '%s' on entity '%s'.", a.unknown, q.table);
+		salesforce_error(out, 400, "INVALID_FIELD", message);
+	} else {
+		struct json *j = json_object();
+
+		json_set_int64(j, "size", json_count(a.records) > 0 ? (int64_t)json_count(a.records) : 0);
+		json_set_int64(j, "totalSize", a.total);
+		json_set_bool(j, "done", true);
+		json_set_string(j, "queryLocator", NULL);
+		if (tooling)
+			json_set_string(j, "entityTypeName", q.table);
+		json_set(j, "records", a.records);
+		a.records = NULL;
+		web_json(out, 200, j);
+	}
+done:
+	json_free(a.records);
+	soql_release(&q);
+	free(message);
+	free(url);
+	free(text);
+}
+
+void
+salesforce_query(void *context, const struct web_request *r, struct http_answer *a)
+{
+	if (salesforce_authorize(context, r, a))
+		answer_query(context, r, a, false);
+}
+
+void
+salesforce_tooling_query(void *context, const struct web_request *r, struct http_answer *a)
+{
+	if (salesforce_authorize(context, r, a))
+		answer_query(context, r, a, true);
+}
