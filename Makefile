@@ -36,7 +36,7 @@ WERROR  := -Werror
 endif
 
 # -iquote, not -I: <avro/schema.h> of the library must not find ours.
-CPPFLAGS_ALL := -D_GNU_SOURCE -iquote src -I$(GEN) -I$(GEN)/proto $(CPPFLAGS)
+CPPFLAGS_ALL := -D_GNU_SOURCE -iquote src -I$(GEN) -I$(GEN)/proto -Itests/unit $(CPPFLAGS)
 CFLAGS_ALL   := -std=c17 $(CFLAGS) $(MODE_CFLAGS_$(MODE)) $(HARDEN) $(WARN) $(WERROR)
 LDFLAGS_ALL  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS) $(MODE_LDFLAGS_$(MODE))
 LIBS         := -lgrpc -lgpr -lprotobuf-c -lavro -lcurl -lcjson -lssl -lcrypto -lsqlite3 -lmicrohttpd -ljq -lpthread -lm
