@@ -162,6 +162,7 @@ fill_status(const struct call *call, struct call_status *s)
 		s->message = text_of(call->fault);
 		return;
 	}
+	s->proxy = call->channel->proxied ? call->channel->proxy.address : NULL;
 	s->code = (int)call->code;
 	s->message = slice_text(&call->details);
 	s->error_code = trailer(call, "error-code");

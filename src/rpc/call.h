@@ -7,15 +7,17 @@
 #include <grpc/grpc.h>
 
 #include "rpc/channel.h"
+#include "rpc/native.h"
 
 struct channel {
 	struct loop *loop;
 	grpc_channel *native;
 	grpc_channel_credentials *credentials;
 	char *target;	  /* "host:port" */
-	char *uri;	  /* "dns:///host:port" */
+	char *uri;	  /* "dns:///host:port" of what is connected to: the target or the proxy */
 	char *user_agent;
-	char *proxy; /* URI, may hold a password; NULL: direct */
+	bool proxied;
+	struct proxy proxy;
 	int keepalive_ms;
 };
 

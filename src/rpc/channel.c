@@ -8,7 +8,6 @@
 #include <grpc/grpc_security.h>
 
 #include "base/memory.h"
-#include "base/secret.h"
 #include "base/version.h"
 #include "rpc/call.h"
 #include "rpc/native.h"
@@ -122,8 +121,11 @@ void
 channel_connect(struct channel *c)
 {
 	grpc_arg args[20];
+	char *header = NULL;
 	size_t n = 0;
 
+	if (secret_is_set(&c->proxy.authorization))
+		header = memory_format("Proxy-Authorization:%s", secret_reveal(&c->proxy.authorization));
 	if (c->native != NULL)
 		grpc_channel_destroy(c->native);
 	args[n++] = string_arg(GRPC_ARG_PRIMARY_USER_AGENT_STRING, c->user_agent);
@@ -146,11 +148,19 @@ channel_connect(struct channel *c)
 	args[n++] = integer_arg(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
 	/* connections are the channel's own: freeing it closes them, and no other back-off is inherited */
 	args[n++] = integer_arg(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-	args[n++] = integer_arg(GRPC_ARG_ENABLE_HTTP_PROXY, c->proxy != NULL);
-	if (c->proxy != NULL)
-		args[n++] = string_arg(GRPC_ARG_HTTP_PROXY, c->proxy);
+	/* gRPC's own reading of the proxy variables is switched off: see target_proxy */
+	args[n++] = integer_arg(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+	if (c->proxied) {
+		args[n++] = string_arg("grpc.http_connect_server", c->target);
+		args[n++] = string_arg(GRPC_ARG_DEFAULT_AUTHORITY, c->target);
+		if (secret_is_set(&c->proxy.authorization))
+			args[n++] = string_arg("grpc.http_connect_headers", header);
+	}
 	grpc_channel_args list = {.num_args = n, .args = args};
 	c->native = grpc_channel_create(c->uri, c->credentials, &list);
+	if (header != NULL)
+		secret_wipe(header, strlen(header));
+	free(header);
 }
 
 struct channel *
@@ -158,7 +168,7 @@ channel_new(struct loop *l, const struct channel_options *o, struct error *e)
 {
 	struct channel *c = NULL;
 	struct target t;
-	struct buffer proxy = BUFFER_INIT;
+	struct proxy proxy = {.authorization = SECRET_INIT};
 	int proxied;
 
 	if (target_parse(&t, o->target, e) != 0)
@@ -174,14 +184,17 @@ channel_new(struct loop *l, const struct channel_options *o, struct error *e)
 		goto out;
 	}
 	c->target = memory_format(t.is_ipv6 ? "[%s]:%u" : "%s:%u", t.host, t.port);
-	c->uri = memory_format("dns:///%s", c->target);
+	c->proxied = proxied > 0;
+	if (c->proxied) {
+		memcpy(c->proxy.address, proxy.address, sizeof(proxy.address));
+		secret_move(&c->proxy.authorization, &proxy.authorization);
+	}
+	c->uri = memory_format("dns:///%s", c->proxied ? c->proxy.address : c->target);
 	c->user_agent = memory_strdup(o->user_agent != NULL ? o->user_agent : SFZB_USER_AGENT);
 	c->keepalive_ms = o->keepalive_ms == 0 ? 60000 : (int)o->keepalive_ms;
-	if (proxied)
-		c->proxy = buffer_detach(&proxy);
 	channel_connect(c);
 out:
-	buffer_release(&proxy);
+	secret_release(&proxy.authorization);
 	return c;
 }
 
@@ -195,9 +208,7 @@ channel_free(struct channel *c)
 	free(c->target);
 	free(c->uri);
 	free(c->user_agent);
-	if (c->proxy != NULL)
-		secret_wipe(c->proxy, strlen(c->proxy));
-	free(c->proxy);
+	secret_release(&c->proxy.authorization);
 	free(c);
 }
 

@@ -52,6 +52,7 @@ struct call_status {
 	struct text error_code; /* trailer `error-code`, empty when there was none */
 	struct text rpc_id;	/* trailer rpc-id, rpcid or x-rpc-id */
 	struct text details;	/* trailer grpc-status-details-bin, raw */
+	const char *proxy;	/* "host:port" of the proxy between, NULL: none */
 };
 
 /*

@@ -14,6 +14,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/limits.h"
+#include "base/secret.h"
 #include "rpc/loop.h"
 
 /* The tag of everything that is put on the completion queue; called once on the loop's thread. */
@@ -40,20 +41,26 @@ struct target {
 	char host[256]; /* without brackets */
 	uint16_t port;
 	bool plaintext; /* the scheme was http:// */
-	bool is_ipv6;
+	bool is_ipv6, has_port;
 };
 
 /* ERR_USAGE when it is not [https://|http://]host[:port][/]. */
 int target_parse(struct target *t, const char *s, struct error *e);
 bool target_is_loopback(const struct target *t);
 
+/* An HTTP proxy that carries gRPC by CONNECT. */
+struct proxy {
+	char address[280]; /* "host:port"; port 1080 unless given, as curl has it */
+	struct secret authorization; /* "Basic …", unset when the URI names no user */
+};
+
 /*
- * The proxy for a target: 1 and its URI in out ("http://user:password@proxy:3128"), 0 for a direct connection, -1 for a
- * setting that cannot be used. First non-empty of grpc_proxy, https_proxy, http_proxy (each lower, then upper case) unless
- * no_grpc_proxy, else no_proxy, names the host; loopback targets only by grpc_proxy. find reads the environment.
+ * The proxy for a target: 1 and *out filled, 0 for a direct connection, -1 for a setting that cannot be used. First non-empty of
+ * grpc_proxy, https_proxy, http_proxy (each lower, then upper case) unless no_grpc_proxy, else no_proxy, names the host;
+ * loopback targets only by grpc_proxy. find reads the environment.
  */
 typedef const char *target_environment(const char *name);
-int target_proxy(const struct target *t, target_environment *find, struct buffer *out,
+int target_proxy(const struct target *t, target_environment *find, struct proxy *out,
     struct error *e);
 
 #endif

@@ -129,22 +129,27 @@ call_status_reason(const struct call_status *s, char *out, size_t size)
 	if (i == sizeof(failures) / sizeof(failures[0]))
 		return text_clean(out, size, s->message);
 	text_clean(detail, sizeof(detail), last_error(s->message));
-	if (failures[i].words == NULL)
-		snprintf(out, size, "%s", detail);
-	else
-		snprintf(out, size, "%s (%s)", failures[i].words, detail);
+	snprintf(out, size, "%s%s%s%s%s%s", failures[i].words != NULL ? failures[i].words : detail,
+	    s->proxy != NULL ? ", through the proxy " : "", s->proxy != NULL ? s->proxy : "",
+	    failures[i].words != NULL ? " (" : "", failures[i].words != NULL ? detail : "",
+	    failures[i].words != NULL ? ")" : "");
 	return out;
 }
 
 static void
 set_hint(const struct call_status *s, struct error *e)
 {
+	enum call_failure failure;
+
 	if (s->code == 8 && contains(s->message, "larger than max")) {
 		/* our own ceiling: the same again would end the same way */
 		e->code = ERR_FAILED;
 		return;
 	}
-	switch (call_status_failure(s)) {
+	failure = call_status_failure(s);
+	if (s->proxy != NULL && failure == CALL_FAILURE_CONNECT)
+		failure = CALL_FAILURE_PROXY;
+	switch (failure) {
 	case CALL_FAILURE_CERTIFICATE:
 		error_hint(e, "name the right authorities with --cacert FILE or SSL_CERT_FILE");
 		break;

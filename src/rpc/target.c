@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 
+#include "base/encode.h"
 #include "rpc/native.h"
 
 static int
@@ -71,6 +72,7 @@ target_parse(struct target *t, const char *s, struct error *e)
 		host_end++;
 	if (host_end == end)
 		return 0;
+	t->has_port = true;
 	if (*host_end != ':' || parse_port(t, host_end + 1, (size_t)(end - host_end - 1)) != 0)
 		return malformed(s, e);
 	return 0;
@@ -186,8 +188,46 @@ find_both(target_environment *find, const char *lower)
 	return v != NULL && *v != '\0' ? v : NULL;
 }
 
+/* "user:password", percent-encoded, as the value of Proxy-Authorization. */
+static int
+make_authorization(const char *user, size_t len, struct secret *out)
+{
+	struct buffer plain = BUFFER_INIT, value = BUFFER_INIT;
+	int rc = encode_unpercent(text_span(user, len), &plain);
+
+	if (rc == 0) {
+		buffer_append_text(&value, "Basic ");
+		buffer_append_base64(&value, plain.data, plain.len);
+		secret_set(out, buffer_span(&value));
+	}
+	secret_wipe(plain.data, plain.len);
+	secret_wipe(value.data, value.len);
+	buffer_release(&plain);
+	buffer_release(&value);
+	return rc;
+}
+
+/* "[http://][user:password@]host[:port][/]" */
+static int
+parse_proxy(const char *uri, struct proxy *out)
+{
+	struct target at;
+	const char *from = uri, *user_end;
+
+	if (strncasecmp(from, "http://", 7) == 0)
+		from += 7;
+	user_end = strrchr(from, '@');
+	if (user_end != NULL && make_authorization(from, (size_t)(user_end - from), &out->authorization) != 0)
+		return -1;
+	if (target_parse(&at, user_end != NULL ? user_end + 1 : from, NULL) != 0)
+		return -1;
+	snprintf(out->address, sizeof(out->address), at.is_ipv6 ? "[%s]:%u" : "%s:%u", at.host,
+	    at.has_port ? at.port : 1080);
+	return 0;
+}
+
 int
-target_proxy(const struct target *t, target_environment *find, struct buffer *out, struct error *e)
+target_proxy(const struct target *t, target_environment *find, struct proxy *out, struct error *e)
 {
 	static const char *const names[] = {"grpc_proxy", "https_proxy", "http_proxy"};
 	const char *name = NULL, *uri = NULL, *list;
@@ -207,8 +247,10 @@ target_proxy(const struct target *t, target_environment *find, struct buffer *ou
 		error_set(e, ERR_CONFIG, "cannot use the proxy in %s: only http:// proxies carry gRPC", name);
 		return error_hint(e, "set grpc_proxy to an http:// proxy, or no_grpc_proxy to '%s'", t->host);
 	}
-	if (strstr(uri, "://") == NULL)
-		buffer_append_text(out, "http://");
-	buffer_append_text(out, uri);
+	if (parse_proxy(uri, out) != 0) {
+		/* not shown: it may hold a password */
+		error_set(e, ERR_CONFIG, "cannot use the proxy in %s: it is not of the form http://host:port", name);
+		return error_hint(e, "user and password before the host are percent-encoded");
+	}
 	return 1;
 }

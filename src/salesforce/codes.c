@@ -190,7 +190,7 @@ hint_port(const struct call_status *s, const struct pubsub_request *r, struct er
 {
 	const char *colon = r->endpoint != NULL ? strrchr(r->endpoint, ':') : NULL;
 
-	if (call_status_failure(s) == CALL_FAILURE_CONNECT && colon != NULL && strcmp(colon, ":7443") == 0)
+	if (call_status_failure(s) == CALL_FAILURE_CONNECT && s->proxy == NULL && colon != NULL && strcmp(colon, ":7443") == 0)
 		error_hint(e, "firewalls often close port 7443: try %.*s:443 (SALESFORCE_PUBSUB_ENDPOINT)",
 		    (int)(colon - r->endpoint), r->endpoint);
 }

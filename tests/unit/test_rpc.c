@@ -9,10 +9,10 @@
 
 #include <cmocka.h>
 
+#include "base/limits.h"
 #include "grpc_peer.h"
 #include "rpc/channel.h"
 #include "rpc/loop.h"
-#include "rpc/native.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define PATIENCE_MS 20000
@@ -751,124 +751,6 @@ test_reconnect(void **state)
 }
 
 static void
-test_targets(void **state)
-{
-	static const struct {
-		const char *text, *host;
-		int port;
-		bool plaintext, loopback;
-	} rows[] = {
-	    {"api.pubsub.salesforce.com:7443", "api.pubsub.salesforce.com", 7443, false, false},
-	    {"https://1234.zerobus.eu-west-1.cloud.databricks.com", "1234.zerobus.eu-west-1.cloud.databricks.com", 443,
-		false, false},
-	    {"https://h:1/", "h", 1, false, false},
-	    {"http://localhost:50051", "localhost", 50051, true, true},
-	    {"http://127.1.2.3", "127.1.2.3", 80, true, true},
-	    {"[::1]:443", "::1", 443, false, true},
-	    {"[2001:db8::1]", "2001:db8::1", 443, false, false},
-	    {"", NULL, 0, false, false},
-	    {"https://", NULL, 0, false, false},
-	    {"h:0", NULL, 0, false, false},
-	    {"h:65536", NULL, 0, false, false},
-	    {"h:", NULL, 0, false, false},
-	    {"h:1x", NULL, 0, false, false},
-	    {"user@h:1", NULL, 0, false, false},
-	    {"h/path", NULL, 0, false, false},
-	    {"ftp://h", NULL, 0, false, false},
-	    {"[::1", NULL, 0, false, false},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct target t;
-		struct error e = ERROR_INIT;
-		int rc = target_parse(&t, rows[i].text, &e);
-
-		if ((rc == 0) != (rows[i].host != NULL))
-			fail_msg("'%s': %s", rows[i].text, rc == 0 ? "taken" : e.text);
-		if (rc != 0) {
-			assert_int_equal(e.code, ERR_USAGE);
-			continue;
-		}
-		assert_string_equal(t.host, rows[i].host);
-		assert_int_equal(t.port, rows[i].port);
-		assert_int_equal(t.plaintext, rows[i].plaintext);
-		assert_int_equal(target_is_loopback(&t), rows[i].loopback);
-	}
-}
-
-static const char *const *proxy_environment;
-
-static const char *
-find_in_environment(const char *name)
-{
-	for (const char *const *v = proxy_environment; *v != NULL; v++) {
-		size_t len = strlen(name);
-
-		if (strncmp(*v, name, len) == 0 && (*v)[len] == '=')
-			return *v + len + 1;
-	}
-	return NULL;
-}
-
-static void
-test_proxies(void **state)
-{
-	static const struct {
-		const char *target, *environment[5], *proxy; /* NULL: direct; "!": refused */
-	} rows[] = {
-	    {"h.example.com:443", {NULL}, NULL},
-	    {"h.example.com:443", {"https_proxy=http://p:1"}, "http://p:1"},
-	    {"h.example.com:443", {"https_proxy=http://p:1", "grpc_proxy=http://g:2"}, "http://g:2"},
-	    {"h.example.com:443", {"http_proxy=http://p:1", "https_proxy="}, "http://p:1"},
-	    {"h.example.com:443", {"HTTPS_PROXY=http://up:1", "http_proxy=http://p:1"}, "http://up:1"},
-	    {"h.example.com:443", {"GRPC_PROXY=http://up:1", "https_proxy=http://p:1"}, "http://up:1"},
-	    {"h.example.com:443", {"https_proxy=p:3128"}, "http://p:3128"},
-	    {"h.example.com:443", {"https_proxy=http://u:pw@p:3128"}, "http://u:pw@p:3128"},
-	    {"h.example.com:443", {"https_proxy=socks5://p:1"}, "!"},
-	    {"h.example.com:443", {"https_proxy=https://p:1"}, "!"},
-	    {"h.example.com:443", {"https_proxy=socks5://p:1", "no_proxy=example.com"}, NULL},
-	    {"h.example.com:443", {"https_proxy=http://p:1", "no_proxy=example.com"}, NULL},
-	    {"h.example.com:443", {"https_proxy=http://p:1", "no_proxy=.example.com"}, NULL},
-	    {"h.example.com:443", {"https_proxy=http://p:1", "NO_PROXY=other, EXAMPLE.com "}, NULL},
-	    {"h.example.com:443", {"https_proxy=http://p:1", "no_proxy=h.example.com"}, NULL},
-	    {"h.example.com:443", {"https_proxy=http://p:1", "no_proxy=x.h.example.com,ple.com,"}, "http://p:1"},
-	    {"h.example.com:443", {"https_proxy=http://p:1", "no_proxy=*"}, NULL},
-	    {"h.example.com:443", {"https_proxy=http://p:1", "no_proxy=h.example.com:443"}, NULL},
-	    {"h.example.com:443", {"https_proxy=http://p:1", "no_proxy=h.example.com:80"}, "http://p:1"},
-	    {"h.example.com:443", {"https_proxy=http://p:1", "no_proxy=*", "no_grpc_proxy=other"}, "http://p:1"},
-	    {"h.example.com:443", {"https_proxy=http://p:1", "no_proxy=x", "no_grpc_proxy=example.com"}, NULL},
-	    {"10.1.2.3:443", {"https_proxy=http://p:1", "no_proxy=10.0.0.0/8"}, NULL},
-	    {"11.1.2.3:443", {"https_proxy=http://p:1", "no_proxy=10.0.0.0/8"}, "http://p:1"},
-	    {"10.1.2.3:443", {"https_proxy=http://p:1", "no_proxy=10.1.2.2/31"}, NULL},
-	    {"10.1.2.4:443", {"https_proxy=http://p:1", "no_proxy=10.1.2.2/31"}, "http://p:1"},
-	    {"[fd00::1]:443", {"https_proxy=http://p:1", "no_proxy=fd00::/8"}, NULL},
-	    {"[fd00::1]:443", {"https_proxy=http://p:1", "no_proxy=[fd00::1]"}, NULL},
-	    {"h:443", {"https_proxy=http://p:1", "no_proxy=0.0.0.0/0"}, "http://p:1"},
-	    {"localhost:443", {"https_proxy=http://p:1"}, NULL},
-	    {"127.0.0.1:443", {"http_proxy=http://p:1"}, NULL},
-	    {"localhost:443", {"grpc_proxy=http://p:1"}, "http://p:1"},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct target t;
-		struct error e = ERROR_INIT;
-		struct buffer b = BUFFER_INIT;
-		const char *got;
-		int rc;
-
-		assert_int_equal(target_parse(&t, rows[i].target, &e), 0);
-		proxy_environment = rows[i].environment;
-		rc = target_proxy(&t, find_in_environment, &b, &e);
-		got = rc < 0 ? "!" : rc > 0 ? buffer_text(&b) : "direct";
-		if (strcmp(got, rows[i].proxy != NULL ? rows[i].proxy : "direct") != 0)
-			fail_msg("row %zu, %s: %s", i, rows[i].environment[0], got);
-		buffer_release(&b);
-	}
-}
-
-static void
 test_options(void **state)
 {
 	static const struct {
@@ -928,8 +810,6 @@ main(void)
 	    cmocka_unit_test(test_worker),
 	    cmocka_unit_test(test_worker_free),
 	    cmocka_unit_test(test_signals),
-	    cmocka_unit_test(test_targets),
-	    cmocka_unit_test(test_proxies),
 	    cmocka_unit_test(test_options),
 	    cmocka_unit_test(test_status_codes),
 	    cmocka_unit_test_setup_teardown(test_unary, setup, teardown),
