@@ -8,7 +8,8 @@
 #include "base/memory.h"
 
 int
-avro_cursor_begin(struct avro_cursor *c, const struct avro_decoder *d, struct text datum, struct error *e)
+avro_cursor_begin(
+    struct avro_cursor *c, const struct avro_decoder *d, struct text datum, struct error *e)
 {
 	run_init(c, d, datum);
 	if (avro_schema_root(d->schema)->kind != AVRO_KIND_RECORD)
@@ -18,8 +19,8 @@ avro_cursor_begin(struct avro_cursor *c, const struct avro_decoder *d, struct te
 }
 
 int
-avro_cursor_members(struct avro_cursor *c, size_t from, size_t to, struct buffer *out, size_t *offsets,
-    struct error *e)
+avro_cursor_members(struct avro_cursor *c, size_t from, size_t to, struct buffer *out,
+    size_t *offsets, struct error *e)
 {
 	const struct step *root = c->decoder->steps;
 	size_t start = out != NULL ? out->len : 0;
@@ -78,7 +79,8 @@ record_step(const struct avro_decoder *d, const struct step *s)
 }
 
 static void
-null_children(const struct avro_decoder *d, const struct step *record, const uint8_t *wanted, struct buffer *out)
+null_children(const struct avro_decoder *d, const struct step *record, const uint8_t *wanted,
+    struct buffer *out)
 {
 	size_t start = out->len;
 
@@ -95,7 +97,8 @@ int
 avro_cursor_children(const struct avro_cursor *c, size_t field, size_t at, const uint8_t *wanted,
     struct buffer *out, struct error *e)
 {
-	const struct step *root = c->decoder->steps, *declared = c->decoder->steps + root->first + field;
+	const struct step *root = c->decoder->steps,
+			  *declared = c->decoder->steps + root->first + field;
 	const struct step *record = record_step(c->decoder, declared), *s;
 	struct avro_cursor here = *c;
 	size_t start = out->len;
@@ -143,8 +146,8 @@ read_texts(struct avro_cursor *c, struct avro_item *v, struct avro_texts *texts)
 			return true;
 		for (uint64_t i = 0; i < count; i++) {
 			if (texts->count == texts->capacity)
-				texts->items = memory_reserve(texts->items, &texts->capacity, texts->count + 1,
-				    sizeof(*texts->items));
+				texts->items = memory_reserve(texts->items, &texts->capacity,
+				    texts->count + 1, sizeof(*texts->items));
 			if (!run_string(c, &texts->items[texts->count]))
 				return false;
 			texts->count++;
@@ -156,7 +159,8 @@ read_texts(struct avro_cursor *c, struct avro_item *v, struct avro_texts *texts)
 }
 
 static bool
-read_value(struct avro_cursor *c, const struct step *s, struct avro_item *v, struct avro_texts *texts)
+read_value(
+    struct avro_cursor *c, const struct step *s, struct avro_item *v, struct avro_texts *texts)
 {
 	size_t index;
 	bool null;
@@ -168,10 +172,18 @@ read_value(struct avro_cursor *c, const struct step *s, struct avro_item *v, str
 	if (null)
 		return true;
 	switch ((enum avro_kind)s->op) {
-	case AVRO_KIND_BOOLEAN: v->kind = AVRO_ITEM_NUMBER; return run_boolean(c, &v->number);
-	case AVRO_KIND_INT: v->kind = AVRO_ITEM_NUMBER; return run_int(c, &v->number);
-	case AVRO_KIND_LONG: v->kind = AVRO_ITEM_NUMBER; return run_long(c, &v->number);
-	case AVRO_KIND_STRING: v->kind = AVRO_ITEM_TEXT; return run_string(c, &v->text);
+	case AVRO_KIND_BOOLEAN:
+		v->kind = AVRO_ITEM_NUMBER;
+		return run_boolean(c, &v->number);
+	case AVRO_KIND_INT:
+		v->kind = AVRO_ITEM_NUMBER;
+		return run_int(c, &v->number);
+	case AVRO_KIND_LONG:
+		v->kind = AVRO_ITEM_NUMBER;
+		return run_long(c, &v->number);
+	case AVRO_KIND_STRING:
+		v->kind = AVRO_ITEM_TEXT;
+		return run_string(c, &v->text);
 	case AVRO_KIND_ENUM:
 		if (!run_index(c, s->count, "enum index %lld of %lld symbols", &index))
 			return false;
@@ -179,14 +191,17 @@ read_value(struct avro_cursor *c, const struct step *s, struct avro_item *v, str
 		v->text = s->type->symbols[index];
 		return true;
 	case AVRO_KIND_ARRAY:
-		if (c->decoder->steps[s->first].op == AVRO_KIND_STRING && c->decoder->steps[s->first].null == 0)
+		if (c->decoder->steps[s->first].op == AVRO_KIND_STRING &&
+		    c->decoder->steps[s->first].null == 0)
 			return read_texts(c, v, texts);
 		return run_value(c, s, NULL);
-	default: return run_value(c, s, NULL);
+	default:
+		return run_value(c, s, NULL);
 	}
 }
 
-/* The lists were read one behind the other; now that the array no longer moves they get their pointers. */
+/* The lists were read one behind the other; now that the array no longer moves they get their
+ * pointers. */
 static void
 set_lists(struct avro_item *values, size_t n, const struct avro_texts *texts, size_t at)
 {
@@ -215,7 +230,9 @@ avro_cursor_record(struct avro_cursor *c, size_t field, struct avro_item *values
 		return 0;
 	if (s->op != AVRO_KIND_RECORD) {
 		c->at = at;
-		return run_value(c, c->decoder->steps + root->first + field, NULL) ? 0 : run_refuse(c, e);
+		return run_value(c, c->decoder->steps + root->first + field, NULL)
+			   ? 0
+			   : run_refuse(c, e);
 	}
 	for (size_t i = 0; i < s->count; i++)
 		if (!read_value(c, c->decoder->steps + s->first + i, &values[i], texts)) {
@@ -231,8 +248,8 @@ bad:
 }
 
 int
-avro_cursor_value(struct avro_cursor *c, size_t field, struct avro_item *v, struct avro_texts *texts,
-    struct error *e)
+avro_cursor_value(struct avro_cursor *c, size_t field, struct avro_item *v,
+    struct avro_texts *texts, struct error *e)
 {
 	const struct step *root = c->decoder->steps;
 	size_t lists = texts->count;

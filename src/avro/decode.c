@@ -41,13 +41,17 @@ run_refuse(const struct avro_cursor *c, struct error *e)
 	char what[128], path[256];
 
 	snprintf(what, sizeof(what), c->problem, c->number, c->of);
-	text_clean(path, sizeof(path), text_span(c->path + sizeof(c->path) - c->path_len, c->path_len));
+	text_clean(
+	    path, sizeof(path), text_span(c->path + sizeof(c->path) - c->path_len, c->path_len));
 	return error_set(e, ERR_REFUSED, "not a datum of '%s': %s%s%s%s at byte %zu of %zu",
-	    record.len > 0 ? record.data : avro_kind_name(avro_schema_root(c->decoder->schema)->kind), path[0] ? "field '" : "", path, path[0] ? "': " : "", what, c->problem_at, c->len);
+	    record.len > 0 ? record.data
+			   : avro_kind_name(avro_schema_root(c->decoder->schema)->kind),
+	    path[0] ? "field '" : "", path, path[0] ? "': " : "", what, c->problem_at, c->len);
 }
 
 bool
-run_varint(struct avro_cursor *c, unsigned last_shift, uint8_t last_max, const char *too_long, uint64_t *v)
+run_varint(
+    struct avro_cursor *c, unsigned last_shift, uint8_t last_max, const char *too_long, uint64_t *v)
 {
 	size_t at = c->at;
 	uint64_t u = 0;
@@ -108,7 +112,8 @@ static bool
 read_bytes(struct avro_cursor *c, uint64_t n, struct text *bytes)
 {
 	if (n > c->len - c->at)
-		return run_fail(c, c->at, "%lld bytes, but %lld are left", (long long)n, (long long)(c->len - c->at));
+		return run_fail(c, c->at, "%lld bytes, but %lld are left", (long long)n,
+		    (long long)(c->len - c->at));
 	*bytes = text_span(c->data + c->at, (size_t)n);
 	c->at += (size_t)n;
 	return true;
@@ -125,7 +130,8 @@ read_sized(struct avro_cursor *c, struct text *bytes)
 	if (n < 0)
 		return run_fail(c, at, "length %lld", n, 0);
 	if ((uint64_t)n > c->len - c->at)
-		return run_fail(c, at, "length %lld, but %lld bytes are left", n, (long long)(c->len - c->at));
+		return run_fail(
+		    c, at, "length %lld, but %lld bytes are left", n, (long long)(c->len - c->at));
 	return read_bytes(c, (uint64_t)n, bytes);
 }
 
@@ -177,7 +183,8 @@ static inline bool
 within(struct avro_cursor *c, const struct buffer *out)
 {
 	if (out != NULL && out->len > c->json_end)
-		return run_fail(c, c->at, "more than %lld bytes of JSON", LIMIT_EVENT_JSON_BYTES, 0);
+		return run_fail(
+		    c, c->at, "more than %lld bytes of JSON", LIMIT_EVENT_JSON_BYTES, 0);
 	return true;
 }
 
@@ -192,11 +199,12 @@ run_enter(struct avro_cursor *c)
 
 /*
  * A run of null fields, each the one byte 0, is the
- * common case by far (an update fills a handful of eighty): it costs a look at each byte and one copy.
+ * common case by far (an update fills a handful of eighty): it costs a look at each byte and one
+ * copy.
  */
 bool
-run_members(struct avro_cursor *c, const struct avro_type *record, const struct step *fields, size_t from, size_t to,
-    struct buffer *out, size_t *offsets)
+run_members(struct avro_cursor *c, const struct avro_type *record, const struct step *fields,
+    size_t from, size_t to, struct buffer *out, size_t *offsets)
 {
 	const uint8_t *pool = c->decoder->pool.data;
 
@@ -214,7 +222,8 @@ run_members(struct avro_cursor *c, const struct avro_type *record, const struct 
 			const struct step *last = &fields[run - 1];
 
 			if (out != NULL)
-				buffer_append(out, pool + s->text, last->text + last->key_len + 4 - s->text);
+				buffer_append(
+				    out, pool + s->text, last->text + last->key_len + 4 - s->text);
 			i = run;
 		} else {
 			if (offsets != NULL)
@@ -246,7 +255,8 @@ record_value(struct avro_cursor *c, const struct step *s, struct buffer *out)
 {
 	size_t start = out != NULL ? out->len : 0;
 
-	if (!run_enter(c) || !run_members(c, s->type, c->decoder->steps + s->first, 0, s->count, out, NULL))
+	if (!run_enter(c) ||
+	    !run_members(c, s->type, c->decoder->steps + s->first, 0, s->count, out, NULL))
 		return false;
 	c->depth--;
 	if (out != NULL)
@@ -316,7 +326,8 @@ blocks_value(struct avro_cursor *c, const struct step *s, struct buffer *out)
 			return false;
 		if (count == 0 && end == 0)
 			break;
-		/* items without a byte: with an output its ceiling ends the loop, without one there is nothing to do */
+		/* items without a byte: with an output its ceiling ends the loop, without one there
+		 * is nothing to do */
 		if (least == 0 && out == NULL)
 			count = 0;
 		for (uint64_t i = 0; i < count; i++)
@@ -386,7 +397,9 @@ run_value(struct avro_cursor *c, const struct step *s, struct buffer *out)
 	if (out == NULL && s->least == 0)
 		return true;
 	switch ((enum avro_kind)s->op) {
-	case AVRO_KIND_NULL: buffer_append(out, "null", 4); return true;
+	case AVRO_KIND_NULL:
+		buffer_append(out, "null", 4);
+		return true;
 	case AVRO_KIND_BOOLEAN:
 		if (!run_boolean(c, &number))
 			return false;
@@ -409,7 +422,8 @@ run_value(struct avro_cursor *c, const struct step *s, struct buffer *out)
 		return true;
 	case AVRO_KIND_BYTES:
 	case AVRO_KIND_FIXED:
-		if (!(s->op == AVRO_KIND_BYTES ? read_sized(c, &bytes) : read_bytes(c, s->count, &bytes)))
+		if (!(s->op == AVRO_KIND_BYTES ? read_sized(c, &bytes)
+					       : read_bytes(c, s->count, &bytes)))
 			return false;
 		if (out != NULL)
 			append_base64(out, bytes);
@@ -420,11 +434,15 @@ run_value(struct avro_cursor *c, const struct step *s, struct buffer *out)
 		if (out != NULL)
 			json_text_string(out, bytes);
 		return true;
-	case AVRO_KIND_ENUM: return enum_value(c, s, out);
+	case AVRO_KIND_ENUM:
+		return enum_value(c, s, out);
 	case AVRO_KIND_ARRAY:
-	case AVRO_KIND_MAP: return blocks_value(c, s, out);
-	case AVRO_KIND_RECORD: return record_value(c, s, out);
-	case AVRO_KIND_UNION: break; /* chosen above, and no union holds a union */
+	case AVRO_KIND_MAP:
+		return blocks_value(c, s, out);
+	case AVRO_KIND_RECORD:
+		return record_value(c, s, out);
+	case AVRO_KIND_UNION:
+		break; /* chosen above, and no union holds a union */
 	}
 	return run_fail(c, c->at, "a union inside a union", 0, 0);
 }
@@ -432,7 +450,8 @@ run_value(struct avro_cursor *c, const struct step *s, struct buffer *out)
 void
 run_init(struct avro_cursor *c, const struct avro_decoder *d, struct text datum)
 {
-	*c = (struct avro_cursor){.decoder = d, .data = (const uint8_t *)(datum.data != NULL ? datum.data : ""),
+	*c = (struct avro_cursor){.decoder = d,
+	    .data = (const uint8_t *)(datum.data != NULL ? datum.data : ""),
 	    .len = datum.len};
 }
 
@@ -446,14 +465,16 @@ run_check_end(struct avro_cursor *c, struct error *e)
 }
 
 int
-avro_decode_json(const struct avro_decoder *d, struct text datum, struct buffer *out, struct error *e)
+avro_decode_json(
+    const struct avro_decoder *d, struct text datum, struct buffer *out, struct error *e)
 {
 	struct avro_cursor c;
 	size_t start = out->len;
 
 	run_init(&c, d, datum);
 	c.json_end = start + LIMIT_EVENT_JSON_BYTES;
-	if ((run_value(&c, d->steps, out) ? 0 : run_refuse(&c, e)) == 0 && run_check_end(&c, e) == 0)
+	if ((run_value(&c, d->steps, out) ? 0 : run_refuse(&c, e)) == 0 &&
+	    run_check_end(&c, e) == 0)
 		return 0;
 	out->len = start;
 	return -1;

@@ -43,22 +43,30 @@ scalar_delta(const struct avro_type *t)
 	struct text l = t->logical;
 
 	switch (t->kind) {
-	case AVRO_KIND_BOOLEAN: return "BOOLEAN";
-	case AVRO_KIND_INT: return text_is(l, "date") ? "DATE" : "INT";
+	case AVRO_KIND_BOOLEAN:
+		return "BOOLEAN";
+	case AVRO_KIND_INT:
+		return text_is(l, "date") ? "DATE" : "INT";
 	case AVRO_KIND_LONG:
 		if (text_is(l, "timestamp-millis") || text_is(l, "timestamp-micros"))
 			return "TIMESTAMP";
 		if (text_is(l, "local-timestamp-millis") || text_is(l, "local-timestamp-micros"))
 			return "TIMESTAMP_NTZ";
 		return "BIGINT";
-	case AVRO_KIND_FLOAT: return "FLOAT";
-	case AVRO_KIND_DOUBLE: return "DOUBLE";
+	case AVRO_KIND_FLOAT:
+		return "FLOAT";
+	case AVRO_KIND_DOUBLE:
+		return "DOUBLE";
 	case AVRO_KIND_BYTES:
-	case AVRO_KIND_FIXED: return "BINARY";
+	case AVRO_KIND_FIXED:
+		return "BINARY";
 	case AVRO_KIND_STRING:
-	case AVRO_KIND_ENUM: return "STRING";
-	case AVRO_KIND_NULL: return "VOID";
-	default: return "VARIANT";
+	case AVRO_KIND_ENUM:
+		return "STRING";
+	case AVRO_KIND_NULL:
+		return "VOID";
+	default:
+		return "VARIANT";
 	}
 }
 
@@ -69,8 +77,9 @@ append_name(struct buffer *out, struct text name)
 	bool plain = name.len > 0 && strchr("0123456789", name.data[0]) == NULL;
 
 	for (size_t i = 0; i < name.len; i++)
-		plain = plain && strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_",
-		    name.data[i]) != NULL;
+		plain = plain &&
+			strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_",
+			    name.data[i]) != NULL;
 	buffer_append_text(out, plain ? "" : "`");
 	for (size_t i = 0; i < name.len; i++) {
 		if (name.data[i] == '`')
@@ -88,8 +97,9 @@ append_delta(struct buffer *out, const struct avro_type *t, struct way *w)
 		buffer_append_text(out, "VARIANT");
 		return;
 	}
-	if (text_is(t->logical, "decimal") && (t->kind == AVRO_KIND_BYTES || t->kind == AVRO_KIND_FIXED) &&
-	    t->precision > 0 && t->precision <= 38) {
+	if (text_is(t->logical, "decimal") &&
+	    (t->kind == AVRO_KIND_BYTES || t->kind == AVRO_KIND_FIXED) && t->precision > 0 &&
+	    t->precision <= 38) {
 		buffer_append_format(out, "DECIMAL(%d,%d)", t->precision, t->scale);
 		return;
 	}
@@ -120,7 +130,9 @@ append_delta(struct buffer *out, const struct avro_type *t, struct way *w)
 		buffer_append_text(out, ">");
 		w->depth--;
 		break;
-	default: buffer_append_text(out, scalar_delta(t)); break;
+	default:
+		buffer_append_text(out, scalar_delta(t));
+		break;
 	}
 }
 
@@ -215,15 +227,15 @@ append_message_name(struct buffer *out, const struct avro_schema *s, const struc
 static bool
 proto_scalar(const struct avro_type *t)
 {
-	return t->kind != AVRO_KIND_ARRAY && t->kind != AVRO_KIND_MAP && t->kind != AVRO_KIND_UNION &&
-	    t->kind != AVRO_KIND_NULL;
+	return t->kind != AVRO_KIND_ARRAY && t->kind != AVRO_KIND_MAP &&
+	       t->kind != AVRO_KIND_UNION && t->kind != AVRO_KIND_NULL;
 }
 
 static void
 append_proto_type(struct buffer *out, const struct avro_schema *s, const struct avro_type *t)
 {
-	static const char *const words[] = {"string", "bool", "int32", "int64", "float", "double", "bytes",
-	    "string", "bytes", "string"};
+	static const char *const words[] = {"string", "bool", "int32", "int64", "float", "double",
+	    "bytes", "string", "bytes", "string"};
 
 	if (t->kind == AVRO_KIND_RECORD) {
 		/* absolute: a field may have its type's name, and would be found first */
@@ -235,7 +247,8 @@ append_proto_type(struct buffer *out, const struct avro_schema *s, const struct 
 }
 
 static void
-append_proto_field(struct buffer *out, const struct avro_schema *s, const struct avro_field *f, size_t number)
+append_proto_field(
+    struct buffer *out, const struct avro_schema *s, const struct avro_field *f, size_t number)
 {
 	const struct avro_type *t = without_null(f->type);
 	struct buffer note = BUFFER_INIT;
@@ -252,7 +265,8 @@ append_proto_field(struct buffer *out, const struct avro_schema *s, const struct
 	} else {
 		json = !proto_scalar(t) && t->kind != AVRO_KIND_NULL;
 		buffer_append_text(out, f->nullable ? "optional " : "required ");
-		append_proto_type(out, s, json ? &(const struct avro_type){.kind = AVRO_KIND_STRING} : t);
+		append_proto_type(
+		    out, s, json ? &(const struct avro_type){.kind = AVRO_KIND_STRING} : t);
 	}
 	buffer_append_format(out, " %s = %zu;", f->name.data, number);
 	append_note(&note, f);

@@ -10,7 +10,8 @@
 #define TYPE_WIDTH_MAX 40
 #define SYMBOLS_SHOWN 12
 
-/* "string or Switchable_PersonName", "list of Point", "one of RED, GREEN"; null is said elsewhere. */
+/* "string or Switchable_PersonName", "list of Point", "one of RED, GREEN"; null is said elsewhere.
+ */
 static void
 append_type(struct buffer *out, const struct avro_type *t, bool with_null)
 {
@@ -30,9 +31,13 @@ append_type(struct buffer *out, const struct avro_type *t, bool with_null)
 		buffer_append_text(out, t->kind == AVRO_KIND_ARRAY ? "list of " : "map of ");
 		append_type(out, t->branches[0], true);
 		break;
-	case AVRO_KIND_FIXED: buffer_append_format(out, "%s (%zu bytes)", t->name.data, t->size); break;
+	case AVRO_KIND_FIXED:
+		buffer_append_format(out, "%s (%zu bytes)", t->name.data, t->size);
+		break;
 	case AVRO_KIND_ENUM:
-	case AVRO_KIND_RECORD: buffer_append_text(out, t->name.data); break;
+	case AVRO_KIND_RECORD:
+		buffer_append_text(out, t->name.data);
+		break;
 	default:
 		buffer_append_text(out, avro_kind_name(t->kind));
 		if (t->logical.data != NULL)
@@ -47,15 +52,18 @@ inner_named(const struct avro_type *t)
 {
 	switch (t->kind) {
 	case AVRO_KIND_RECORD:
-	case AVRO_KIND_ENUM: return t;
+	case AVRO_KIND_ENUM:
+		return t;
 	case AVRO_KIND_ARRAY:
-	case AVRO_KIND_MAP: return inner_named(t->branches[0]);
+	case AVRO_KIND_MAP:
+		return inner_named(t->branches[0]);
 	case AVRO_KIND_UNION:
 		for (size_t i = 0; i < t->count; i++)
 			if (inner_named(t->branches[i]) != NULL)
 				return inner_named(t->branches[i]);
 		return NULL;
-	default: return NULL;
+	default:
+		return NULL;
 	}
 }
 
@@ -180,7 +188,8 @@ struct diff {
 
 /* "+SNAPSHOT": the symbols that are only in a, each with the sign before it. */
 static void
-append_other_symbols(struct buffer *out, const char *sign, const struct avro_type *a, const struct avro_type *b)
+append_other_symbols(
+    struct buffer *out, const char *sign, const struct avro_type *a, const struct avro_type *b)
 {
 	for (size_t i = 0; i < a->count; i++) {
 		size_t k = 0;
@@ -195,7 +204,8 @@ append_other_symbols(struct buffer *out, const char *sign, const struct avro_typ
 }
 
 static void
-append_symbol_change(struct buffer *out, const struct avro_field *before, const struct avro_field *now)
+append_symbol_change(
+    struct buffer *out, const struct avro_field *before, const struct avro_field *now)
 {
 	const struct avro_type *p = inner_named(before->type), *q = inner_named(now->type);
 
@@ -240,8 +250,9 @@ field_equal(const struct avro_field *a, const struct avro_field *b)
 	append_type(&x, a->type, true);
 	append_type(&y, b->type, true);
 	same = text_equal(buffer_span(&x), buffer_span(&y)) && text_equal(a->doc, b->doc) &&
-	    a->nullable == b->nullable;
-	if (same && p != NULL && q != NULL && p->kind == AVRO_KIND_ENUM && q->kind == AVRO_KIND_ENUM) {
+	       a->nullable == b->nullable;
+	if (same && p != NULL && q != NULL && p->kind == AVRO_KIND_ENUM &&
+	    q->kind == AVRO_KIND_ENUM) {
 		same = p->count == q->count;
 		for (size_t i = 0; same && i < p->count; i++)
 			same = text_equal(p->symbols[i], q->symbols[i]);
@@ -255,7 +266,8 @@ static void diff_records(struct diff *d, const char *prefix, const struct avro_t
     const struct avro_type *now);
 
 static void
-diff_inner(struct diff *d, const char *path, const struct avro_field *before, const struct avro_field *now)
+diff_inner(
+    struct diff *d, const char *path, const struct avro_field *before, const struct avro_field *now)
 {
 	const struct avro_type *p = inner_named(before->type), *q = inner_named(now->type);
 
@@ -271,11 +283,13 @@ diff_inner(struct diff *d, const char *path, const struct avro_field *before, co
 }
 
 static void
-diff_records(struct diff *d, const char *prefix, const struct avro_type *before, const struct avro_type *now)
+diff_records(
+    struct diff *d, const char *prefix, const struct avro_type *before, const struct avro_type *now)
 {
 	for (size_t i = 0; i < before->count + now->count; i++) {
 		bool old = i < before->count;
-		const struct avro_field *f = old ? &before->fields[i] : &now->fields[i - before->count];
+		const struct avro_field *f =
+		    old ? &before->fields[i] : &now->fields[i - before->count];
 		ptrdiff_t at = avro_type_find(old ? now : before, f->name);
 		char *path = memory_format("%s%s%s", prefix, *prefix ? "." : "", f->name.data);
 
@@ -291,9 +305,11 @@ diff_records(struct diff *d, const char *prefix, const struct avro_type *before,
 }
 
 size_t
-avro_describe_diff(const struct avro_schema *before, const struct avro_schema *now, struct buffer *out)
+avro_describe_diff(
+    const struct avro_schema *before, const struct avro_schema *now, struct buffer *out)
 {
-	struct avro_field old = {.type = avro_schema_root(before), .value = avro_schema_root(before)};
+	struct avro_field old = {
+	    .type = avro_schema_root(before), .value = avro_schema_root(before)};
 	struct avro_field new = {.type = avro_schema_root(now), .value = avro_schema_root(now)};
 	struct diff d = {.out = out};
 

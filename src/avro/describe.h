@@ -1,7 +1,7 @@
 /*
- * A schema in words: a tree for people, columns for a Delta table, a protobuf message, and what differs between two. All
- * append to a buffer, end with a newline, and stop unfolding beyond DESCRIBE_BYTES_MAX (types may be used many
- * times inside each other).
+ * A schema in words: a tree for people, columns for a Delta table, a protobuf message, and what
+ * differs between two. All append to a buffer, end with a newline, and stop unfolding beyond
+ * DESCRIBE_BYTES_MAX (types may be used many times inside each other).
  */
 #ifndef SFZB_AVRO_DESCRIBE_H
 #define SFZB_AVRO_DESCRIBE_H
@@ -12,15 +12,16 @@
 #define DESCRIBE_BYTES_MAX (2 * 1024 * 1024)
 
 /*
- * A line for each field, nested records indented below theirs: name, type, whether it may be null, doc. A record
- * type is unfolded where it is first used.
+ * A line for each field, nested records indented below theirs: name, type, whether it may be null,
+ * doc. A record type is unfolded where it is first used.
  */
 void avro_describe_tree(const struct avro_schema *s, struct buffer *out);
 
 /*
- * Delta column definitions, one for each field of the root record, separated by commas: STRUCT, ARRAY and MAP nested; VARIANT
- * for unions of several types and for recursive types; NOT NULL where the schema has no null; doc as COMMENT. Dates and
- * times are BIGINT, as they arrive; the comment says what they count.
+ * Delta column definitions, one for each field of the root record, separated by commas: STRUCT,
+ * ARRAY and MAP nested; VARIANT for unions of several types and for recursive types; NOT NULL where
+ * the schema has no null; doc as COMMENT. Dates and times are BIGINT, as they arrive; the comment
+ * says what they count.
  */
 void avro_describe_ddl(const struct avro_schema *s, struct buffer *out);
 
@@ -31,9 +32,10 @@ void avro_describe_delta_type(const struct avro_type *t, struct buffer *out);
 void avro_describe_proto(const struct avro_schema *s, struct buffer *out);
 
 /*
- * "+ Path  type" for fields that are only in now, "- Path  type" for those only in before, "~ Path  type → type" for
- * changed types, nullability and doc. Returns how many; nothing is appended for 0.
+ * "+ Path  type" for fields that are only in now, "- Path  type" for those only in before, "~ Path
+ * type → type" for changed types, nullability and doc. Returns how many; nothing is appended for 0.
  */
-size_t avro_describe_diff(const struct avro_schema *before, const struct avro_schema *now, struct buffer *out);
+size_t avro_describe_diff(
+    const struct avro_schema *before, const struct avro_schema *now, struct buffer *out);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "avro/expected.h"
 #include "base/encode.h"
 #include "base/json_text.h"
 #include "base/memory.h"
@@ -46,74 +47,21 @@ refuse(struct encode *x, const struct path *path, const char *what)
 	append_path(&b, path);
 	text_clean(place, sizeof(place), buffer_span(&b));
 	buffer_release(&b);
-	return error_set(x->e, ERR_REFUSED, "%s%s%s%s", place[0] ? "field '" : "", place, place[0] ? "': " : "", what);
-}
-
-/* "double or null", "one of RED, GREEN" */
-static void
-append_expected(struct buffer *b, const struct avro_type *t)
-{
-	bool null = false;
-
-	switch (t->kind) {
-	case AVRO_KIND_UNION:
-		for (size_t i = 0, n = 0; i < t->count; i++) {
-			if (t->branches[i]->kind == AVRO_KIND_NULL) {
-				null = true;
-				continue;
-			}
-			if (n++ > 0)
-				buffer_append_text(b, " or ");
-			append_expected(b, t->branches[i]);
-		}
-		if (null)
-			buffer_append_text(b, " or null");
-		break;
-	case AVRO_KIND_ENUM:
-		buffer_append_text(b, "one of ");
-		for (size_t i = 0; i < t->count && i < 20; i++)
-			buffer_append_format(b, "%s%s", i > 0 ? ", " : "", t->symbols[i].data);
-		if (t->count > 20)
-			buffer_append_text(b, ", …");
-		break;
-	case AVRO_KIND_FIXED: buffer_append_format(b, "base64 of %zu bytes", t->size); break;
-	case AVRO_KIND_BYTES: buffer_append_text(b, "bytes as base64"); break;
-	case AVRO_KIND_RECORD: buffer_append_format(b, "an object (%s)", t->name.data); break;
-	case AVRO_KIND_MAP: buffer_append_text(b, "an object"); break;
-	case AVRO_KIND_ARRAY: buffer_append_text(b, "a list"); break;
-	default: buffer_append_text(b, avro_kind_name(t->kind)); break;
-	}
-}
-
-static void
-append_got(struct buffer *b, enum json_token token, struct text value)
-{
-	char text[64];
-
-	switch (token) {
-	case JSON_TOKEN_NULL: buffer_append_text(b, "null"); break;
-	case JSON_TOKEN_TRUE: buffer_append_text(b, "true"); break;
-	case JSON_TOKEN_FALSE: buffer_append_text(b, "false"); break;
-	case JSON_TOKEN_OBJECT: buffer_append_text(b, "an object"); break;
-	case JSON_TOKEN_ARRAY: buffer_append_text(b, "a list"); break;
-	case JSON_TOKEN_NUMBER:
-		buffer_append_format(b, "the number %s", text_clean(text, sizeof(text), value));
-		break;
-	default: buffer_append_format(b, "the text \"%s\"", text_clean(text, sizeof(text), value)); break;
-	}
+	return error_set(x->e, ERR_REFUSED, "%s%s%s%s", place[0] ? "field '" : "", place,
+	    place[0] ? "': " : "", what);
 }
 
 static int
-refuse_type(struct encode *x, const struct path *path, const struct avro_type *t, enum json_token token,
-    struct text value)
+refuse_type(struct encode *x, const struct path *path, const struct avro_type *t,
+    enum json_token token, struct text value)
 {
 	struct buffer b = BUFFER_INIT;
 	int rc;
 
 	buffer_append_text(&b, "expected ");
-	append_expected(&b, t);
+	expected_type(&b, t);
 	buffer_append_text(&b, ", got ");
-	append_got(&b, token, value);
+	expected_not(&b, token, value);
 	rc = refuse(x, path, buffer_text(&b));
 	buffer_release(&b);
 	return rc;
@@ -174,7 +122,8 @@ to_int64(struct text number, int64_t *v)
 static bool
 to_int(enum avro_kind kind, struct text number, int64_t *v)
 {
-	return to_int64(number, v) && (kind == AVRO_KIND_LONG || (*v >= INT32_MIN && *v <= INT32_MAX));
+	return to_int64(number, v) &&
+	       (kind == AVRO_KIND_LONG || (*v >= INT32_MIN && *v <= INT32_MAX));
 }
 
 /* Numbers, and the words for what JSON has no number for. false: neither, or beyond the range. */
@@ -205,7 +154,7 @@ to_bytes(struct encode *x, const struct avro_type *t, struct text value)
 {
 	buffer_clear(&x->scratch);
 	return encode_unbase64(value, &x->scratch) == 0 &&
-	    (t->kind == AVRO_KIND_BYTES || x->scratch.len == t->size);
+	       (t->kind == AVRO_KIND_BYTES || x->scratch.len == t->size);
 }
 
 static ptrdiff_t
@@ -217,7 +166,8 @@ find_symbol(const struct avro_type *t, struct text value)
 	return -1;
 }
 
-static int encode_value(struct encode *x, const struct avro_type *t, struct text json, const struct path *path);
+static int encode_value(
+    struct encode *x, const struct avro_type *t, struct text json, const struct path *path);
 
 /* Everything without items. false: the value is not of this type. */
 static bool
@@ -229,7 +179,8 @@ encode_scalar(struct encode *x, const struct avro_type *t, enum json_token token
 	double d;
 
 	switch (t->kind) {
-	case AVRO_KIND_NULL: return token == JSON_TOKEN_NULL;
+	case AVRO_KIND_NULL:
+		return token == JSON_TOKEN_NULL;
 	case AVRO_KIND_BOOLEAN:
 		if (token != JSON_TOKEN_TRUE && token != JSON_TOKEN_FALSE)
 			return false;
@@ -264,15 +215,18 @@ encode_scalar(struct encode *x, const struct avro_type *t, enum json_token token
 		if (symbol >= 0)
 			write_long(x->out, symbol);
 		return symbol >= 0;
-	default: return false;
+	default:
+		return false;
 	}
 }
 
 /*
- * Reads on to the next member or item: its key (members) and its value's text. 1: there is one, 0: the container ends, -1: not JSON.
+ * Reads on to the next member or item: its key (members) and its value's text. 1: there is one, 0:
+ * the container ends, -1: not JSON.
  */
 static int
-next_part(struct json_reader *r, bool member, struct buffer *key, struct text *value, struct error *e)
+next_part(
+    struct json_reader *r, bool member, struct buffer *key, struct text *value, struct error *e)
 {
 	enum json_token token;
 	size_t start;
@@ -284,7 +238,8 @@ next_part(struct json_reader *r, bool member, struct buffer *key, struct text *v
 		buffer_clear(key);
 		buffer_append(key, r->value.data, r->value.len);
 	}
-	for (start = r->at; start < r->input.len && strchr(" \t\r\n:,", r->input.data[start]) != NULL; start++)
+	for (start = r->at;
+	     start < r->input.len && strchr(" \t\r\n:,", r->input.data[start]) != NULL; start++)
 		;
 	token = json_reader_next(r, e);
 	if (token == JSON_TOKEN_ARRAY_END && !member)
@@ -296,7 +251,8 @@ next_part(struct json_reader *r, bool member, struct buffer *key, struct text *v
 }
 
 static int
-refuse_unknown(struct encode *x, const struct avro_type *t, const struct path *path, struct buffer *key)
+refuse_unknown(
+    struct encode *x, const struct avro_type *t, const struct path *path, struct buffer *key)
 {
 	struct path here = {.up = path, .field = buffer_text(key)};
 	char what[256];
@@ -305,14 +261,15 @@ refuse_unknown(struct encode *x, const struct avro_type *t, const struct path *p
 	refuse(x, &here, what);
 	for (size_t i = 0; i < t->count; i++)
 		if (strcasecmp(t->fields[i].name.data, here.field) == 0)
-			error_hint(x->e, "names are case-sensitive: it is '%s'", t->fields[i].name.data);
+			error_hint(
+			    x->e, "names are case-sensitive: it is '%s'", t->fields[i].name.data);
 	return -1;
 }
 
 /* The JSON of each field of the record, data == NULL where the object has none. */
 static int
-find_members(struct encode *x, const struct avro_type *t, struct json_reader *r, const struct path *path,
-    struct text *values)
+find_members(struct encode *x, const struct avro_type *t, struct json_reader *r,
+    const struct path *path, struct text *values)
 {
 	struct buffer key = BUFFER_INIT;
 	struct text value;
@@ -349,7 +306,8 @@ find_default(const struct encode *x, const struct path *path, const struct avro_
 }
 
 static int
-encode_record(struct encode *x, const struct avro_type *t, struct json_reader *r, const struct path *path)
+encode_record(
+    struct encode *x, const struct avro_type *t, struct json_reader *r, const struct path *path)
 {
 	struct text *values = memory_zero(t->count + 1, sizeof(*values));
 	int rc = find_members(x, t, r, path, values);
@@ -364,7 +322,7 @@ encode_record(struct encode *x, const struct avro_type *t, struct json_reader *r
 			struct buffer b = BUFFER_INIT;
 
 			buffer_append_text(&b, "missing: expected ");
-			append_expected(&b, f->type);
+			expected_type(&b, f->type);
 			rc = refuse(x, &here, buffer_text(&b));
 			buffer_release(&b);
 		} else {
@@ -377,7 +335,8 @@ encode_record(struct encode *x, const struct avro_type *t, struct json_reader *r
 
 /* Arrays and maps: one block of all items. How many there are is known only behind the last. */
 static int
-encode_items(struct encode *x, const struct avro_type *t, struct json_reader *r, const struct path *path)
+encode_items(
+    struct encode *x, const struct avro_type *t, struct json_reader *r, const struct path *path)
 {
 	struct buffer *out = x->out, items = BUFFER_INIT, key = BUFFER_INIT;
 	bool map = t->kind == AVRO_KIND_MAP;
@@ -387,7 +346,8 @@ encode_items(struct encode *x, const struct avro_type *t, struct json_reader *r,
 
 	x->out = &items;
 	while ((more = next_part(r, map, &key, &value, x->e)) == 1) {
-		struct path here = {.up = path, .field = map ? buffer_text(&key) : NULL, .index = count};
+		struct path here = {
+		    .up = path, .field = map ? buffer_text(&key) : NULL, .index = count};
 
 		if (map)
 			write_sized(&items, buffer_span(&key));
@@ -430,27 +390,42 @@ all_known(const struct avro_type *t, struct text json)
 
 /* How well the value suits the branch; 0: not at all. */
 static int
-suits(struct encode *x, const struct avro_type *t, enum json_token token, struct text value, struct text json)
+suits(struct encode *x, const struct avro_type *t, enum json_token token, struct text value,
+    struct text json)
 {
 	bool text = token == JSON_TOKEN_STRING, number = token == JSON_TOKEN_NUMBER;
 	int64_t integer;
 	double d;
 
 	switch (t->kind) {
-	case AVRO_KIND_NULL: return token == JSON_TOKEN_NULL;
-	case AVRO_KIND_BOOLEAN: return token == JSON_TOKEN_TRUE || token == JSON_TOKEN_FALSE;
-	case AVRO_KIND_INT: return number && to_int(t->kind, value, &integer) ? 4 : 0;
-	case AVRO_KIND_LONG: return number && to_int(t->kind, value, &integer) ? 3 : 0;
-	case AVRO_KIND_DOUBLE: return (number || text) && to_double(t->kind, token, value, &d) ? 2 : 0;
-	case AVRO_KIND_FLOAT: return (number || text) && to_double(t->kind, token, value, &d) ? 1 : 0;
-	case AVRO_KIND_STRING: return text ? 6 : 0;
-	case AVRO_KIND_ENUM: return text && find_symbol(t, value) >= 0 ? 5 : 0;
-	case AVRO_KIND_FIXED: return text && to_bytes(x, t, value) ? 4 : 0;
-	case AVRO_KIND_BYTES: return text && to_bytes(x, t, value) ? 3 : 0;
-	case AVRO_KIND_ARRAY: return token == JSON_TOKEN_ARRAY;
-	case AVRO_KIND_MAP: return token == JSON_TOKEN_OBJECT ? 2 : 0;
-	case AVRO_KIND_RECORD: return token != JSON_TOKEN_OBJECT ? 0 : all_known(t, json) ? 3 : 1;
-	case AVRO_KIND_UNION: break;
+	case AVRO_KIND_NULL:
+		return token == JSON_TOKEN_NULL;
+	case AVRO_KIND_BOOLEAN:
+		return token == JSON_TOKEN_TRUE || token == JSON_TOKEN_FALSE;
+	case AVRO_KIND_INT:
+		return number && to_int(t->kind, value, &integer) ? 4 : 0;
+	case AVRO_KIND_LONG:
+		return number && to_int(t->kind, value, &integer) ? 3 : 0;
+	case AVRO_KIND_DOUBLE:
+		return (number || text) && to_double(t->kind, token, value, &d) ? 2 : 0;
+	case AVRO_KIND_FLOAT:
+		return (number || text) && to_double(t->kind, token, value, &d) ? 1 : 0;
+	case AVRO_KIND_STRING:
+		return text ? 6 : 0;
+	case AVRO_KIND_ENUM:
+		return text && find_symbol(t, value) >= 0 ? 5 : 0;
+	case AVRO_KIND_FIXED:
+		return text && to_bytes(x, t, value) ? 4 : 0;
+	case AVRO_KIND_BYTES:
+		return text && to_bytes(x, t, value) ? 3 : 0;
+	case AVRO_KIND_ARRAY:
+		return token == JSON_TOKEN_ARRAY;
+	case AVRO_KIND_MAP:
+		return token == JSON_TOKEN_OBJECT ? 2 : 0;
+	case AVRO_KIND_RECORD:
+		return token != JSON_TOKEN_OBJECT ? 0 : all_known(t, json) ? 3 : 1;
+	case AVRO_KIND_UNION:
+		break;
 	}
 	return 0;
 }
@@ -474,8 +449,8 @@ named(const struct avro_type *t, struct text key)
 }
 
 /*
- * {"string": "x"}: the branch that the only key names, its value in *inner; -1 when this is no wrapper, or when a map or
- * a record with a field of that name could be meant.
+ * {"string": "x"}: the branch that the only key names, its value in *inner; -1 when this is no
+ * wrapper, or when a map or a record with a field of that name could be meant.
  */
 static ptrdiff_t
 unwrap(const struct avro_type *t, struct text json, struct text *inner)
@@ -488,13 +463,15 @@ unwrap(const struct avro_type *t, struct text json, struct text *inner)
 
 	json_reader_init(&r, json);
 	json_reader_next(&r, &e);
-	if (next_part(&r, true, &key, inner, &e) == 1 && next_part(&r, true, &second, &other, &e) == 0) {
+	if (next_part(&r, true, &key, inner, &e) == 1 &&
+	    next_part(&r, true, &second, &other, &e) == 0) {
 		for (size_t i = 0; i < t->count; i++)
 			if (branch < 0 && named(t->branches[i], buffer_span(&key)))
 				branch = (ptrdiff_t)i;
 		for (size_t i = 0; i < t->count; i++)
-			if (t->branches[i]->kind == AVRO_KIND_MAP || (t->branches[i]->kind == AVRO_KIND_RECORD &&
-			    avro_type_find(t->branches[i], buffer_span(&key)) >= 0))
+			if (t->branches[i]->kind == AVRO_KIND_MAP ||
+			    (t->branches[i]->kind == AVRO_KIND_RECORD &&
+				avro_type_find(t->branches[i], buffer_span(&key)) >= 0))
 				branch = -1;
 	}
 	json_reader_release(&r);
@@ -543,11 +520,10 @@ encode_value(struct encode *x, const struct avro_type *t, struct text json, cons
 		rc = encode_union(x, t, token, r.value, json, path);
 		if (rc == 0)
 			rc = json_reader_skip(&r, token, x->e);
-	}
-	else if (t->kind == AVRO_KIND_RECORD && token == JSON_TOKEN_OBJECT)
+	} else if (t->kind == AVRO_KIND_RECORD && token == JSON_TOKEN_OBJECT)
 		rc = encode_record(x, t, &r, path);
 	else if ((t->kind == AVRO_KIND_MAP && token == JSON_TOKEN_OBJECT) ||
-	    (t->kind == AVRO_KIND_ARRAY && token == JSON_TOKEN_ARRAY))
+		 (t->kind == AVRO_KIND_ARRAY && token == JSON_TOKEN_ARRAY))
 		rc = encode_items(x, t, &r, path);
 	else if (encode_scalar(x, t, token, r.value))
 		rc = 0;
@@ -564,7 +540,8 @@ int
 avro_encode(const struct avro_schema *schema, struct text json, const struct avro_default *defaults,
     size_t default_count, struct buffer *out, struct error *e)
 {
-	struct encode x = {.out = out, .defaults = defaults, .default_count = default_count, .e = e};
+	struct encode x = {
+	    .out = out, .defaults = defaults, .default_count = default_count, .e = e};
 	size_t start = out->len;
 	int rc = encode_value(&x, avro_schema_root(schema), json, NULL);
 

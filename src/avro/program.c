@@ -25,17 +25,27 @@ least_bytes(struct compile *c, const struct avro_type *t)
 	if (c->least[t->index] != LEAST_UNKNOWN)
 		return c->least[t->index];
 	switch (t->kind) {
-	case AVRO_KIND_NULL: sum = 0; break;
-	case AVRO_KIND_FLOAT: sum = 4; break;
-	case AVRO_KIND_DOUBLE: sum = 8; break;
-	case AVRO_KIND_FIXED: sum = t->size; break;
+	case AVRO_KIND_NULL:
+		sum = 0;
+		break;
+	case AVRO_KIND_FLOAT:
+		sum = 4;
+		break;
+	case AVRO_KIND_DOUBLE:
+		sum = 8;
+		break;
+	case AVRO_KIND_FIXED:
+		sum = t->size;
+		break;
 	case AVRO_KIND_RECORD:
 		for (size_t i = 0; i < t->count && sum < LEAST_MAX; i++)
 			sum += least_bytes(c, t->fields[i].type);
 		if (sum > LEAST_MAX)
 			sum = LEAST_MAX;
 		break;
-	default: sum = 1; break;
+	default:
+		sum = 1;
+		break;
 	}
 	return c->least[t->index] = sum;
 }

@@ -1,6 +1,7 @@
 /*
- * The compiled form of a schema that decode.c runs: one array of steps. The fields of a record stand one behind the
- * other, so do the branches of a union; a step names the block of steps that its value goes on with.
+ * The compiled form of a schema that decode.c runs: one array of steps. The fields of a record
+ * stand one behind the other, so do the branches of a union; a step names the block of steps that
+ * its value goes on with.
  */
 #ifndef SFZB_AVRO_PROGRAM_H
 #define SFZB_AVRO_PROGRAM_H
@@ -13,11 +14,12 @@
 struct step {
 	uint8_t op;   /* enum avro_kind of the value; of ["null", T] and [T, "null"] that of T */
 	uint8_t null; /* 0, or 1 + the index of the null branch of such a pair */
-	uint32_t first, count; /* steps of fields, items, values or branches; symbols; bytes of a fixed */
-	size_t least;	       /* fewest bytes that the value without its branch index takes */
+	uint32_t first,
+	    count;    /* steps of fields, items, values or branches; symbols; bytes of a fixed */
+	size_t least; /* fewest bytes that the value without its branch index takes */
 	/*
-	 * Of a record's field: `,"Name":null` in the pool, key_len bytes without the null. The texts of neighbours are
-	 * neighbours, so that a run of null fields is one copy.
+	 * Of a record's field: `,"Name":null` in the pool, key_len bytes without the null. The
+	 * texts of neighbours are neighbours, so that a run of null fields is one copy.
 	 */
 	uint32_t text, key_len;
 	const struct avro_type *type;

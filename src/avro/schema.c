@@ -31,8 +31,8 @@ struct parse {
 	struct error *e;
 };
 
-static const char *const kind_names[] = {"null", "boolean", "int", "long", "float", "double", "bytes",
-    "string", "fixed", "enum", "array", "map", "union", "record"};
+static const char *const kind_names[] = {"null", "boolean", "int", "long", "float", "double",
+    "bytes", "string", "fixed", "enum", "array", "map", "union", "record"};
 #define KIND_COUNT (sizeof(kind_names) / sizeof(kind_names[0]))
 
 const char *
@@ -78,7 +78,8 @@ add_type(struct parse *p, enum avro_kind kind)
 
 	t->kind = kind;
 	t->index = (uint32_t)s->type_count;
-	s->types = memory_reserve(s->types, &s->type_capacity, s->type_count + 1, sizeof(*s->types));
+	s->types =
+	    memory_reserve(s->types, &s->type_capacity, s->type_count + 1, sizeof(*s->types));
 	s->types[s->type_count++] = t;
 	return t;
 }
@@ -87,7 +88,8 @@ static int
 count_entries(struct parse *p, size_t more)
 {
 	if (more > LIMIT_SCHEMA_FIELDS - p->entries)
-		return error_set(p->e, ERR_REFUSED, "the schema has more than %d fields, branches and symbols",
+		return error_set(p->e, ERR_REFUSED,
+		    "the schema has more than %d fields, branches and symbols",
 		    LIMIT_SCHEMA_FIELDS);
 	p->entries += more;
 	return 0;
@@ -115,7 +117,8 @@ set_name(struct avro_schema *s, struct avro_type *t, const struct json *j, struc
 static bool
 has_name(const struct avro_type *t)
 {
-	return t->kind == AVRO_KIND_FIXED || t->kind == AVRO_KIND_ENUM || t->kind == AVRO_KIND_RECORD;
+	return t->kind == AVRO_KIND_FIXED || t->kind == AVRO_KIND_ENUM ||
+	       t->kind == AVRO_KIND_RECORD;
 }
 
 static const struct avro_type *
@@ -128,7 +131,8 @@ find_named(const struct avro_schema *s, struct text name, struct text namespace)
 	return NULL;
 }
 
-/* A name alone: a primitive, or a type defined before; first in the namespace around, then in the null one. */
+/* A name alone: a primitive, or a type defined before; first in the namespace around, then in the
+ * null one. */
 static const struct avro_type *
 resolve(struct parse *p, const char *name, struct text around)
 {
@@ -139,15 +143,18 @@ resolve(struct parse *p, const char *name, struct text around)
 		if (strcmp(name, kind_names[i]) == 0)
 			return add_type(p, (enum avro_kind)i);
 	if (dot != NULL)
-		return find_named(p->schema, text_of(dot + 1), text_span(name, (size_t)(dot - name)));
+		return find_named(
+		    p->schema, text_of(dot + 1), text_span(name, (size_t)(dot - name)));
 	found = find_named(p->schema, text_of(name), around);
 	return found != NULL ? found : find_named(p->schema, text_of(name), (struct text){0});
 }
 
-static const struct avro_type *parse_type(struct parse *p, const struct json *j, struct text around, int depth);
+static const struct avro_type *parse_type(
+    struct parse *p, const struct json *j, struct text around, int depth);
 
 static int
-parse_branches(struct parse *p, struct avro_type *t, const struct json *j, struct text around, int depth)
+parse_branches(
+    struct parse *p, struct avro_type *t, const struct json *j, struct text around, int depth)
 {
 	size_t n = 0;
 
@@ -166,7 +173,8 @@ parse_branches(struct parse *p, struct avro_type *t, const struct json *j, struc
 }
 
 static int
-parse_item(struct parse *p, struct avro_type *t, const struct json *j, struct text around, int depth)
+parse_item(
+    struct parse *p, struct avro_type *t, const struct json *j, struct text around, int depth)
 {
 	t->branches = keep(p->schema, sizeof(*t->branches));
 	t->branches[0] = parse_type(p, j, around, depth + 1);
@@ -185,7 +193,8 @@ parse_symbols(struct parse *p, struct avro_type *t, const struct json *j)
 	t->symbols = symbols = keep(p->schema, json_count(j) * sizeof(*symbols));
 	for (const struct json *s = json_first(j); s != NULL; s = json_next(s)) {
 		if (json_string(s) == NULL)
-			return error_set(p->e, ERR_REFUSED, "a symbol of the enum '%s' is no string", t->name.data);
+			return error_set(p->e, ERR_REFUSED,
+			    "a symbol of the enum '%s' is no string", t->name.data);
 		symbols[n++] = keep_string(p->schema, json_string(s));
 	}
 	t->count = n;
@@ -227,11 +236,12 @@ parse_fields(struct parse *p, struct avro_type *t, const struct json *j, int dep
 		struct avro_field *field = &fields[n];
 
 		if (json_find_string(f, "name") == NULL)
-			return error_set(p->e, ERR_REFUSED, "a field of '%s' has no name", t->name.data);
+			return error_set(
+			    p->e, ERR_REFUSED, "a field of '%s' has no name", t->name.data);
 		field->name = keep_string(p->schema, json_find_string(f, "name"));
 		if (avro_type_find(t, field->name) >= 0)
-			return error_set(p->e, ERR_REFUSED, "'%s' has the field '%s' twice", t->name.data,
-			    field->name.data);
+			return error_set(p->e, ERR_REFUSED, "'%s' has the field '%s' twice",
+			    t->name.data, field->name.data);
 		field->doc = keep_string(p->schema, json_find_string(f, "doc"));
 		field->type = parse_type(p, json_find(f, "type"), t->namespace, depth + 1);
 		if (field->type == NULL)
@@ -257,7 +267,8 @@ parse_size(struct parse *p, struct avro_type *t, const struct json *j)
 	double size = json_number(json_find(j, "size"), -1);
 
 	if (!(size >= 0 && size <= LIMIT_GRPC_RECEIVE_BYTES))
-		return error_set(p->e, ERR_REFUSED, "the fixed '%s' has a size that no event can have", t->name.data);
+		return error_set(p->e, ERR_REFUSED,
+		    "the fixed '%s' has a size that no event can have", t->name.data);
 	t->size = (size_t)size;
 	return 0;
 }
@@ -286,12 +297,23 @@ parse_object(struct parse *p, const struct json *j, struct text around, int dept
 		}
 	}
 	switch (t->kind) {
-	case AVRO_KIND_RECORD: rc = parse_fields(p, t, json_find(j, "fields"), depth); break;
-	case AVRO_KIND_ENUM: rc = parse_symbols(p, t, json_find(j, "symbols")); break;
-	case AVRO_KIND_FIXED: rc = parse_size(p, t, j); break;
-	case AVRO_KIND_ARRAY: rc = parse_item(p, t, json_find(j, "items"), around, depth); break;
-	case AVRO_KIND_MAP: rc = parse_item(p, t, json_find(j, "values"), around, depth); break;
-	default: break;
+	case AVRO_KIND_RECORD:
+		rc = parse_fields(p, t, json_find(j, "fields"), depth);
+		break;
+	case AVRO_KIND_ENUM:
+		rc = parse_symbols(p, t, json_find(j, "symbols"));
+		break;
+	case AVRO_KIND_FIXED:
+		rc = parse_size(p, t, j);
+		break;
+	case AVRO_KIND_ARRAY:
+		rc = parse_item(p, t, json_find(j, "items"), around, depth);
+		break;
+	case AVRO_KIND_MAP:
+		rc = parse_item(p, t, json_find(j, "values"), around, depth);
+		break;
+	default:
+		break;
 	}
 	return rc == 0 ? t : NULL;
 }
@@ -321,13 +343,14 @@ parse_type(struct parse *p, const struct json *j, struct text around, int depth)
 	}
 	if (json_is_object(j))
 		return parse_object(p, j, around, depth);
-	error_set(p->e, ERR_REFUSED, "a type is missing, or neither a name nor an object nor a list");
+	error_set(
+	    p->e, ERR_REFUSED, "a type is missing, or neither a name nor an object nor a list");
 	return NULL;
 }
 
 /*
- * A record that needs itself to be filled: no datum can end. marks: 0 not seen, 1 on the way down, 2 fine. Unions,
- * arrays and maps end the search: each has a way out or costs a byte of the datum.
+ * A record that needs itself to be filled: no datum can end. marks: 0 not seen, 1 on the way down,
+ * 2 fine. Unions, arrays and maps end the search: each has a way out or costs a byte of the datum.
  */
 static bool
 contains_itself(const struct avro_type *t, unsigned char *marks)
@@ -352,7 +375,8 @@ check_ends(const struct avro_schema *s, struct error *e)
 
 	for (size_t i = 0; i < s->type_count && rc == 0; i++)
 		if (contains_itself(s->types[i], marks))
-			rc = error_set(e, ERR_REFUSED, "the record '%s' contains itself", s->types[i]->name.data);
+			rc = error_set(e, ERR_REFUSED, "the record '%s' contains itself",
+			    s->types[i]->name.data);
 	free(marks);
 	return rc;
 }
@@ -365,7 +389,8 @@ ask_referee(struct text json, struct error *e)
 	char why[256];
 
 	if (avro_schema_from_json_length(json.data, json.len, &judged) != 0)
-		return error_set(e, ERR_REFUSED, "%s", text_clean(why, sizeof(why), text_of(avro_strerror())));
+		return error_set(
+		    e, ERR_REFUSED, "%s", text_clean(why, sizeof(why), text_of(avro_strerror())));
 	avro_schema_decref(judged);
 	return 0;
 }
@@ -379,7 +404,8 @@ avro_schema_parse(struct text json, struct error *e)
 	int rc = -1;
 
 	if (json.len > LIMIT_SCHEMA_BYTES) {
-		error_set(e, ERR_REFUSED, "the Avro schema has %zu bytes, more than %d", json.len, LIMIT_SCHEMA_BYTES);
+		error_set(e, ERR_REFUSED, "the Avro schema has %zu bytes, more than %d", json.len,
+		    LIMIT_SCHEMA_BYTES);
 		return NULL;
 	}
 	s = memory_zero(1, sizeof(*s));

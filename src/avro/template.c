@@ -9,7 +9,8 @@
 #define SAMPLE_DEPTH 3
 #define SAMPLE_BYTES 65536
 
-/* What stands for a value of Salesforce's own types, which only the doc of a field tells ("Data:DateTime:00N…"). */
+/* What stands for a value of Salesforce's own types, which only the doc of a field tells
+ * ("Data:DateTime:00N…"). */
 static const struct {
 	const char *word, *json;
 } words[] = {
@@ -34,17 +35,20 @@ sample_by_doc(struct text doc, enum avro_kind kind)
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		size_t n = strlen(words[i].word);
 
-		if (strncmp(colon, words[i].word, n) == 0 && (colon[n] == '\0' || colon[n] == ':') &&
+		if (strncmp(colon, words[i].word, n) == 0 &&
+		    (colon[n] == '\0' || colon[n] == ':') &&
 		    (words[i].json[0] == '"') == (kind == AVRO_KIND_STRING))
 			return words[i].json;
 	}
 	return NULL;
 }
 
-static void append_sample(struct buffer *out, const struct avro_type *t, struct text doc, int depth);
+static void append_sample(
+    struct buffer *out, const struct avro_type *t, struct text doc, int depth);
 
 static void
-append_record(struct buffer *out, const struct avro_type *t, const char *const *leave_out, int depth)
+append_record(
+    struct buffer *out, const struct avro_type *t, const char *const *leave_out, int depth)
 {
 	bool first = true;
 
@@ -104,26 +108,49 @@ append_sample(struct buffer *out, const struct avro_type *t, struct text doc, in
 	const char *known = sample_by_doc(doc, t->kind);
 
 	switch (t->kind) {
-	case AVRO_KIND_NULL: buffer_append_text(out, "null"); break;
-	case AVRO_KIND_BOOLEAN: buffer_append_text(out, "false"); break;
-	case AVRO_KIND_INT: buffer_append_text(out, "0"); break;
-	case AVRO_KIND_LONG: buffer_append_text(out, known != NULL ? known : "0"); break;
+	case AVRO_KIND_NULL:
+		buffer_append_text(out, "null");
+		break;
+	case AVRO_KIND_BOOLEAN:
+		buffer_append_text(out, "false");
+		break;
+	case AVRO_KIND_INT:
+		buffer_append_text(out, "0");
+		break;
+	case AVRO_KIND_LONG:
+		buffer_append_text(out, known != NULL ? known : "0");
+		break;
 	case AVRO_KIND_FLOAT:
-	case AVRO_KIND_DOUBLE: buffer_append_text(out, "0.0"); break;
-	case AVRO_KIND_STRING: buffer_append_text(out, known != NULL ? known : "\"text\""); break;
-	case AVRO_KIND_BYTES: append_bytes(out, 3); break;
-	case AVRO_KIND_FIXED: append_bytes(out, t->size); break;
-	case AVRO_KIND_ENUM: json_text_string(out, t->symbols[0]); break;
+	case AVRO_KIND_DOUBLE:
+		buffer_append_text(out, "0.0");
+		break;
+	case AVRO_KIND_STRING:
+		buffer_append_text(out, known != NULL ? known : "\"text\"");
+		break;
+	case AVRO_KIND_BYTES:
+		append_bytes(out, 3);
+		break;
+	case AVRO_KIND_FIXED:
+		append_bytes(out, t->size);
+		break;
+	case AVRO_KIND_ENUM:
+		json_text_string(out, t->symbols[0]);
+		break;
 	case AVRO_KIND_ARRAY:
 	case AVRO_KIND_MAP:
-		buffer_append_text(out, t->kind == AVRO_KIND_ARRAY ? "[" : deep ? "{" : "{\"key\": ");
+		buffer_append_text(out, t->kind == AVRO_KIND_ARRAY ? "["
+					: deep			   ? "{"
+								   : "{\"key\": ");
 		if (!deep)
 			append_sample(out, t->branches[0], (struct text){0}, depth + 1);
 		buffer_append_text(out, t->kind == AVRO_KIND_ARRAY ? "]" : "}");
 		break;
-	case AVRO_KIND_UNION: append_union(out, t, doc, depth); break;
+	case AVRO_KIND_UNION:
+		append_union(out, t, doc, depth);
+		break;
 	case AVRO_KIND_RECORD:
-		/* nested deeper than any sample is worth reading: no longer filled, so that it ends */
+		/* nested deeper than any sample is worth reading: no longer filled, so that it ends
+		 */
 		if (depth > 4 * SAMPLE_DEPTH || out->len > 4 * SAMPLE_BYTES)
 			buffer_append_text(out, "null");
 		else

@@ -36,9 +36,11 @@ bitmap_names_new(const struct avro_type *record)
 		n->fields[i].children = compound != NULL ? (uint32_t)compound->count : 0;
 		total += n->fields[i].children;
 		for (size_t c = 0; c < n->fields[i].children; c++) {
-			buffer_append(&n->pool, record->fields[i].name.data, record->fields[i].name.len);
+			buffer_append(
+			    &n->pool, record->fields[i].name.data, record->fields[i].name.len);
 			buffer_append_byte(&n->pool, '.');
-			buffer_append(&n->pool, compound->fields[c].name.data, compound->fields[c].name.len);
+			buffer_append(
+			    &n->pool, compound->fields[c].name.data, compound->fields[c].name.len);
 		}
 	}
 	/* the pool has stopped moving: point into it */
@@ -86,7 +88,8 @@ add(struct bitmap_list *l, struct text name, ptrdiff_t field, ptrdiff_t child)
 		l->capacity = capacity < l->capacity ? capacity : l->capacity;
 	}
 	l->names[l->count] = name;
-	l->places[l->count++] = (struct bitmap_place){.field = (int32_t)field, .child = (int32_t)child};
+	l->places[l->count++] =
+	    (struct bitmap_place){.field = (int32_t)field, .child = (int32_t)child};
 }
 
 /* An element, taken apart. */
@@ -113,8 +116,8 @@ take_apart(struct text t, struct element *e)
 	size_t i = 0;
 
 	*e = (struct element){0};
-	while (i < t.len && t.data[i] >= '0' && t.data[i] <= '9' && !(t.data[i] == '0' && i == 0 && t.len > 1 &&
-	    t.data[1] == 'x')) {
+	while (i < t.len && t.data[i] >= '0' && t.data[i] <= '9' &&
+	       !(t.data[i] == '0' && i == 0 && t.len > 1 && t.data[1] == 'x')) {
 		if (e->position > LIMIT_SCHEMA_FIELDS)
 			return false;
 		e->position = e->position * 10 + (size_t)(t.data[i++] - '0');
@@ -166,7 +169,9 @@ all_bits_below(struct text digits, size_t count)
 static size_t
 end_of(struct text digits, size_t fields)
 {
-	return digits.len >= fields / 4 + 1 ? fields : digits.len * 4 < fields ? digits.len * 4 : fields;
+	return digits.len >= fields / 4 + 1 ? fields
+	       : digits.len * 4 < fields    ? digits.len * 4
+					    : fields;
 }
 
 static void
@@ -180,7 +185,8 @@ expand_top(const struct bitmap_names *n, struct text digits, struct bitmap_list 
 }
 
 static void
-expand_nested(const struct bitmap_names *n, const struct element *e, bool collapse, struct bitmap_list *out)
+expand_nested(
+    const struct bitmap_names *n, const struct element *e, bool collapse, struct bitmap_list *out)
 {
 	const struct bitmap_field *field = &n->fields[e->position];
 	size_t end = end_of(e->digits, field->children);
@@ -191,11 +197,13 @@ expand_nested(const struct bitmap_names *n, const struct element *e, bool collap
 	}
 	for (size_t i = 0; i < end; i++)
 		if (bit(e->digits, i))
-			add(out, n->children[field->first + i], (ptrdiff_t)e->position, (ptrdiff_t)i);
+			add(out, n->children[field->first + i], (ptrdiff_t)e->position,
+			    (ptrdiff_t)i);
 }
 
 void
-bitmap_expand(const struct bitmap_names *n, struct text_list elements, bool collapse, struct bitmap_list *out)
+bitmap_expand(
+    const struct bitmap_names *n, struct text_list elements, bool collapse, struct bitmap_list *out)
 {
 	size_t start = out->count;
 

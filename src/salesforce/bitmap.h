@@ -1,9 +1,11 @@
 /*
- * The bitmaps of a change event's changedFields, nulledFields and diffFields, and the names that they stand for
- * (wire/cdc-events.md §3). Positions belong to one schema: the names are compiled from it once and lent.
+ * The bitmaps of a change event's changedFields, nulledFields and diffFields, and the names that
+ * they stand for (wire/cdc-events.md §3). Positions belong to one schema: the names are compiled
+ * from it once and lent.
  *
- * Nothing is dropped and nothing stops an event: an element that cannot be named in full (a bit past the end, a position
- * that is no compound, a plain name) stays in the list as it came, after the names that it did give.
+ * Nothing is dropped and nothing stops an event: an element that cannot be named in full (a bit
+ * past the end, a position that is no compound, a plain name) stays in the list as it came, after
+ * the names that it did give.
  */
 #ifndef SFZB_SALESFORCE_BITMAP_H
 #define SFZB_SALESFORCE_BITMAP_H

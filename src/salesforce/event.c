@@ -26,8 +26,8 @@ enum header_field {
 	HEADER_COUNT
 };
 static const char *const header_names[HEADER_COUNT] = {"entityName", "recordIds", "changeType",
-    "changeOrigin", "transactionKey", "sequenceNumber", "commitTimestamp", "commitNumber", "commitUser",
-    "nulledFields", "diffFields", "changedFields"};
+    "changeOrigin", "transactionKey", "sequenceNumber", "commitTimestamp", "commitNumber",
+    "commitUser", "nulledFields", "diffFields", "changedFields"};
 
 /* What is compiled from one schema. */
 struct plan {
@@ -148,7 +148,8 @@ find_plan(struct event_decoder *d, struct avro_schema *schema)
 		plan_free(d->plans[oldest]);
 		d->plans[oldest] = d->plans[--d->plan_count];
 	}
-	d->plans = memory_reserve(d->plans, &d->plan_capacity, d->plan_count + 1, sizeof(struct plan *));
+	d->plans =
+	    memory_reserve(d->plans, &d->plan_capacity, d->plan_count + 1, sizeof(struct plan *));
 	return d->last = d->plans[d->plan_count++] = plan_new(schema);
 }
 
@@ -201,7 +202,8 @@ set_names(struct event_decoder *d, const struct plan *p, bool collapse, struct b
 	}
 	out[0].items = names->names;
 	for (int i = 1; i < 3; i++)
-		out[i].items = out[i - 1].items != NULL ? out[i - 1].items + out[i - 1].count : NULL;
+		out[i].items =
+		    out[i - 1].items != NULL ? out[i - 1].items + out[i - 1].count : NULL;
 }
 
 static void
@@ -251,10 +253,11 @@ change_of(const struct event *event)
 	return CHANGE_WHOLE;
 }
 
-/* CreatedDate is read and then read again as a member: it is the first of a platform event's few fields. */
+/* CreatedDate is read and then read again as a member: it is the first of a platform event's few
+ * fields. */
 static int
-read_created(struct event_decoder *d, const struct plan *p, struct avro_cursor *c, struct event *out,
-    struct error *e)
+read_created(struct event_decoder *d, const struct plan *p, struct avro_cursor *c,
+    struct event *out, struct error *e)
 {
 	struct avro_cursor ahead = *c;
 	struct avro_item v;
@@ -299,7 +302,8 @@ read_body(struct event_decoder *d, const struct plan *p, struct avro_cursor *c, 
 		set_header(d, p, out);
 	else
 		set_no_header(out);
-	/* only a whole record's JSON of what changed is the record's own; a part is read from the payload again */
+	/* only a whole record's JSON of what changed is the record's own; a part is read from the
+	 * payload again */
 	if ((d->parts & EVENT_RECORD_JSON) == 0 && change_of(out) != CHANGE_WHOLE)
 		json = NULL;
 	if (!present && p->created >= (ptrdiff_t)from) {
@@ -308,7 +312,8 @@ read_body(struct event_decoder *d, const struct plan *p, struct avro_cursor *c, 
 			return -1;
 		from = (size_t)p->created;
 	}
-	if (avro_cursor_members(c, from, count, json, d->offsets, e) != 0 || avro_cursor_end(c, e) != 0)
+	if (avro_cursor_members(c, from, count, json, d->offsets, e) != 0 ||
+	    avro_cursor_end(c, e) != 0)
 		return -1;
 	if (json != NULL)
 		d->record_text = close_object(json);
@@ -319,7 +324,8 @@ read_body(struct event_decoder *d, const struct plan *p, struct avro_cursor *c, 
 static void
 set_marks(struct event_decoder *d, const struct plan *p, const struct event *out)
 {
-	size_t nulled_from = out->changed_fields.count, nulled_to = nulled_from + out->nulled_fields.count;
+	size_t nulled_from = out->changed_fields.count,
+	       nulled_to = nulled_from + out->nulled_fields.count;
 
 	d->marks = memory_reserve(d->marks, &d->marks_capacity, p->record->count, 1);
 	memset(d->marks, 0, p->record->count);
@@ -331,7 +337,8 @@ set_marks(struct event_decoder *d, const struct plan *p, const struct event *out
 		if (place.child >= 0)
 			d->marks[place.field] |= MARK_CHILDREN;
 		else
-			d->marks[place.field] |= i >= nulled_from && i < nulled_to ? MARK_NULLED : MARK_WHOLE;
+			d->marks[place.field] |=
+			    i >= nulled_from && i < nulled_to ? MARK_NULLED : MARK_WHOLE;
 	}
 }
 
@@ -351,7 +358,8 @@ set_wanted(struct event_decoder *d, size_t field, size_t children)
 }
 
 static int
-append_changed(struct event_decoder *d, const struct plan *p, struct avro_cursor *c, size_t field, struct error *e)
+append_changed(struct event_decoder *d, const struct plan *p, struct avro_cursor *c, size_t field,
+    struct error *e)
 {
 	const struct avro_type *compound = avro_type_record(p->record->fields[field].type);
 	struct avro_cursor again = *c;
@@ -371,13 +379,18 @@ append_changed(struct event_decoder *d, const struct plan *p, struct avro_cursor
 }
 
 static int
-set_changed_json(struct event_decoder *d, const struct plan *p, struct avro_cursor *c, struct event *out,
-    struct error *e)
+set_changed_json(struct event_decoder *d, const struct plan *p, struct avro_cursor *c,
+    struct event *out, struct error *e)
 {
 	switch (change_of(out)) {
-	case CHANGE_WHOLE: out->changed_json = d->record_text; return 0;
-	case CHANGE_NOTHING: out->changed_json = text_of("{}"); return 0;
-	case CHANGE_PART: break;
+	case CHANGE_WHOLE:
+		out->changed_json = d->record_text;
+		return 0;
+	case CHANGE_NOTHING:
+		out->changed_json = text_of("{}");
+		return 0;
+	case CHANGE_PART:
+		break;
 	}
 	set_marks(d, p, out);
 	buffer_clear(&d->changed);
@@ -396,8 +409,10 @@ decode(struct event_decoder *d, struct plan *p, const struct event_raw *raw, str
 
 	if (avro_cursor_begin(&c, p->decoder, raw->payload, e) != 0)
 		return -1;
-	d->offsets = memory_reserve(d->offsets, &d->offsets_capacity, p->record->count + 1, sizeof(*d->offsets));
-	d->values = memory_reserve(d->values, &d->values_capacity, p->header_count + 1, sizeof(*d->values));
+	d->offsets = memory_reserve(
+	    d->offsets, &d->offsets_capacity, p->record->count + 1, sizeof(*d->offsets));
+	d->values =
+	    memory_reserve(d->values, &d->values_capacity, p->header_count + 1, sizeof(*d->values));
 	d->texts.count = 0;
 	buffer_clear(&d->record);
 	d->record_text = (struct text){0};

@@ -1,6 +1,7 @@
 /*
- * Microseconds an event: payload → struct event with record_json, and with changed_json too. Arguments: the number of
- * rounds over the file (default 2000), the schema's name (default AccountChangeEvent).
+ * Microseconds an event: payload → struct event with record_json, and with changed_json too.
+ * Arguments: the number of rounds over the file (default 2000), the schema's name (default
+ * AccountChangeEvent).
  */
 #include <stdio.h>
 #include <time.h>
@@ -24,8 +25,8 @@ now_us(void)
 }
 
 static void
-run(const char *what, unsigned parts, struct avro_schema *schema, const struct sample *samples, size_t n,
-    long rounds)
+run(const char *what, unsigned parts, struct avro_schema *schema, const struct sample *samples,
+    size_t n, long rounds)
 {
 	struct event_decoder *d = event_decoder_new(parts);
 	struct error e = ERROR_INIT;
@@ -45,8 +46,9 @@ run(const char *what, unsigned parts, struct avro_schema *schema, const struct s
 			json += (double)event.record_json.len;
 		}
 	start = now_us() - start;
-	printf("%-28s %7.2f us/event  (%.0f bytes of payload, %.0f of JSON, %zu kinds of event)\n", what,
-	    start / (double)n / (double)rounds, bytes / (double)n / (double)rounds, json / (double)n / (double)rounds, n);
+	printf("%-28s %7.2f us/event  (%.0f bytes of payload, %.0f of JSON, %zu kinds of event)\n",
+	    what, start / (double)n / (double)rounds, bytes / (double)n / (double)rounds,
+	    json / (double)n / (double)rounds, n);
 	event_decoder_free(d);
 }
 

@@ -1,6 +1,6 @@
 /*
- * Payloads: the first byte chooses a schema, the rest is the datum. What is taken must be JSON, must be taken without an output
- * too, and must come out of the event decoder as the same record.
+ * Payloads: the first byte chooses a schema, the rest is the datum. What is taken must be JSON,
+ * must be taken without an output too, and must come out of the event decoder as the same record.
  */
 #include "avro/decode.h"
 #include "salesforce/event.h"
@@ -9,7 +9,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char *const names[] = {"AccountChangeEvent", "All_Types__e", "Invoice__ChangeEvent", "Order_Event__e"};
+static const char *const names[] = {
+    "AccountChangeEvent", "All_Types__e", "Invoice__ChangeEvent", "Order_Event__e"};
 #define COUNT (sizeof(names) / sizeof(names[0]))
 
 static struct avro_schema *schemas[COUNT];

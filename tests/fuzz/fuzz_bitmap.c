@@ -1,5 +1,6 @@
 /*
- * Lists of bitmaps, one element a line. Names are the schema's or the element itself; collapsing never makes the list longer.
+ * Lists of bitmaps, one element a line. Names are the schema's or the element itself; collapsing
+ * never makes the list longer.
  */
 #include "salesforce/bitmap.h"
 
@@ -41,7 +42,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	for (size_t i = 0; i < out.count; i++) {
 		struct bitmap_place p = out.places[i];
-		bool own = (const uint8_t *)out.names[i].data >= data && (const uint8_t *)out.names[i].data <= data + size;
+		bool own = (const uint8_t *)out.names[i].data >= data &&
+			   (const uint8_t *)out.names[i].data <= data + size;
 
 		if (p.field >= 80 || (p.field < 0 && out.names[i].len > 0 && !own))
 			abort();

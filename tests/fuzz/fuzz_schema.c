@@ -1,6 +1,6 @@
 /*
- * Schemas: whatever is taken can be compiled, described, sampled, compared with itself; its sample can be encoded, and what was
- * encoded decoded.
+ * Schemas: whatever is taken can be compiled, described, sampled, compared with itself; its sample
+ * can be encoded, and what was encoded decoded.
  */
 #include <stdlib.h>
 
@@ -23,7 +23,8 @@ static void
 use(struct avro_schema *s)
 {
 	struct avro_decoder *d = avro_decoder_new(s);
-	struct buffer text = BUFFER_INIT, sample = BUFFER_INIT, datum = BUFFER_INIT, json = BUFFER_INIT;
+	struct buffer text = BUFFER_INIT, sample = BUFFER_INIT, datum = BUFFER_INIT,
+		      json = BUFFER_INIT;
 	struct error e = ERROR_INIT;
 
 	avro_describe_tree(s, &text);

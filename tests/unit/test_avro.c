@@ -1,5 +1,6 @@
 /*
- * avro/ by the tables tests/tables/avro.txt and avro-encode.txt, and what the schema, its descriptions and samples say.
+ * avro/ by the tables tests/tables/avro.txt and avro-encode.txt, and what the schema, its
+ * descriptions and samples say.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -77,7 +78,8 @@ expect_refusal(const struct row *row, int rc, const struct error *e)
 		fail_msg("%.*s: taken", (int)row->name.len, row->name.data);
 	snprintf(part, sizeof(part), "%.*s", (int)row->result.len - 2, row->result.data + 2);
 	if (e->code != ERR_REFUSED || strstr(e->text, part) == NULL)
-		fail_msg("%.*s: '%s' without '%s'", (int)row->name.len, row->name.data, e->text, part);
+		fail_msg(
+		    "%.*s: '%s' without '%s'", (int)row->name.len, row->name.data, e->text, part);
 }
 
 static void
@@ -91,7 +93,8 @@ expect_round_trip(const struct row *row, struct avro_schema *schema, const struc
 		fail_msg("%.*s: back: %s", (int)row->name.len, row->name.data, e.text);
 	if (avro_decode_json(d, buffer_span(&datum), &json, &e) != 0 ||
 	    !tree_text_equal(buffer_span(&json), row->result, why))
-		fail_msg("%.*s: back gives %s", (int)row->name.len, row->name.data, buffer_text(&json));
+		fail_msg(
+		    "%.*s: back gives %s", (int)row->name.len, row->name.data, buffer_text(&json));
 	buffer_release(&datum);
 	buffer_release(&json);
 }
@@ -122,7 +125,8 @@ check_decode(struct row *row)
 		if (avro_decode_json(d, buffer_span(&datum), &json, &e) != 0)
 			fail_msg("%.*s: %s", (int)row->name.len, row->name.data, e.text);
 		if (!tree_text_equal(text_span(json.data + 6, json.len - 6), row->result, why))
-			fail_msg("%.*s: %s: %s", (int)row->name.len, row->name.data, buffer_text(&json), why);
+			fail_msg("%.*s: %s: %s", (int)row->name.len, row->name.data,
+			    buffer_text(&json), why);
 		if (!text_ends(row->name, "(one way)"))
 			expect_round_trip(row, schema, d);
 	}
@@ -157,7 +161,8 @@ check_encode(struct row *row)
 			struct buffer hex = BUFFER_INIT;
 
 			buffer_append_hex(&hex, got.data + 1, got.len - 1);
-			fail_msg("%.*s: gives %s", (int)row->name.len, row->name.data, buffer_text(&hex));
+			fail_msg("%.*s: gives %s", (int)row->name.len, row->name.data,
+			    buffer_text(&hex));
 		}
 	}
 	avro_schema_unref(schema);
@@ -227,13 +232,16 @@ test_hint(void **state)
 	buffer_release(&out);
 }
 
-/* What the sample of a schema says is taken by the encoder, whole and without the fields filled by the caller. */
+/* What the sample of a schema says is taken by the encoder, whole and without the fields filled by
+ * the caller. */
 static void
 test_template(void **state)
 {
-	static const char *const names[] = {"AccountChangeEvent", "All_Types__e", "Order_Event__e", "Invoice__ChangeEvent"};
+	static const char *const names[] = {
+	    "AccountChangeEvent", "All_Types__e", "Order_Event__e", "Invoice__ChangeEvent"};
 	static const char *const leave_out[] = {"CreatedDate", "CreatedById", NULL};
-	static const struct avro_default defaults[] = {{"CreatedDate", {"1", 1}}, {"CreatedById", {"\"x\"", 3}}};
+	static const struct avro_default defaults[] = {
+	    {"CreatedDate", {"1", 1}}, {"CreatedById", {"\"x\"", 3}}};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(names); i++) {
@@ -249,7 +257,8 @@ test_template(void **state)
 		buffer_clear(&sample);
 		buffer_clear(&datum);
 		avro_template(s, leave_out, &sample);
-		assert_null(strstr(buffer_text(&sample), i == 1 ? "CreatedDate" : "\"CreatedById\":  "));
+		assert_null(
+		    strstr(buffer_text(&sample), i == 1 ? "CreatedDate" : "\"CreatedById\":  "));
 		if (avro_encode(s, buffer_span(&sample), defaults, 2, &datum, &e) != 0)
 			fail_msg("%s: %s", names[i], e.text);
 		buffer_release(&sample);
@@ -305,7 +314,8 @@ test_ceilings(void **state)
 
 		buffer_append_text(&b, "{\"type\":\"record\",\"name\":\"R\",\"fields\":[");
 		for (int f = 0; f < rows[i].fields; f++)
-			buffer_append_format(&b, "%s{\"name\":\"f%d\",\"type\":\"int\"}", f ? "," : "", f);
+			buffer_append_format(
+			    &b, "%s{\"name\":\"f%d\",\"type\":\"int\"}", f ? "," : "", f);
 		buffer_append_text(&b, "]}");
 		s = avro_schema_parse(buffer_span(&b), &e);
 		if ((s != NULL) != rows[i].good)
@@ -328,13 +338,19 @@ test_descriptions(void **state)
 {
 	static const char *const tree[] = {"Invoice__ChangeEvent (com.sforce.eventbus)\n",
 	    "    changeType       ChangeType         required\n      one of CREATE, UPDATE,",
-	    "  Warehouse__c       Location           null      Data:Location:00N", "    Latitude         double             null\n"};
-	static const char *const ddl[] = {"Warehouse__c STRUCT<Latitude: DOUBLE, Longitude: DOUBLE> COMMENT 'Data:Location:00N",
-	    "LastModifiedDate BIGINT COMMENT 'Data:DateTime, ms since 1970-01-01 UTC',\n", "ARRAY<STRING>"};
-	static const char *const proto[] = {"message Invoice__ChangeEvent {\n", "  required .ChangeEventHeader ChangeEventHeader = 1;",
+	    "  Warehouse__c       Location           null      Data:Location:00N",
+	    "    Latitude         double             null\n"};
+	static const char *const ddl[] = {
+	    "Warehouse__c STRUCT<Latitude: DOUBLE, Longitude: DOUBLE> COMMENT 'Data:Location:00N",
+	    "LastModifiedDate BIGINT COMMENT 'Data:DateTime, ms since 1970-01-01 UTC',\n",
+	    "ARRAY<STRING>"};
+	static const char *const proto[] = {"message Invoice__ChangeEvent {\n",
+	    "  required .ChangeEventHeader ChangeEventHeader = 1;",
 	    "  repeated string recordIds = 2;\n", "  optional double Total__c = 9;"};
-	static const char *const types[] = {"Any VARIANT,\n", "Counts MAP<STRING, BIGINT> NOT NULL,\n",
-	    "Points ARRAY<STRUCT<X: INT, Y: DOUBLE>> NOT NULL", "Tree STRUCT<Label: STRING, Next: VARIANT>", "Day DATE NOT NULL\n",
+	static const char *const types[] = {"Any VARIANT,\n",
+	    "Counts MAP<STRING, BIGINT> NOT NULL,\n",
+	    "Points ARRAY<STRUCT<X: INT, Y: DOUBLE>> NOT NULL",
+	    "Tree STRUCT<Label: STRING, Next: VARIANT>", "Day DATE NOT NULL\n",
 	    "When TIMESTAMP NOT NULL"};
 	struct avro_schema *s = load("Invoice__ChangeEvent"), *all = load("All_Types__e");
 	struct buffer out = BUFFER_INIT;
@@ -359,7 +375,8 @@ test_descriptions(void **state)
 static void
 test_diff(void **state)
 {
-	struct avro_schema *before = load("AccountChangeEvent.v1"), *now = load("AccountChangeEvent");
+	struct avro_schema *before = load("AccountChangeEvent.v1"),
+			   *now = load("AccountChangeEvent");
 	struct buffer out = BUFFER_INIT;
 
 	(void)state;

@@ -1,6 +1,7 @@
 /*
- * Payloads as python3-avro reads them (tests/tables/avro_peer.py) and as we do. By default all of tests/data; AVRO_PEER_FILE names
- * another file of the same form, say 100,000 events that the emulator made: lines of {schema_json | schema, payload_b64}.
+ * Payloads as python3-avro reads them (tests/tables/avro_peer.py) and as we do. By default all of
+ * tests/data; AVRO_PEER_FILE names another file of the same form, say 100,000 events that the
+ * emulator made: lines of {schema_json | schema, payload_b64}.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,7 +23,8 @@ static struct {
 static struct avro_decoder *
 find_decoder(const struct tree *line)
 {
-	const char *json = tree_string(line, "schema_json"), *key = *json ? json : tree_string(line, "schema");
+	const char *json = tree_string(line, "schema_json"),
+		   *key = *json ? json : tree_string(line, "schema");
 	struct text text = text_of(json);
 	struct error e = ERROR_INIT;
 	struct avro_schema *schema;
@@ -75,7 +77,8 @@ check_line(const char *path, size_t number, struct text input, struct text their
 	assert_int_equal(tree_parse(&line, input, &e), 0);
 	assert_int_equal(encode_unbase64(text_of(tree_string(&line, "payload_b64")), &payload), 0);
 	if (avro_decode_json(find_decoder(&line), buffer_span(&payload), &ours, &e) != 0)
-		fail_msg("%s:%zu: %s; python3-avro: %.*s", path, number, e.text, (int)theirs.len, theirs.data);
+		fail_msg("%s:%zu: %s; python3-avro: %.*s", path, number, e.text, (int)theirs.len,
+		    theirs.data);
 	if (!tree_text_equal(buffer_span(&ours), theirs, why))
 		fail_msg("%s:%zu: %s", path, number, why);
 	tree_release(&line);
@@ -87,7 +90,8 @@ static void
 check_file(const char *path)
 {
 	struct text file = tree_read_file(path), rest = file, line;
-	char *command = memory_format("/usr/bin/python3 tests/tables/avro_peer.py '%s'", path), *theirs = NULL;
+	char *command = memory_format("/usr/bin/python3 tests/tables/avro_peer.py '%s'", path),
+	     *theirs = NULL;
 	FILE *peer = popen(command, "r");
 	size_t size = 0, n = 0;
 	int status;
@@ -114,8 +118,9 @@ check_file(const char *path)
 static void
 test_peer(void **state)
 {
-	static const char *const files[] = {"AccountChangeEvent", "AccountChangeEvent.evolution", "ContactChangeEvent",
-	    "OpportunityChangeEvent", "Invoice__ChangeEvent", "Order_Event__e", "All_Types__e"};
+	static const char *const files[] = {"AccountChangeEvent", "AccountChangeEvent.evolution",
+	    "ContactChangeEvent", "OpportunityChangeEvent", "Invoice__ChangeEvent",
+	    "Order_Event__e", "All_Types__e"};
 	const char *other = getenv("AVRO_PEER_FILE");
 
 	(void)state;

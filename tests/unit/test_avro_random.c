@@ -1,8 +1,9 @@
 /*
- * Random schemas and random data, written by avro-c, read by us and by avro-c: the JSON must be the same text. Then one byte of
- * the datum is changed: what we still take, avro-c must read as the same. AVRO_RANDOM_EVENTS sets how many events
- * (default 20000), AVRO_RANDOM_SEED where the sequence begins; AVRO_RANDOM_WRITE names a file to which they go as lines for
- * AVRO_PEER_FILE of test_avro_peer. Also doubles against the slow way of writing them.
+ * Random schemas and random data, written by avro-c, read by us and by avro-c: the JSON must be the
+ * same text. Then one byte of the datum is changed: what we still take, avro-c must read as the
+ * same. AVRO_RANDOM_EVENTS sets how many events (default 20000), AVRO_RANDOM_SEED where the
+ * sequence begins; AVRO_RANDOM_WRITE names a file to which they go as lines for AVRO_PEER_FILE of
+ * test_avro_peer. Also doubles against the slow way of writing them.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -53,7 +54,8 @@ write_fields(struct writer *w, int depth, int most)
 			write_type(w, depth);
 		} else {
 			/* mostly what Salesforce sends */
-			static const char *const words[] = {"string", "string", "string", "double", "boolean", "long", "int"};
+			static const char *const words[] = {
+			    "string", "string", "string", "double", "boolean", "long", "int"};
 
 			buffer_append_format(&w->out, "[\"null\",\"%s\"]", words[below(7)]);
 		}
@@ -69,7 +71,8 @@ write_named(struct writer *w, int depth)
 
 	if (kind == 0) {
 		w->kinds[name] = RECORD_OPEN;
-		buffer_append_format(&w->out, "{\"type\":\"record\",\"name\":\"N%d\",\"doc\":\"x\",\"fields\":[", name);
+		buffer_append_format(&w->out,
+		    "{\"type\":\"record\",\"name\":\"N%d\",\"doc\":\"x\",\"fields\":[", name);
 		write_fields(w, depth + 1, 6);
 		buffer_append_text(&w->out, "]}");
 		w->kinds[name] = RECORD_DONE;
@@ -77,20 +80,23 @@ write_named(struct writer *w, int depth)
 		int n = 1 + (int)below(70);
 
 		w->kinds[name] = ENUM_DONE;
-		buffer_append_format(&w->out, "{\"type\":\"enum\",\"name\":\"N%d\",\"symbols\":[", name);
+		buffer_append_format(
+		    &w->out, "{\"type\":\"enum\",\"name\":\"N%d\",\"symbols\":[", name);
 		for (int i = 0; i < n; i++)
 			buffer_append_format(&w->out, "%s\"S%d\"", i ? "," : "", i);
 		buffer_append_text(&w->out, "]}");
 	} else {
 		w->kinds[name] = FIXED_DONE;
-		buffer_append_format(&w->out, "{\"type\":\"fixed\",\"name\":\"N%d\",\"size\":%u}", name, 1 + below(20));
+		buffer_append_format(&w->out, "{\"type\":\"fixed\",\"name\":\"N%d\",\"size\":%u}",
+		    name, 1 + below(20));
 	}
 }
 
 static void
 write_union(struct writer *w, int depth)
 {
-	static const char *const words[] = {"null", "boolean", "int", "long", "float", "double", "bytes", "string"};
+	static const char *const words[] = {
+	    "null", "boolean", "int", "long", "float", "double", "bytes", "string"};
 	unsigned start = below(8), n = 1 + below(4);
 	int open = -1;
 
@@ -99,7 +105,8 @@ write_union(struct writer *w, int depth)
 			open = i;
 	buffer_append_text(&w->out, "[");
 	if (open >= 0 && below(2)) {
-		buffer_append_format(&w->out, "\"null\",\"N%d\"]", open); /* a record inside itself */
+		buffer_append_format(
+		    &w->out, "\"null\",\"N%d\"]", open); /* a record inside itself */
 		return;
 	}
 	for (unsigned i = 0; i < n; i++)
@@ -118,13 +125,16 @@ write_union(struct writer *w, int depth)
 static void
 write_type(struct writer *w, int depth)
 {
-	static const char *const words[] = {"null", "boolean", "int", "long", "float", "double", "bytes", "string"};
+	static const char *const words[] = {
+	    "null", "boolean", "int", "long", "float", "double", "bytes", "string"};
 	unsigned kind = below(depth > 4 ? 8 : 14);
 
 	if (kind < 8) {
 		buffer_append_format(&w->out, "\"%s\"", words[kind]);
 	} else if (kind < 10) {
-		buffer_append_format(&w->out, "{\"type\":\"%s\",\"%s\":", kind == 8 ? "array" : "map", kind == 8 ? "items" : "values");
+		buffer_append_format(&w->out,
+		    "{\"type\":\"%s\",\"%s\":", kind == 8 ? "array" : "map",
+		    kind == 8 ? "items" : "values");
 		write_type(w, depth + 1);
 		buffer_append_text(&w->out, "}");
 	} else if (kind < 12) {
@@ -157,17 +167,23 @@ any_double(void)
 	double v;
 
 	switch (below(4)) {
-	case 0: return (double)any_integer() / pow(10, below(12));
-	case 1: return (double)below(1000000) / 100;
-	case 2: return below(2) ? -0.0 : (double)any_integer();
-	default: memcpy(&v, &bits, sizeof(v)); return v;
+	case 0:
+		return (double)any_integer() / pow(10, below(12));
+	case 1:
+		return (double)below(1000000) / 100;
+	case 2:
+		return below(2) ? -0.0 : (double)any_integer();
+	default:
+		memcpy(&v, &bits, sizeof(v));
+		return v;
 	}
 }
 
 static size_t
 any_text(char *out, size_t most, bool with_nul)
 {
-	static const char *const pieces[] = {"a", "Berlin", "\"", "\\", "\n", "\x01", "é", "€", "😀", "\x7f", " ", "\xEF\xBB\xBF", "\xE2\x80\xA8"};
+	static const char *const pieces[] = {"a", "Berlin", "\"", "\\", "\n", "\x01", "é", "€", "😀",
+	    "\x7f", " ", "\xEF\xBB\xBF", "\xE2\x80\xA8"};
 	size_t len = 0, n = below(8) == 0 ? below(60) : below(5);
 
 	for (size_t i = 0; i < n; i++) {
@@ -192,12 +208,24 @@ fill(avro_value_t *v, int depth)
 	size_t n = 0, len;
 
 	switch (avro_value_get_type(v)) {
-	case AVRO_NULL: avro_value_set_null(v); break;
-	case AVRO_BOOLEAN: avro_value_set_boolean(v, (int)below(2)); break;
-	case AVRO_INT32: avro_value_set_int(v, (int32_t)any_integer()); break;
-	case AVRO_INT64: avro_value_set_long(v, any_integer()); break;
-	case AVRO_FLOAT: avro_value_set_float(v, (float)any_double()); break;
-	case AVRO_DOUBLE: avro_value_set_double(v, any_double()); break;
+	case AVRO_NULL:
+		avro_value_set_null(v);
+		break;
+	case AVRO_BOOLEAN:
+		avro_value_set_boolean(v, (int)below(2));
+		break;
+	case AVRO_INT32:
+		avro_value_set_int(v, (int32_t)any_integer());
+		break;
+	case AVRO_INT64:
+		avro_value_set_long(v, any_integer());
+		break;
+	case AVRO_FLOAT:
+		avro_value_set_float(v, (float)any_double());
+		break;
+	case AVRO_DOUBLE:
+		avro_value_set_double(v, any_double());
+		break;
 	case AVRO_STRING:
 		len = any_text(text, sizeof(text), true);
 		avro_value_set_string_len(v, text, len + 1);
@@ -213,7 +241,8 @@ fill(avro_value_t *v, int depth)
 		avro_value_set_fixed(v, text, len);
 		break;
 	case AVRO_ENUM:
-		avro_value_set_enum(v, (int)below((unsigned)avro_schema_enum_number_of_symbols(avro_value_get_schema(v))));
+		avro_value_set_enum(v, (int)below((unsigned)avro_schema_enum_number_of_symbols(
+					   avro_value_get_schema(v))));
 		break;
 	case AVRO_ARRAY:
 		n = depth > 8 ? 0 : below(4);
@@ -233,7 +262,8 @@ fill(avro_value_t *v, int depth)
 	case AVRO_UNION:
 		n = avro_schema_union_size(avro_value_get_schema(v));
 		/* the first branch of a recursive one is its null */
-		avro_value_set_branch(v, depth > 8 || below(3) == 0 ? 0 : (int)below((unsigned)n), &child);
+		avro_value_set_branch(
+		    v, depth > 8 || below(3) == 0 ? 0 : (int)below((unsigned)n), &child);
 		fill(&child, depth + 1);
 		break;
 	case AVRO_RECORD:
@@ -243,7 +273,9 @@ fill(avro_value_t *v, int depth)
 			fill(&child, depth + 1);
 		}
 		break;
-	default: fail_msg("a type that is none"); break;
+	default:
+		fail_msg("a type that is none");
+		break;
 	}
 }
 
@@ -270,20 +302,49 @@ print(struct buffer *out, avro_value_t *v)
 	double d = 0;
 
 	switch (avro_value_get_type(v)) {
-	case AVRO_NULL: buffer_append_text(out, "null"); break;
-	case AVRO_BOOLEAN: avro_value_get_boolean(v, &i); buffer_append_text(out, i ? "true" : "false"); break;
-	case AVRO_INT32: avro_value_get_int(v, &i32); json_text_int64(out, i32); break;
-	case AVRO_INT64: avro_value_get_long(v, &l); json_text_int64(out, l); break;
-	case AVRO_FLOAT: avro_value_get_float(v, &f); json_text_double(out, (double)f); break;
-	case AVRO_DOUBLE: avro_value_get_double(v, &d); json_text_double(out, d); break;
-	case AVRO_STRING: avro_value_get_string(v, &s, &n); json_text_string(out, text_span(s, n - 1)); break;
-	case AVRO_BYTES: avro_value_get_bytes(v, &bytes, &n); quote_base64(out, bytes, n); break;
-	case AVRO_FIXED: avro_value_get_fixed(v, &bytes, &n); quote_base64(out, bytes, n); break;
+	case AVRO_NULL:
+		buffer_append_text(out, "null");
+		break;
+	case AVRO_BOOLEAN:
+		avro_value_get_boolean(v, &i);
+		buffer_append_text(out, i ? "true" : "false");
+		break;
+	case AVRO_INT32:
+		avro_value_get_int(v, &i32);
+		json_text_int64(out, i32);
+		break;
+	case AVRO_INT64:
+		avro_value_get_long(v, &l);
+		json_text_int64(out, l);
+		break;
+	case AVRO_FLOAT:
+		avro_value_get_float(v, &f);
+		json_text_double(out, (double)f);
+		break;
+	case AVRO_DOUBLE:
+		avro_value_get_double(v, &d);
+		json_text_double(out, d);
+		break;
+	case AVRO_STRING:
+		avro_value_get_string(v, &s, &n);
+		json_text_string(out, text_span(s, n - 1));
+		break;
+	case AVRO_BYTES:
+		avro_value_get_bytes(v, &bytes, &n);
+		quote_base64(out, bytes, n);
+		break;
+	case AVRO_FIXED:
+		avro_value_get_fixed(v, &bytes, &n);
+		quote_base64(out, bytes, n);
+		break;
 	case AVRO_ENUM:
 		avro_value_get_enum(v, &i);
 		json_text_string(out, text_of(avro_schema_enum_get(avro_value_get_schema(v), i)));
 		break;
-	case AVRO_UNION: avro_value_get_current_branch(v, &child); print(out, &child); break;
+	case AVRO_UNION:
+		avro_value_get_current_branch(v, &child);
+		print(out, &child);
+		break;
 	default:
 		avro_value_get_size(v, &n);
 		buffer_append_byte(out, avro_value_get_type(v) == AVRO_ARRAY ? '[' : '{');
@@ -320,10 +381,12 @@ expect_same(const struct pair *p, const char *datum, size_t len, const struct bu
 
 	avro_generic_value_new(p->iface, &v);
 	if (avro_value_read(reader, &v) != 0)
-		fail_msg("avro-c does not read what we read: %s: schema %s", avro_strerror(), p->json);
+		fail_msg(
+		    "avro-c does not read what we read: %s: schema %s", avro_strerror(), p->json);
 	print(&want, &v);
 	if (!text_equal(buffer_span(&want), buffer_span(got)))
-		fail_msg("schema %s\navro-c: %.*s\n   sfzb: %.*s", p->json, (int)want.len, want.data, (int)got->len, got->data);
+		fail_msg("schema %s\navro-c: %.*s\n   sfzb: %.*s", p->json, (int)want.len,
+		    want.data, (int)got->len, got->data);
 	avro_value_decref(&v);
 	avro_reader_free(reader);
 	buffer_release(&want);
@@ -338,11 +401,13 @@ expect_round_trip(const struct pair *p, struct text datum, const struct buffer *
 	if (avro_decode_json(p->decoder, datum, &got, &e) != 0)
 		fail_msg("back: %s: schema %s", e.text, p->json);
 	if (!text_equal(buffer_span(&got), buffer_span(want)))
-		fail_msg("back: schema %s\n%.*s\n%.*s", p->json, (int)want->len, want->data, (int)got.len, got.data);
+		fail_msg("back: schema %s\n%.*s\n%.*s", p->json, (int)want->len, want->data,
+		    (int)got.len, got.data);
 	buffer_release(&got);
 }
 
-/* A map with a key twice reads as one entry there and as two here: both say what is in the datum. */
+/* A map with a key twice reads as one entry there and as two here: both say what is in the datum.
+ */
 static bool
 has_map(const struct pair *p)
 {
@@ -391,7 +456,8 @@ check_event(const struct pair *p, char *bytes, size_t size, struct buffer *json)
 	for (int i = 0; i < 2 && len > 0; i++) {
 		bytes[below((unsigned)len)] ^= (char)(1 << below(8));
 		buffer_clear(json);
-		if (avro_decode_json(p->decoder, text_span(bytes, len), json, &e) == 0 && !has_map(p)) {
+		if (avro_decode_json(p->decoder, text_span(bytes, len), json, &e) == 0 &&
+		    !has_map(p)) {
 			expect_same(p, bytes, len, json);
 			changed_taken++;
 		}

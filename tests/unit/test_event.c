@@ -1,5 +1,6 @@
 /*
- * tests/data through the event decoder: every field of struct event, the record, the names, what is refused.
+ * tests/data through the event decoder: every field of struct event, the record, the names, what is
+ * refused.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +20,8 @@
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static const char *const event_files[] = {"AccountChangeEvent", "AccountChangeEvent.evolution",
-    "ContactChangeEvent", "OpportunityChangeEvent", "Invoice__ChangeEvent", "Order_Event__e", "All_Types__e"};
+    "ContactChangeEvent", "OpportunityChangeEvent", "Invoice__ChangeEvent", "Order_Event__e",
+    "All_Types__e"};
 
 static struct {
 	char name[64];
@@ -70,9 +72,12 @@ to_raw(const struct tree *line, struct buffer *payload, struct event_raw *raw)
 	buffer_clear(payload);
 	assert_int_equal(encode_unbase64(text_of(tree_string(line, "payload_b64")), payload), 0);
 	assert_int_equal(encode_unbase64(text_of(tree_string(line, "replay_id_b64")), &replay), 0);
-	*raw = (struct event_raw){.topic = text_of("/data/X"), .id = text_of(tree_string(line, "id")),
-	    .schema_id = text_of(tree_string(line, "schema_id")), .payload = buffer_span(payload),
-	    .org_id = text_of("00D5f000000AbCdEAK"), .received_ms = 42};
+	*raw = (struct event_raw){.topic = text_of("/data/X"),
+	    .id = text_of(tree_string(line, "id")),
+	    .schema_id = text_of(tree_string(line, "schema_id")),
+	    .payload = buffer_span(payload),
+	    .org_id = text_of("00D5f000000AbCdEAK"),
+	    .received_ms = 42};
 	assert_int_equal(replay_id_set(&raw->replay_id, buffer_span(&replay)), 0);
 	buffer_release(&replay);
 }
@@ -100,7 +105,8 @@ expect_list(const char *name, struct text_list list, const struct tree *expected
 	list_json(&b, list);
 	assert_int_equal(tree_parse(&t, buffer_span(&b), &e), 0);
 	if (expected == NULL || !tree_equal(&t, expected, why))
-		fail_msg("%s: list %s: %s", name, buffer_text(&b), expected ? why : "nothing expected");
+		fail_msg(
+		    "%s: list %s: %s", name, buffer_text(&b), expected ? why : "nothing expected");
 	tree_release(&t);
 	buffer_release(&b);
 }
@@ -143,11 +149,12 @@ listed(struct text_list list, const char *parent, const char *child)
 static bool
 any_listed(const struct event *v, const char *parent, const char *child)
 {
-	return listed(v->changed_fields, parent, child) || listed(v->nulled_fields, parent, child) ||
-	    listed(v->diff_fields, parent, child);
+	return listed(v->changed_fields, parent, child) ||
+	       listed(v->nulled_fields, parent, child) || listed(v->diff_fields, parent, child);
 }
 
-/* What changed_json must be, worked out from the expected record and names in another way than the decoder's. */
+/* What changed_json must be, worked out from the expected record and names in another way than the
+ * decoder's. */
 static void
 expect_changed(const char *name, const struct event *v, const struct tree *record)
 {
@@ -165,11 +172,13 @@ expect_changed(const char *name, const struct event *v, const struct tree *recor
 	}
 	assert_int_equal(tree_parse(&t, v->changed_json, &e), 0);
 	for (size_t i = 0; i < record->count; i++) {
-		const struct tree *want = &record->items[i], *got = at < t.count ? &t.items[at] : NULL;
+		const struct tree *want = &record->items[i],
+				  *got = at < t.count ? &t.items[at] : NULL;
 		size_t children = 0;
 
 		if (any_listed(v, want->key, NULL)) {
-			if (got == NULL || strcmp(got->key, want->key) != 0 || !tree_equal(got, want, why))
+			if (got == NULL || strcmp(got->key, want->key) != 0 ||
+			    !tree_equal(got, want, why))
 				fail_msg("%s: changed '%s' differs", name, want->key);
 			at++;
 			continue;
@@ -177,19 +186,24 @@ expect_changed(const char *name, const struct event *v, const struct tree *recor
 		for (size_t c = 0; c < want->count; c++)
 			children += any_listed(v, want->key, want->items[c].key);
 		if (children > 0) {
-			if (got == NULL || strcmp(got->key, want->key) != 0 || got->count != children)
+			if (got == NULL || strcmp(got->key, want->key) != 0 ||
+			    got->count != children)
 				fail_msg("%s: children of '%s' differ", name, want->key);
 			for (size_t c = 0; c < got->count; c++)
 				if (!any_listed(v, want->key, got->items[c].key) ||
-				    !tree_equal(&got->items[c], tree_find(want, got->items[c].key), why))
+				    !tree_equal(
+					&got->items[c], tree_find(want, got->items[c].key), why))
 					fail_msg("%s: child '%s' differs", name, got->items[c].key);
 			at++;
-		} else if (want->kind == JSON_TOKEN_NULL && got != NULL && strcmp(got->key, want->key) == 0) {
-			/* a compound that is null in the record: each listed child must be here, as null */
+		} else if (want->kind == JSON_TOKEN_NULL && got != NULL &&
+			   strcmp(got->key, want->key) == 0) {
+			/* a compound that is null in the record: each listed child must be here, as
+			 * null */
 			for (size_t c = 0; c < got->count; c++)
 				if (!any_listed(v, want->key, got->items[c].key) ||
 				    got->items[c].kind != JSON_TOKEN_NULL)
-					fail_msg("%s: nulled child '%s' differs", name, got->items[c].key);
+					fail_msg("%s: nulled child '%s' differs", name,
+					    got->items[c].key);
 			at++;
 		}
 	}
@@ -207,10 +221,12 @@ number(const struct tree *t, const char *key)
 static void
 expect_event(const char *name, const struct event *v, const struct tree *line)
 {
-	const struct tree *expected = tree_find(line, "expected"), *header = tree_find(expected, "header");
+	const struct tree *expected = tree_find(line, "expected"),
+			  *header = tree_find(expected, "header");
 	char hex[REPLAY_ID_TEXT_SIZE];
 
-	expect_text(name, text_of(replay_id_hex(hex, &v->replay_id)), tree_string(expected, "replay_id"));
+	expect_text(
+	    name, text_of(replay_id_hex(hex, &v->replay_id)), tree_string(expected, "replay_id"));
 	expect_text(name, v->id, tree_string(line, "id"));
 	expect_json(name, v->record_json, tree_find(expected, "record"));
 	expect_list(name, v->changed_fields, tree_find(expected, "changed_fields"));
@@ -222,7 +238,8 @@ expect_event(const char *name, const struct event *v, const struct tree *line)
 		expect_text(name, v->entity, "UNKNOWN");
 		expect_text(name, v->change_type, "UNKNOWN");
 		expect_text(name, v->change_origin, "");
-		assert_int_equal(v->commit_timestamp_ms, number(tree_find(expected, "record"), "CreatedDate"));
+		assert_int_equal(
+		    v->commit_timestamp_ms, number(tree_find(expected, "record"), "CreatedDate"));
 		return;
 	}
 	assert_true(v->is_change);
@@ -238,7 +255,8 @@ expect_event(const char *name, const struct event *v, const struct tree *line)
 }
 
 static void
-expect_collapsed(const char *name, struct event_decoder *d, const struct event *v, const struct tree *line)
+expect_collapsed(
+    const char *name, struct event_decoder *d, const struct event *v, const struct tree *line)
 {
 	const struct tree *collapsed = tree_find(tree_find(line, "expected"), "collapsed");
 	struct event_lists lists;
@@ -246,12 +264,18 @@ expect_collapsed(const char *name, struct event_decoder *d, const struct event *
 	if (!v->is_change)
 		return;
 	event_collapsed(d, &lists);
-	expect_list(name, lists.changed, tree_find(collapsed, "changed_fields")
-	    ? tree_find(collapsed, "changed_fields") : tree_find(tree_find(line, "expected"), "changed_fields"));
-	expect_list(name, lists.nulled, tree_find(collapsed, "nulled_fields")
-	    ? tree_find(collapsed, "nulled_fields") : tree_find(tree_find(line, "expected"), "nulled_fields"));
-	expect_list(name, lists.diff, tree_find(collapsed, "diff_fields")
-	    ? tree_find(collapsed, "diff_fields") : tree_find(tree_find(line, "expected"), "diff_fields"));
+	expect_list(name, lists.changed,
+	    tree_find(collapsed, "changed_fields")
+		? tree_find(collapsed, "changed_fields")
+		: tree_find(tree_find(line, "expected"), "changed_fields"));
+	expect_list(name, lists.nulled,
+	    tree_find(collapsed, "nulled_fields")
+		? tree_find(collapsed, "nulled_fields")
+		: tree_find(tree_find(line, "expected"), "nulled_fields"));
+	expect_list(name, lists.diff,
+	    tree_find(collapsed, "diff_fields")
+		? tree_find(collapsed, "diff_fields")
+		: tree_find(tree_find(line, "expected"), "diff_fields"));
 }
 
 /* Calls back for each line of a file of tests/data. */
@@ -285,7 +309,8 @@ check_good(const struct tree *line, void *context)
 	struct error e = ERROR_INIT;
 	char name[300];
 
-	snprintf(name, sizeof(name), "%s: %.200s", tree_string(line, "schema"), tree_string(line, "case"));
+	snprintf(name, sizeof(name), "%s: %.200s", tree_string(line, "schema"),
+	    tree_string(line, "case"));
 	to_raw(line, &payload, &raw);
 	if (event_decode(d, load_schema(tree_string(line, "schema")), &raw, &v, &e) != 0)
 		fail_msg("%s: %s", name, e.text);
@@ -322,14 +347,21 @@ check_parts(const struct tree *line, void *context)
 	struct error e = ERROR_INIT;
 
 	to_raw(line, &payload, &raw);
-	assert_int_equal(event_decode(d[EVENT_ALL], load_schema(tree_string(line, "schema")), &raw, &all, &e), 0);
+	assert_int_equal(
+	    event_decode(d[EVENT_ALL], load_schema(tree_string(line, "schema")), &raw, &all, &e),
+	    0);
 	for (unsigned parts = 0; parts < EVENT_ALL; parts++) {
-		assert_int_equal(event_decode(d[parts], load_schema(tree_string(line, "schema")), &raw, &v, &e), 0);
+		assert_int_equal(
+		    event_decode(d[parts], load_schema(tree_string(line, "schema")), &raw, &v, &e),
+		    0);
 		assert_int_equal(v.record_json.data != NULL, (parts & EVENT_RECORD_JSON) != 0);
 		assert_int_equal(v.changed_json.data != NULL, (parts & EVENT_CHANGED_JSON) != 0);
-		assert_true(v.record_json.data == NULL || text_equal(v.record_json, all.record_json));
-		assert_true(v.changed_json.data == NULL || text_equal(v.changed_json, all.changed_json));
-		assert_true(text_equal(v.entity, all.entity) && v.commit_number == all.commit_number);
+		assert_true(
+		    v.record_json.data == NULL || text_equal(v.record_json, all.record_json));
+		assert_true(
+		    v.changed_json.data == NULL || text_equal(v.changed_json, all.changed_json));
+		assert_true(
+		    text_equal(v.entity, all.entity) && v.commit_number == all.commit_number);
 		assert_int_equal(v.changed_fields.count, all.changed_fields.count);
 	}
 	buffer_release(&payload);
@@ -438,13 +470,15 @@ check_bitmap(const struct tree *line, void *context)
 	(void)context;
 	for (size_t i = 0; i < list->count; i++)
 		items[i] = text_of(list->items[i].text);
-	snprintf(name, sizeof(name), "%s %s", tree_string(line, "schema"), list->count ? items[0].data : "empty");
+	snprintf(name, sizeof(name), "%s %s", tree_string(line, "schema"),
+	    list->count ? items[0].data : "empty");
 	bitmap_expand(names, (struct text_list){items, list->count}, false, &out);
 	expect_list(name, (struct text_list){out.names, out.count}, tree_find(line, "fields"));
 	out.count = 0;
 	bitmap_expand(names, (struct text_list){items, list->count}, true, &out);
 	expect_list(name, (struct text_list){out.names, out.count},
-	    tree_find(line, "collapsed") ? tree_find(line, "collapsed") : tree_find(line, "fields"));
+	    tree_find(line, "collapsed") ? tree_find(line, "collapsed")
+					 : tree_find(line, "fields"));
 	bitmap_list_release(&out);
 	bitmap_names_free(names);
 }
@@ -456,7 +490,8 @@ test_bitmaps(void **state)
 	assert_int_equal(each_line("tests/data/bitmaps.jsonl", check_bitmap, NULL), 24);
 }
 
-/* The columns of the rows that the Python reference makes, clocks and the schema's text left out. */
+/* The columns of the rows that the Python reference makes, clocks and the schema's text left out.
+ */
 static void
 check_row(const struct tree *line, void *context)
 {
@@ -465,7 +500,8 @@ check_row(const struct tree *line, void *context)
 	struct buffer payload = BUFFER_INIT;
 	uint8_t replay[64];
 	struct event_raw raw = {.id = text_of(tree_string(row, "event_id")),
-	    .schema_id = text_of(tree_string(row, "schema_id")), .org_id = text_of(tree_string(row, "org_id"))};
+	    .schema_id = text_of(tree_string(row, "schema_id")),
+	    .org_id = text_of(tree_string(row, "org_id"))};
 	struct event v;
 	struct error e = ERROR_INIT;
 	const char *name = tree_string(line, "case"), *file = tree_string(line, "schema_json_file");
@@ -476,10 +512,12 @@ check_row(const struct tree *line, void *context)
 	assert_int_equal(replay_id_set(&raw.replay_id, text_span(replay, (size_t)n)), 0);
 	assert_int_equal(encode_unbase64(text_of(tree_string(row, "payload_binary")), &payload), 0);
 	raw.payload = buffer_span(&payload);
-	snprintf(schema, sizeof(schema), "%.*s", (int)(strlen(file) - strlen("schemas/.avsc")), file + strlen("schemas/"));
+	snprintf(schema, sizeof(schema), "%.*s", (int)(strlen(file) - strlen("schemas/.avsc")),
+	    file + strlen("schemas/"));
 	if (event_decode(d, load_schema(schema), &raw, &v, &e) != 0)
 		fail_msg("%s: %s", name, e.text);
-	expect_text(name, text_of(replay_id_hex(got_hex, &v.replay_id)), tree_string(row, "replay_id"));
+	expect_text(
+	    name, text_of(replay_id_hex(got_hex, &v.replay_id)), tree_string(row, "replay_id"));
 	expect_text(name, v.id, tree_string(row, "event_id"));
 	expect_text(name, v.schema_id, tree_string(row, "schema_id"));
 	expect_text(name, v.change_type, tree_string(row, "change_type"));
@@ -539,8 +577,9 @@ expect_names(struct text name, const char *how, const struct bitmap_list *got, s
 
 	for (size_t i = 0; i < n || i < got->count; i++)
 		if (n != got->count || !text_equal(want[i], got->names[i]))
-			fail_msg("%.*s, %s: %zu names, expected %zu; name %zu is '%.*s'", (int)name.len, name.data, how,
-			    got->count, n, i, i < got->count ? (int)got->names[i].len : 0,
+			fail_msg("%.*s, %s: %zu names, expected %zu; name %zu is '%.*s'",
+			    (int)name.len, name.data, how, got->count, n, i,
+			    i < got->count ? (int)got->names[i].len : 0,
 			    i < got->count ? got->names[i].data : "");
 }
 
@@ -561,7 +600,8 @@ check_bitmap_row(struct text columns[5])
 		assert_true(out.places[i].field >= -1 && out.places[i].field < 80);
 	out.count = 0;
 	bitmap_expand(names, list, true, &out);
-	expect_names(columns[0], "collapsed", &out, text_is(columns[4], "=") ? columns[3] : columns[4]);
+	expect_names(
+	    columns[0], "collapsed", &out, text_is(columns[4], "=") ? columns[3] : columns[4]);
 	bitmap_list_release(&out);
 	bitmap_names_free(names);
 }
@@ -579,11 +619,13 @@ test_bitmap_table(void **state)
 		if (line.len == 0 || line.data[0] == '#')
 			continue;
 		for (int i = 0; i < 5; i++) {
-			const char *bar = i < 4 ? memchr(line.data, '|', line.len) : line.data + line.len;
+			const char *bar =
+			    i < 4 ? memchr(line.data, '|', line.len) : line.data + line.len;
 
 			assert_non_null(bar);
 			columns[i] = trimmed(text_span(line.data, (size_t)(bar - line.data)));
-			line = text_span(bar + 1, i < 4 ? line.len - (size_t)(bar + 1 - line.data) : 0);
+			line = text_span(
+			    bar + 1, i < 4 ? line.len - (size_t)(bar + 1 - line.data) : 0);
 		}
 		check_bitmap_row(columns);
 		rows++;
@@ -596,7 +638,8 @@ test_bitmap_table(void **state)
 static void
 test_bitmap_ceiling(void **state)
 {
-	struct bitmap_names *names = bitmap_names_new(avro_schema_root(load_schema("AccountChangeEvent")));
+	struct bitmap_names *names =
+	    bitmap_names_new(avro_schema_root(load_schema("AccountChangeEvent")));
 	struct bitmap_list out = {0};
 	size_t n = 10000;
 	struct text *items = memory_zero(n, sizeof(*items));
@@ -613,18 +656,75 @@ test_bitmap_ceiling(void **state)
 }
 
 #define TEXT_FIELD(name) "{\"name\":\"" name "\",\"type\":[\"null\",\"string\"]}"
-#define TEXTS_FIELD(name) "{\"name\":\"" name "\",\"type\":{\"type\":\"array\",\"items\":\"string\"}}"
+#define TEXTS_FIELD(name)                                                                          \
+	"{\"name\":\"" name "\",\"type\":{\"type\":\"array\",\"items\":\"string\"}}"
 
-/* Fields: 1 A, 2 N (a text or a record), 3 G and 4 H (records). The header lacks what these tests do not need. */
+/* Fields: 1 A, 2 N (a text or a record), 3 G and 4 H (records). The header lacks what these tests
+ * do not need. */
 static const char thing_schema[] =
     "{\"type\":\"record\",\"name\":\"ThingChangeEvent\",\"fields\":["
-    "{\"name\":\"ChangeEventHeader\",\"type\":{\"type\":\"record\",\"name\":\"ChangeEventHeader\",\"fields\":["
-    "{\"name\":\"changeType\",\"type\":\"string\"}," TEXTS_FIELD("nulledFields") "," TEXTS_FIELD("diffFields") ","
-    TEXTS_FIELD("changedFields") ",{\"name\":\"more\",\"type\":{\"type\":\"map\",\"values\":\"double\"}}]}},"
-    TEXT_FIELD("A") ",{\"name\":\"N\",\"type\":[\"null\",\"string\",{\"type\":\"record\",\"name\":\"P\",\"fields\":["
-    TEXT_FIELD("First") "," TEXT_FIELD("Last") "]}]},{\"name\":\"G\",\"type\":[\"null\",{\"type\":\"record\",\"name\":\"L\","
-    "\"fields\":[{\"name\":\"Lat\",\"type\":[\"null\",\"int\"]},{\"name\":\"Lon\",\"type\":[\"null\",\"int\"]}]}]},"
-    "{\"name\":\"H\",\"type\":[\"L\",\"null\"]}]}";
+    "{\"name\":\"ChangeEventHeader\",\"type\":{\"type\":\"record\",\"name\":\"ChangeEventHeader\","
+    "\"fields\":["
+    "{\"name\":\"changeType\",\"type\":\"string\"}," TEXTS_FIELD("nulledFields") "," TEXTS_FIELD("d"
+												 "i"
+												 "f"
+												 "f"
+												 "F"
+												 "i"
+												 "e"
+												 "l"
+												 "d"
+												 "s") "," TEXTS_FIELD(
+	"changedFields") ",{\"name\":\"more\",\"type\":{\"type\":\"map\",\"values\":\"double\"}}]}}"
+			 "," TEXT_FIELD("A") ",{\"name\":\"N\",\"type\":[\"null\",\"string\",{"
+					     "\"type\":\"record\",\"name\":\"P\",\"fields\":"
+					     "[" TEXT_FIELD("First") "," TEXT_FIELD("Last") "]}]},{"
+											    "\"name"
+											    "\":"
+											    "\"G\","
+											    "\"type"
+											    "\":["
+											    "\"null"
+											    "\",{"
+											    "\"type"
+											    "\":"
+											    "\"reco"
+											    "rd\","
+											    "\"name"
+											    "\":"
+											    "\"L\","
+											    "\"fiel"
+											    "ds\":["
+											    "{\"nam"
+											    "e\":"
+											    "\"Lat"
+											    "\","
+											    "\"type"
+											    "\":["
+											    "\"null"
+											    "\","
+											    "\"int"
+											    "\"]},{"
+											    "\"name"
+											    "\":"
+											    "\"Lon"
+											    "\","
+											    "\"type"
+											    "\":["
+											    "\"null"
+											    "\","
+											    "\"int"
+											    "\"]}]}"
+											    "]},"
+											    "{\"nam"
+											    "e\":"
+											    "\"H\","
+											    "\"type"
+											    "\":["
+											    "\"L\","
+											    "\"null"
+											    "\"]}]"
+											    "}";
 
 static const struct {
 	const char *name, *type, *nulled, *diff, *changed, *body, *expected;
@@ -636,27 +736,42 @@ static const struct {
     {"nulled, whatever the body says", "UPDATE", "\"0x02\"", "", "", "\"A\":\"x\"", "{\"A\":null}"},
     {"diff", "UPDATE", "", "\"0x02\"", "\"0x02\"", "\"A\":\"--- \"", "{\"A\":\"--- \"}"},
     {"diff alone in its list", "UPDATE", "", "\"0x02\"", "", "\"A\":\"--- \"", "{\"A\":\"--- \"}"},
-    {"enriched fields are no changes", "UPDATE", "", "", "\"0x02\"", "\"A\":\"x\",\"G\":{\"Lat\":1}", "{\"A\":\"x\"}"},
-    {"a compound as a whole", "UPDATE", "", "", "\"0x08\"", "\"G\":{\"Lat\":1,\"Lon\":2}", "{\"G\":{\"Lat\":1,\"Lon\":2}}"},
-    {"one child", "UPDATE", "", "", "\"3-0x01\"", "\"G\":{\"Lat\":1,\"Lon\":2}", "{\"G\":{\"Lat\":1}}"},
-    {"the second child", "UPDATE", "", "", "\"3-0x02\"", "\"G\":{\"Lat\":1,\"Lon\":2}", "{\"G\":{\"Lon\":2}}"},
-    {"a child of a union with null behind", "UPDATE", "", "", "\"4-0x02\"", "\"H\":{\"Lat\":1,\"Lon\":2}", "{\"H\":{\"Lon\":2}}"},
-    {"whole and child", "UPDATE", "", "", "\"0x08\",\"3-0x01\"", "\"G\":{\"Lat\":1,\"Lon\":2}", "{\"G\":{\"Lat\":1,\"Lon\":2}}"},
-    {"a changed and a nulled child", "UPDATE", "\"3-0x02\"", "", "\"3-0x01\"", "\"G\":{\"Lat\":1}", "{\"G\":{\"Lat\":1,\"Lon\":null}}"},
-    {"both children nulled, no compound", "UPDATE", "\"3-0x03\"", "", "\"3-0x03\"", "", "{\"G\":{\"Lat\":null,\"Lon\":null}}"},
+    {"enriched fields are no changes", "UPDATE", "", "", "\"0x02\"",
+	"\"A\":\"x\",\"G\":{\"Lat\":1}", "{\"A\":\"x\"}"},
+    {"a compound as a whole", "UPDATE", "", "", "\"0x08\"", "\"G\":{\"Lat\":1,\"Lon\":2}",
+	"{\"G\":{\"Lat\":1,\"Lon\":2}}"},
+    {"one child", "UPDATE", "", "", "\"3-0x01\"", "\"G\":{\"Lat\":1,\"Lon\":2}",
+	"{\"G\":{\"Lat\":1}}"},
+    {"the second child", "UPDATE", "", "", "\"3-0x02\"", "\"G\":{\"Lat\":1,\"Lon\":2}",
+	"{\"G\":{\"Lon\":2}}"},
+    {"a child of a union with null behind", "UPDATE", "", "", "\"4-0x02\"",
+	"\"H\":{\"Lat\":1,\"Lon\":2}", "{\"H\":{\"Lon\":2}}"},
+    {"whole and child", "UPDATE", "", "", "\"0x08\",\"3-0x01\"", "\"G\":{\"Lat\":1,\"Lon\":2}",
+	"{\"G\":{\"Lat\":1,\"Lon\":2}}"},
+    {"a changed and a nulled child", "UPDATE", "\"3-0x02\"", "", "\"3-0x01\"", "\"G\":{\"Lat\":1}",
+	"{\"G\":{\"Lat\":1,\"Lon\":null}}"},
+    {"both children nulled, no compound", "UPDATE", "\"3-0x03\"", "", "\"3-0x03\"", "",
+	"{\"G\":{\"Lat\":null,\"Lon\":null}}"},
     {"the compound nulled", "UPDATE", "\"0x08\"", "", "\"0x08\"", "", "{\"G\":null}"},
-    {"a text in place of the record", "UPDATE", "", "", "\"2-0x03\"", "\"N\":\"x\"", "{\"N\":\"x\"}"},
-    {"children of the record branch", "UPDATE", "", "", "\"2-0x02\"", "\"N\":{\"First\":\"a\",\"Last\":\"b\"}", "{\"N\":{\"Last\":\"b\"}}"},
+    {"a text in place of the record", "UPDATE", "", "", "\"2-0x03\"", "\"N\":\"x\"",
+	"{\"N\":\"x\"}"},
+    {"children of the record branch", "UPDATE", "", "", "\"2-0x02\"",
+	"\"N\":{\"First\":\"a\",\"Last\":\"b\"}", "{\"N\":{\"Last\":\"b\"}}"},
     {"null in place of the record", "UPDATE", "\"2-0x01\"", "", "", "", "{\"N\":{\"First\":null}}"},
-    {"an order of its own", "UPDATE", "", "", "\"4-0x01\",\"0x02\"", "\"A\":\"x\",\"H\":{\"Lat\":1}", "{\"A\":\"x\",\"H\":{\"Lat\":1}}"},
-    {"what has no name", "UPDATE", "", "", "\"0x4000\",\"1-0x01\",\"Strange\"", "\"A\":\"x\"", "{}"},
+    {"an order of its own", "UPDATE", "", "", "\"4-0x01\",\"0x02\"",
+	"\"A\":\"x\",\"H\":{\"Lat\":1}", "{\"A\":\"x\",\"H\":{\"Lat\":1}}"},
+    {"what has no name", "UPDATE", "", "", "\"0x4000\",\"1-0x01\",\"Strange\"", "\"A\":\"x\"",
+	"{}"},
     {"the header's own bit", "UPDATE", "", "", "\"0x01\",\"0-0x01\"", "", "{}"},
-    {"create", "CREATE", "", "", "", "\"A\":\"x\"", "{\"A\":\"x\",\"N\":null,\"G\":null,\"H\":null}"},
-    {"undelete", "UNDELETE", "", "", "", "\"A\":\"x\"", "{\"A\":\"x\",\"N\":null,\"G\":null,\"H\":null}"},
+    {"create", "CREATE", "", "", "", "\"A\":\"x\"",
+	"{\"A\":\"x\",\"N\":null,\"G\":null,\"H\":null}"},
+    {"undelete", "UNDELETE", "", "", "", "\"A\":\"x\"",
+	"{\"A\":\"x\",\"N\":null,\"G\":null,\"H\":null}"},
     {"delete", "DELETE", "", "", "", "", "{}"},
     {"gap", "GAP_CREATE", "", "", "", "", "{}"},
     {"overflow", "GAP_OVERFLOW", "", "", "", "", "{}"},
-    {"a type of the future", "SNAPSHOT", "", "", "", "\"A\":\"x\"", "{\"A\":\"x\",\"N\":null,\"G\":null,\"H\":null}"},
+    {"a type of the future", "SNAPSHOT", "", "", "", "\"A\":\"x\"",
+	"{\"A\":\"x\",\"N\":null,\"G\":null,\"H\":null}"},
 };
 
 static void
@@ -664,7 +779,8 @@ test_changed_json(void **state)
 {
 	struct error e = ERROR_INIT;
 	struct avro_schema *schema = avro_schema_parse(text_of(thing_schema), &e);
-	struct event_decoder *d[2] = {event_decoder_new(EVENT_ALL), event_decoder_new(EVENT_CHANGED_JSON)};
+	struct event_decoder *d[2] = {
+	    event_decoder_new(EVENT_ALL), event_decoder_new(EVENT_CHANGED_JSON)};
 
 	(void)state;
 	if (schema == NULL)
@@ -674,9 +790,11 @@ test_changed_json(void **state)
 		struct event v;
 		char why[256];
 
-		buffer_append_format(&json, "{\"ChangeEventHeader\":{\"changeType\":\"%s\",\"nulledFields\":[%s],"
-		    "\"diffFields\":[%s],\"changedFields\":[%s],\"more\":{\"x\":1}}%s%s}", changes[i].type, changes[i].nulled,
-		    changes[i].diff, changes[i].changed, changes[i].body[0] ? "," : "", changes[i].body);
+		buffer_append_format(&json,
+		    "{\"ChangeEventHeader\":{\"changeType\":\"%s\",\"nulledFields\":[%s],"
+		    "\"diffFields\":[%s],\"changedFields\":[%s],\"more\":{\"x\":1}}%s%s}",
+		    changes[i].type, changes[i].nulled, changes[i].diff, changes[i].changed,
+		    changes[i].body[0] ? "," : "", changes[i].body);
 		if (avro_encode(schema, buffer_span(&json), NULL, 0, &payload, &e) != 0)
 			fail_msg("%s: %s", changes[i].name, e.text);
 		for (int k = 0; k < 2; k++) {
@@ -685,7 +803,8 @@ test_changed_json(void **state)
 			if (event_decode(d[k], schema, &raw, &v, &e) != 0)
 				fail_msg("%s: %s", changes[i].name, e.text);
 			if (!tree_text_equal(v.changed_json, text_of(changes[i].expected), why))
-				fail_msg("%s: %.*s: %s", changes[i].name, (int)v.changed_json.len, v.changed_json.data, why);
+				fail_msg("%s: %.*s: %s", changes[i].name, (int)v.changed_json.len,
+				    v.changed_json.data, why);
 		}
 		/* the header lacks these */
 		expect_text(changes[i].name, v.entity, "UNKNOWN");
@@ -709,14 +828,23 @@ test_other_shapes(void **state)
 		int64_t created;
 	} rows[] = {
 	    {"no fields", "{\"type\":\"record\",\"name\":\"X__e\",\"fields\":[]}", "{}", "{}", 0},
-	    {"CreatedDate last and nullable", "{\"type\":\"record\",\"name\":\"X__e\",\"fields\":[" TEXT_FIELD("A")
-	     ",{\"name\":\"CreatedDate\",\"type\":[\"null\",\"long\"]}]}", "{\"CreatedDate\":5}", "{\"A\":null,\"CreatedDate\":5}", 5},
-	    {"CreatedDate is a text", "{\"type\":\"record\",\"name\":\"X__e\",\"fields\":[" TEXT_FIELD("CreatedDate") "]}",
-	     "{\"CreatedDate\":\"x\"}", "{\"CreatedDate\":\"x\"}", 0},
-	    {"header is a text", "{\"type\":\"record\",\"name\":\"X__e\",\"fields\":[" TEXT_FIELD("ChangeEventHeader") "]}",
-	     "{\"ChangeEventHeader\":\"x\"}", "{\"ChangeEventHeader\":\"x\"}", 0},
-	    {"header is null", "{\"type\":\"record\",\"name\":\"X\",\"fields\":[{\"name\":\"ChangeEventHeader\",\"type\":[\"null\","
-	     "{\"type\":\"record\",\"name\":\"H\",\"fields\":[]}]}," TEXT_FIELD("A") "]}", "{\"A\":\"x\"}", "{\"A\":\"x\"}", 0},
+	    {"CreatedDate last and nullable",
+		"{\"type\":\"record\",\"name\":\"X__e\",\"fields\":[" TEXT_FIELD(
+		    "A") ",{\"name\":\"CreatedDate\",\"type\":[\"null\",\"long\"]}]}",
+		"{\"CreatedDate\":5}", "{\"A\":null,\"CreatedDate\":5}", 5},
+	    {"CreatedDate is a text",
+		"{\"type\":\"record\",\"name\":\"X__e\",\"fields\":[" TEXT_FIELD(
+		    "CreatedDate") "]}",
+		"{\"CreatedDate\":\"x\"}", "{\"CreatedDate\":\"x\"}", 0},
+	    {"header is a text",
+		"{\"type\":\"record\",\"name\":\"X__e\",\"fields\":[" TEXT_FIELD(
+		    "ChangeEventHeader") "]}",
+		"{\"ChangeEventHeader\":\"x\"}", "{\"ChangeEventHeader\":\"x\"}", 0},
+	    {"header is null",
+		"{\"type\":\"record\",\"name\":\"X\",\"fields\":[{\"name\":\"ChangeEventHeader\","
+		"\"type\":[\"null\","
+		"{\"type\":\"record\",\"name\":\"H\",\"fields\":[]}]}," TEXT_FIELD("A") "]}",
+		"{\"A\":\"x\"}", "{\"A\":\"x\"}", 0},
 	};
 	struct event_decoder *d = event_decoder_new(EVENT_ALL);
 	struct error e = ERROR_INIT;
@@ -729,14 +857,16 @@ test_other_shapes(void **state)
 		struct event_raw raw;
 		char why[256];
 
-		if (schema == NULL || avro_encode(schema, text_of(rows[i].json), NULL, 0, &payload, &e) != 0)
+		if (schema == NULL ||
+		    avro_encode(schema, text_of(rows[i].json), NULL, 0, &payload, &e) != 0)
 			fail_msg("%s: %s", rows[i].name, e.text);
 		raw = (struct event_raw){.payload = buffer_span(&payload)};
 		if (event_decode(d, schema, &raw, &v, &e) != 0)
 			fail_msg("%s: %s", rows[i].name, e.text);
 		if (!tree_text_equal(v.record_json, text_of(rows[i].record), why) ||
 		    !text_equal(v.record_json, v.changed_json))
-			fail_msg("%s: %.*s", rows[i].name, (int)v.record_json.len, v.record_json.data);
+			fail_msg(
+			    "%s: %.*s", rows[i].name, (int)v.record_json.len, v.record_json.data);
 		assert_false(v.is_change);
 		expect_text(rows[i].name, v.change_type, "UNKNOWN");
 		assert_int_equal(v.commit_timestamp_ms, rows[i].created);
@@ -766,7 +896,9 @@ test_many_schemas(void **state)
 	for (size_t i = 0; i < COUNT(schemas_made); i++) {
 		char json[128];
 
-		snprintf(json, sizeof(json), "{\"type\":\"record\",\"name\":\"R%zu\",\"fields\":[" TEXT_FIELD("F%zu") "]}", i, i);
+		snprintf(json, sizeof(json),
+		    "{\"type\":\"record\",\"name\":\"R%zu\",\"fields\":[" TEXT_FIELD("F%zu") "]}",
+		    i, i);
 		schemas_made[i] = avro_schema_parse(text_of(json), &e);
 		assert_non_null(schemas_made[i]);
 	}
@@ -775,7 +907,8 @@ test_many_schemas(void **state)
 		struct event v;
 		char want[32];
 
-		assert_int_equal(event_decode(d, schemas_made[n % COUNT(schemas_made)], &raw, &v, &e), 0);
+		assert_int_equal(
+		    event_decode(d, schemas_made[n % COUNT(schemas_made)], &raw, &v, &e), 0);
 		snprintf(want, sizeof(want), "{\"F%zu\":null}", n % COUNT(schemas_made));
 		expect_text("many", v.record_json, want);
 	}

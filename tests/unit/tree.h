@@ -1,6 +1,7 @@
 /*
- * JSON as a tree for tests: integers by their digits, doubles by their bits, strings by their bytes. Objects compare
- * without order; a number with '.' or an exponent is a double and never equals an integer.
+ * JSON as a tree for tests: integers by their digits, doubles by their bits, strings by their
+ * bytes. Objects compare without order; a number with '.' or an exponent is a double and never
+ * equals an integer.
  */
 #ifndef TESTS_UNIT_TREE_H
 #define TESTS_UNIT_TREE_H
@@ -37,7 +38,8 @@ tree_release(struct tree *t)
 static inline int
 tree_read(struct json_reader *r, enum json_token token, struct tree *t, struct error *e)
 {
-	enum json_token end = token == JSON_TOKEN_OBJECT ? JSON_TOKEN_OBJECT_END : JSON_TOKEN_ARRAY_END;
+	enum json_token end =
+	    token == JSON_TOKEN_OBJECT ? JSON_TOKEN_OBJECT_END : JSON_TOKEN_ARRAY_END;
 
 	if (token == JSON_TOKEN_ERROR)
 		return -1;
@@ -122,8 +124,10 @@ tree_scalar_equal(const struct tree *a, const struct tree *b)
 static inline bool
 tree_equal(const struct tree *a, const struct tree *b, char *why)
 {
-	if (a->kind != b->kind || a->count != b->count || (a->count == 0 && !tree_scalar_equal(a, b))) {
-		snprintf(why, 256, "%s: kind %d '%.60s' (%zu items) is not kind %d '%.60s' (%zu items)",
+	if (a->kind != b->kind || a->count != b->count ||
+	    (a->count == 0 && !tree_scalar_equal(a, b))) {
+		snprintf(why, 256,
+		    "%s: kind %d '%.60s' (%zu items) is not kind %d '%.60s' (%zu items)",
 		    a->key ? a->key : "value", a->kind, a->text ? a->text : "", a->count, b->kind,
 		    b->text ? b->text : "", b->count);
 		return false;
