@@ -184,6 +184,11 @@ struct diff {
 	struct buffer *out;
 	const struct avro_type *path[LIMIT_SCHEMA_DEPTH];
 	size_t depth, count;
+	/*
+	 * By type of now: the type of before that it was found to equal, so that a record that many
+	 * others hold is compared once.
+	 */
+	const struct avro_type **same;
 };
 
 /* "+SNAPSHOT": the symbols that are only in a, each with the sign before it. */
@@ -270,6 +275,7 @@ diff_inner(
     struct diff *d, const char *path, const struct avro_field *before, const struct avro_field *now)
 {
 	const struct avro_type *p = inner_named(before->type), *q = inner_named(now->type);
+	size_t changes = d->count;
 
 	if (p == NULL || q == NULL || p->kind != AVRO_KIND_RECORD || q->kind != AVRO_KIND_RECORD ||
 	    d->depth >= LIMIT_SCHEMA_DEPTH || d->out->len > DESCRIBE_BYTES_MAX)
@@ -277,9 +283,13 @@ diff_inner(
 	for (size_t i = 0; i < d->depth; i++)
 		if (d->path[i] == q)
 			return;
+	if (d->same[q->index] == p)
+		return;
 	d->path[d->depth++] = q;
 	diff_records(d, path, p, q);
 	d->depth--;
+	if (d->count == changes)
+		d->same[q->index] = p;
 }
 
 static void
@@ -315,6 +325,8 @@ avro_describe_diff(
 
 	if (!field_equal(&old, &new))
 		append_change(&d, '~', "(schema)", &old, &new);
+	d.same = memory_zero(avro_schema_type_count(now), sizeof(*d.same));
 	diff_inner(&d, "", &old, &new);
+	free(d.same);
 	return d.count;
 }

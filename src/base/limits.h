@@ -19,6 +19,7 @@
 #define LIMIT_SCHEMA_FIELDS 10000	     /* fields of all records of a schema together */
 #define LIMIT_SCHEMAS_IN_MEMORY 1024
 #define LIMIT_EVENT_JSON_BYTES (64 * 1024 * 1024) /* what one payload may unfold to */
+#define LIMIT_BITMAP_CHILDREN 200000 /* of all compound fields of a record; bitmaps of further ones stay as they came */
 #define LIMIT_BITMAP_NAMES 50000 /* that one list of bitmaps may unfold to; further elements stay as they came */
 #define LIMIT_REPLAY_ID_BYTES 64
 #define LIMIT_SCHEMA_ID_BYTES 64

@@ -34,6 +34,8 @@ bitmap_names_new(const struct avro_type *record)
 		n->fields[i].name = record->fields[i].name;
 		n->fields[i].first = (uint32_t)total;
 		n->fields[i].children = compound != NULL ? (uint32_t)compound->count : 0;
+		if (n->fields[i].children > LIMIT_BITMAP_CHILDREN - total)
+			n->fields[i].children = 0;
 		total += n->fields[i].children;
 		for (size_t c = 0; c < n->fields[i].children; c++) {
 			buffer_append(

@@ -391,6 +391,46 @@ test_diff(void **state)
 	avro_schema_unref(now);
 }
 
+/* Records inside each other by twos, forty deep: what walks them must not go down each of the 2^40
+ * ways. */
+static void
+test_twos(void **state)
+{
+	struct buffer b = BUFFER_INIT, out = BUFFER_INIT, sample = BUFFER_INIT;
+	struct error e = ERROR_INIT;
+	struct avro_schema *s;
+	struct avro_decoder *d;
+
+	(void)state;
+	buffer_append_text(&b,
+	    "{\"type\":\"record\",\"name\":\"Root\",\"fields\":["
+	    "{\"name\":\"f0\",\"type\":{\"type\":\"record\",\"name\":\"R0\",\"fields\":[]}}");
+	for (int i = 1; i <= 40; i++)
+		buffer_append_format(&b,
+		    ",{\"name\":\"f%d\",\"type\":{\"type\":\"record\",\"name\":\"R%d\",\"fields\":["
+		    "{\"name\":\"a\",\"type\":\"R%d\"},{\"name\":\"b\",\"type\":\"R%d\"}]}}",
+		    i, i, i - 1, i - 1);
+	buffer_append_text(&b, "]}");
+	s = avro_schema_parse(buffer_span(&b), &e);
+	if (s == NULL)
+		fail_msg("%s", e.text);
+	d = avro_decoder_new(s);
+	assert_int_equal(avro_describe_diff(s, s, &out), 0);
+	avro_describe_tree(s, &out);
+	avro_describe_proto(s, &out);
+	avro_describe_ddl(s, &out);
+	assert_in_range(out.len, 1, 3 * DESCRIBE_BYTES_MAX);
+	avro_template(s, NULL, &sample);
+	/* of no bytes at all: only the ceiling on what it unfolds to ends it */
+	assert_int_equal(avro_decode_json(d, text_of(""), &sample, &e), -1);
+	assert_non_null(strstr(e.text, "bytes of JSON"));
+	avro_decoder_free(d);
+	avro_schema_unref(s);
+	buffer_release(&b);
+	buffer_release(&out);
+	buffer_release(&sample);
+}
+
 int
 main(void)
 {
@@ -403,6 +443,7 @@ main(void)
 	    cmocka_unit_test(test_template),
 	    cmocka_unit_test(test_descriptions),
 	    cmocka_unit_test(test_diff),
+	    cmocka_unit_test(test_twos),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

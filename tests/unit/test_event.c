@@ -655,6 +655,42 @@ test_bitmap_ceiling(void **state)
 	bitmap_names_free(names);
 }
 
+/* 4,990 fields that all are the same record of 4,990: no room is taken for 25 million names. */
+static void
+test_bitmap_children(void **state)
+{
+	struct text items[] = {text_of("1-0x01"), text_of("4000-0x01"), text_of("0x02")};
+	struct buffer b = BUFFER_INIT;
+	struct error e = ERROR_INIT;
+	struct avro_schema *s;
+	struct bitmap_names *names;
+	struct bitmap_list out = {0};
+
+	(void)state;
+	buffer_append_text(&b,
+	    "{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"f0\",\"type\":"
+	    "{\"type\":\"record\",\"name\":\"C\",\"fields\":[");
+	for (int i = 0; i < 4990; i++)
+		buffer_append_format(&b, "%s{\"name\":\"c%d\",\"type\":\"int\"}", i ? "," : "", i);
+	buffer_append_text(&b, "]}}");
+	for (int i = 1; i < 4990; i++)
+		buffer_append_format(&b, ",{\"name\":\"f%d\",\"type\":\"C\"}", i);
+	buffer_append_text(&b, "]}");
+	s = avro_schema_parse(buffer_span(&b), &e);
+	if (s == NULL)
+		fail_msg("%s", e.text);
+	names = bitmap_names_new(avro_schema_root(s));
+	bitmap_expand(names, (struct text_list){items, COUNT(items)}, false, &out);
+	assert_int_equal(out.count, 3);
+	expect_text("named", out.names[0], "f1.c0");
+	expect_text("beyond the ceiling", out.names[1], "4000-0x01");
+	expect_text("whole", out.names[2], "f1");
+	bitmap_list_release(&out);
+	bitmap_names_free(names);
+	avro_schema_unref(s);
+	buffer_release(&b);
+}
+
 #define TEXT_FIELD(name) "{\"name\":\"" name "\",\"type\":[\"null\",\"string\"]}"
 #define TEXTS_FIELD(name)                                                                          \
 	"{\"name\":\"" name "\",\"type\":{\"type\":\"array\",\"items\":\"string\"}}"
@@ -665,66 +701,71 @@ static const char thing_schema[] =
     "{\"type\":\"record\",\"name\":\"ThingChangeEvent\",\"fields\":["
     "{\"name\":\"ChangeEventHeader\",\"type\":{\"type\":\"record\",\"name\":\"ChangeEventHeader\","
     "\"fields\":["
-    "{\"name\":\"changeType\",\"type\":\"string\"}," TEXTS_FIELD("nulledFields") "," TEXTS_FIELD("d"
-												 "i"
-												 "f"
-												 "f"
-												 "F"
-												 "i"
-												 "e"
-												 "l"
-												 "d"
-												 "s") "," TEXTS_FIELD(
-	"changedFields") ",{\"name\":\"more\",\"type\":{\"type\":\"map\",\"values\":\"double\"}}]}}"
-			 "," TEXT_FIELD("A") ",{\"name\":\"N\",\"type\":[\"null\",\"string\",{"
-					     "\"type\":\"record\",\"name\":\"P\",\"fields\":"
-					     "[" TEXT_FIELD("First") "," TEXT_FIELD("Last") "]}]},{"
-											    "\"name"
-											    "\":"
-											    "\"G\","
-											    "\"type"
-											    "\":["
-											    "\"null"
-											    "\",{"
-											    "\"type"
-											    "\":"
-											    "\"reco"
-											    "rd\","
-											    "\"name"
-											    "\":"
-											    "\"L\","
-											    "\"fiel"
-											    "ds\":["
-											    "{\"nam"
-											    "e\":"
-											    "\"Lat"
-											    "\","
-											    "\"type"
-											    "\":["
-											    "\"null"
-											    "\","
-											    "\"int"
-											    "\"]},{"
-											    "\"name"
-											    "\":"
-											    "\"Lon"
-											    "\","
-											    "\"type"
-											    "\":["
-											    "\"null"
-											    "\","
-											    "\"int"
-											    "\"]}]}"
-											    "]},"
-											    "{\"nam"
-											    "e\":"
-											    "\"H\","
-											    "\"type"
-											    "\":["
-											    "\"L\","
-											    "\"null"
-											    "\"]}]"
-											    "}";
+    "{\"name\":\"changeType\",\"type\":\"string\"}," TEXTS_FIELD("nulledFields") "," TEXTS_FIELD(
+	"d"
+	"i"
+	"f"
+	"f"
+	"F"
+	"i"
+	"e"
+	"l"
+	"d"
+	"s") "," TEXTS_FIELD("changedFields") ",{\"name\":\"more\",\"type\":{\"type\":\"map\","
+					      "\"values\":\"double\"}}]}}"
+					      "," TEXT_FIELD(
+						  "A") ",{\"name\":\"N\",\"type\":[\"null\","
+						       "\"string\",{"
+						       "\"type\":\"record\",\"name\":\"P\","
+						       "\"fields\":"
+						       "[" TEXT_FIELD("First") "," TEXT_FIELD(
+							   "Last") "]}]},{"
+								   "\"name"
+								   "\":"
+								   "\"G\","
+								   "\"type"
+								   "\":["
+								   "\"null"
+								   "\",{"
+								   "\"type"
+								   "\":"
+								   "\"reco"
+								   "rd\","
+								   "\"name"
+								   "\":"
+								   "\"L\","
+								   "\"fiel"
+								   "ds\":["
+								   "{\"nam"
+								   "e\":"
+								   "\"Lat"
+								   "\","
+								   "\"type"
+								   "\":["
+								   "\"null"
+								   "\","
+								   "\"int"
+								   "\"]},{"
+								   "\"name"
+								   "\":"
+								   "\"Lon"
+								   "\","
+								   "\"type"
+								   "\":["
+								   "\"null"
+								   "\","
+								   "\"int"
+								   "\"]}]}"
+								   "]},"
+								   "{\"nam"
+								   "e\":"
+								   "\"H\","
+								   "\"type"
+								   "\":["
+								   "\"L\","
+								   "\"null"
+								   "\"]}]"
+								   "}";
 
 static const struct {
 	const char *name, *type, *nulled, *diff, *changed, *body, *expected;
@@ -928,6 +969,7 @@ main(void)
 	    cmocka_unit_test(test_rows),
 	    cmocka_unit_test(test_bitmap_table),
 	    cmocka_unit_test(test_bitmap_ceiling),
+	    cmocka_unit_test(test_bitmap_children),
 	    cmocka_unit_test(test_changed_json),
 	    cmocka_unit_test(test_other_shapes),
 	    cmocka_unit_test(test_many_schemas),
