@@ -479,6 +479,7 @@ test_deadline(void **state)
 	assert_int_equal(sql_run(s, &st, &r, &e), -1);
 	assert_int_equal(e.code, ERR_TIMEOUT);
 	assert_non_null(strstr(e.text, "PENDING"));
+	assert_non_null(strstr(e.hint, "takes minutes to start"));
 	assert_int_equal(web.slept_ms, 60000);
 	assert_int_equal(fake_web_asked(&web, "POST " SQL "/7/cancel"), 1);
 	sql_result_release(&r);
