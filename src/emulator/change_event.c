@@ -105,10 +105,14 @@ plan_update(struct plan *p, const struct record_type *t, struct random *r)
 		else if (strcmp(f->word, "StringPlusClob") == 0 && random_below(r, 12) == 0)
 			p->diffed[i] = 1;
 	}
-	for (size_t i = 0; i < t->count; i++)
-		if (strcmp(t->fields[i].name, "LastModifiedDate") == 0 ||
-		    (strcmp(t->fields[i].name, "LastModifiedById") == 0 && random_below(r, 4) == 0))
+	for (size_t i = 0; i < t->count; i++) {
+		const struct event_field *f = &t->fields[i];
+
+		if (strcmp(f->name, "LastModifiedDate") == 0 ||
+		    (strcmp(f->name, "LastModifiedById") == 0 && random_below(r, 4) == 0) ||
+		    (strcmp(f->word, "StringPlusClob") == 0 && random_below(r, 2) == 0))
 			p->changed[i] = 1;
+	}
 }
 
 /* One of the header's three lists. */

@@ -173,19 +173,22 @@ static size_t
 choose_records(struct org *g, enum entity entity, enum change_type type, const char **ids)
 {
 	struct pool *p = &g->pools[entity];
-	size_t count = 1;
+	size_t count = 1, index;
 
 	switch (type) {
 	case CHANGE_GAP_OVERFLOW:
 		return 0;
 	case CHANGE_CREATE:
-		ids[0] = g->records[create(g, entity)].id;
+		index = create(g, entity); /* may move the records */
+		ids[0] = g->records[index].id;
 		return 1;
 	case CHANGE_DELETE:
-		ids[0] = g->records[move(g, entity, true)].id;
+		index = move(g, entity, true);
+		ids[0] = g->records[index].id;
 		return 1;
 	case CHANGE_UNDELETE:
-		ids[0] = g->records[move(g, entity, false)].id;
+		index = move(g, entity, false);
+		ids[0] = g->records[index].id;
 		return 1;
 	default:
 		if (random_below(&g->random, 60) == 0)
