@@ -6,9 +6,15 @@
 
 #include "base/memory.h"
 
-/* Beyond these a freed batch gives its memory back: a burst of large rows must not stay for ever. */
-#define POOL_BATCHES 16
-#define POOL_BYTES (2 * 1024 * 1024)
+/* Beyond this a freed batch gives its memory back: a burst must not stay for ever. */
+#define POOL_BYTES ((size_t)4 * 1024 * 1024)
+
+static size_t
+memory_of(const struct batch *b)
+{
+	return b->bytes.capacity + b->kept.capacity + b->ends_capacity * sizeof(*b->ends) +
+	    b->rows_capacity * sizeof(*b->rows);
+}
 
 static void
 destroy(struct batch *b)
@@ -29,7 +35,7 @@ batch_pool_release(struct batch_pool *p)
 		p->free = b->next;
 		destroy(b);
 	}
-	p->count = 0;
+	p->bytes = 0;
 }
 
 struct batch *
@@ -41,7 +47,7 @@ batch_new(struct batch_pool *p, int64_t now_ms)
 		b = memory_zero(1, sizeof(*b));
 	} else {
 		p->free = b->next;
-		p->count--;
+		p->bytes -= memory_of(b);
 	}
 	b->next = NULL;
 	b->begun_ms = now_ms;
@@ -51,7 +57,7 @@ batch_new(struct batch_pool *p, int64_t now_ms)
 void
 batch_free(struct batch_pool *p, struct batch *b)
 {
-	if (p->count >= POOL_BATCHES || b->bytes.capacity > POOL_BYTES || b->kept.capacity > POOL_BYTES) {
+	if (p->bytes + memory_of(b) > POOL_BYTES) {
 		destroy(b);
 		return;
 	}
@@ -62,7 +68,7 @@ batch_free(struct batch_pool *p, struct batch *b)
 	b->closed = false;
 	b->next = p->free;
 	p->free = b;
-	p->count++;
+	p->bytes += memory_of(b);
 }
 
 size_t

@@ -49,7 +49,7 @@ struct batch {
 
 struct batch_pool {
 	struct batch *free;
-	size_t count;
+	size_t bytes; /* that the free ones keep */
 };
 
 void batch_pool_release(struct batch_pool *p);

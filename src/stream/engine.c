@@ -282,9 +282,11 @@ engine_set_aside(struct engine *e, struct dead_letter *letter, const struct erro
 		engine_fail(e, &error);
 		return false;
 	}
-	log_warn("stream", TEXT_FORMAT ": event %s is set aside: %s", TEXT_ARGS(letter->topic),
-	    text_clean(id, sizeof(id), letter->event_id), why->text);
 	e->statistics.set_aside++;
+	/* a topic where all is bad must not drown the log: the store holds each one's reason */
+	log_message(e->statistics.set_aside <= 10 || e->statistics.set_aside % 1000 == 0 ? LOG_WARN : LOG_DEBUG,
+	    "stream", TEXT_FORMAT ": event %s is set aside (%lld by now): %s", TEXT_ARGS(letter->topic),
+	    text_clean(id, sizeof(id), letter->event_id), (long long)e->statistics.set_aside, why->text);
 	if (e->options.max_dead_letters >= 0 && e->statistics.set_aside > e->options.max_dead_letters) {
 		error_set(&error, ERR_REFUSED, "%lld events were set aside, more than allowed; the last: %s",
 		    (long long)e->statistics.set_aside, why->text);

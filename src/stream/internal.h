@@ -54,6 +54,8 @@ struct feed {
 	int64_t stored_number;
 	int64_t covered_until; /* events up to this number may be sent */
 	int64_t cover_wanted;  /* more than that, at the next store; 0: no */
+	int64_t headroom;      /* events that a record covers beyond those sent */
+	int64_t sent_at_store; /* sent_number at the last store */
 	bool storing;	       /* part of the transaction under way */
 
 	uint32_t allowed;
@@ -103,6 +105,7 @@ struct lane {
 	bool writable;
 	int64_t acked;	     /* batches of this stream, cumulative */
 	int64_t progress_ms; /* last acknowledgement */
+	int64_t blocked_ms;  /* since when it is not writable */
 	int64_t state_until_ms; /* the stream's state must change by then */
 	int64_t open_at_ms;
 	int64_t open_spent_ms; /* how far the openings have used up their rate */
@@ -118,6 +121,7 @@ struct lane {
 
 	/* the open question */
 	bool asking;
+	int64_t asking_warn_ms; /* an answer is overdue by then */
 	struct {
 		struct batch *batch;
 		size_t row;

@@ -454,6 +454,7 @@ send_batches(struct lane *l, int64_t now)
 		rows = batch_rows(b);
 		if (l->sink->ops->send(l->sink, &rows) == 0) {
 			l->writable = false;
+			l->blocked_ms = now;
 			return NEVER;
 		}
 		note_sent(l, b, now);
@@ -461,27 +462,34 @@ send_batches(struct lane *l, int64_t now)
 	return NEVER;
 }
 
+/* Since when the server has owed us something; NEVER: it does not. */
+static int64_t
+owed_since(const struct lane *l)
+{
+	int64_t since;
+
+	if (l->sent == 0)
+		return l->writable ? NEVER : l->blocked_ms;
+	since = lane_at(l, 0)->sent_ms;
+	/* only acknowledgements count as life: a half-dead server may well send other things */
+	return since > l->progress_ms ? since : l->progress_ms;
+}
+
 static int64_t
 tick_open(struct lane *l, int64_t now)
 {
-	int64_t next = send_batches(l, now), due;
+	int64_t next = send_batches(l, now), since = owed_since(l), due;
 
-	if (l->sent > 0) {
-		int64_t since = lane_at(l, 0)->sent_ms;
-
-		/* only acknowledgements count as life: a half-dead server may well send other things */
-		due = (since > l->progress_ms ? since : l->progress_ms) + l->engine->options.ack_timeout_ms;
-		if (now >= due) {
-			log_warn("stream", "%s: no acknowledgement for %lld ms with %zu batches under way; opening "
-					   "a new stream", l->sink->table,
-			    (long long)l->engine->options.ack_timeout_ms, l->sent);
-			l->cancelled_for = RETRY_SINK_SILENT;
-			lane_cancel(l, now);
-			return l->state_until_ms;
-		}
+	if (since == NEVER)
+		return next;
+	due = since + l->engine->options.ack_timeout_ms;
+	if (now < due)
 		return due < next ? due : next;
-	}
-	return next;
+	log_warn("stream", "%s: no acknowledgement for %lld ms with %zu batches under way; opening a new stream",
+	    l->sink->table, (long long)(now - since), l->sent);
+	l->cancelled_for = RETRY_SINK_SILENT;
+	lane_cancel(l, now);
+	return l->state_until_ms;
 }
 
 static int64_t

@@ -11,6 +11,7 @@
 /* With nothing sent for so long the record says that nothing is in flight: a death then costs no look-up. */
 #define SETTLE_MS 1000
 #define HEADROOM_LEAST 64
+#define HEADROOM_MOST (1 << 17)
 
 /* Events behind `number` that may be in the table without our having seen to it. */
 static int64_t
@@ -23,20 +24,33 @@ uncovered(const struct feed *f, int64_t number)
 	return reach > number ? reach - number : 0;
 }
 
-/*
- * The same with room for what will be sent before the next store: as much again as is under way. What an earlier run
- * left is not doubled: it would grow with every death.
- */
+/* The same with room for what will be sent before the next store. What an earlier run left needs none. */
 static int64_t
 with_headroom(const struct feed *f, int64_t number)
 {
 	int64_t needed = uncovered(f, number);
 	int64_t sent = f->sent_number > f->cover_wanted ? f->sent_number : f->cover_wanted;
-	int64_t room = sent > number ? (sent - number) * 2 : 0;
+	int64_t room = (sent > number ? sent - number : 0) + f->headroom;
 
-	if (room < HEADROOM_LEAST)
-		room = HEADROOM_LEAST;
 	return needed > room ? needed : room;
+}
+
+/*
+ * As much room as is used up between two stores, so that sending does not wait for the disk more often than
+ * positions are stored anyway; and little for a trickle, so that a death costs few look-ups.
+ */
+static void
+adapt_headroom(struct feed *f, int64_t since_ms, int64_t interval_ms)
+{
+	int64_t used = f->sent_number - f->sent_at_store;
+
+	if (f->headroom == 0)
+		f->headroom = HEADROOM_LEAST;
+	if (f->recorded && f->cover_wanted > 0 && since_ms < interval_ms && f->headroom < HEADROOM_MOST)
+		f->headroom *= 2;
+	else if (used < f->headroom / 8 && f->headroom > HEADROOM_LEAST)
+		f->headroom /= 2;
+	f->sent_at_store = f->sent_number;
 }
 
 static bool
@@ -99,6 +113,7 @@ ledger_store(struct engine *e, int64_t now, bool final, struct error *error)
 		f->storing = false;
 		if (!feed_position(f, &p, &number))
 			continue;
+		adapt_headroom(f, now - e->ledger_last_ms, e->options.position_interval_ms);
 		p.in_flight = in_flight_to_store(f, number, now, final);
 		f->storing = wants_storing(f, &p, number, now, final);
 		if (!f->storing)

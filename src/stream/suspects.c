@@ -8,6 +8,9 @@
 #include "base/memory.h"
 #include "stream/internal.h"
 
+/* A look-up normally takes seconds, with a cold warehouse minutes. */
+#define OVERDUE_MS 120000
+
 void
 suspects_mark_row(struct lane *l, struct batch *b, struct row *r, int64_t visible_ms)
 {
@@ -57,7 +60,15 @@ suspects_tick(struct lane *l, int64_t now)
 {
 	int64_t next = NEVER;
 
-	if (l->asking || l->suspect_rows == 0 || l->broken || l->engine->phase >= PHASE_FINISHING)
+	if (l->asking) {
+		if (now < l->asking_warn_ms)
+			return l->asking_warn_ms;
+		log_warn("stream", "%s: still waiting for a look-up of %zu events; is the warehouse starting?",
+		    l->sink->table, l->asked_count);
+		l->asking_warn_ms = now + OVERDUE_MS;
+		return l->asking_warn_ms;
+	}
+	if (l->suspect_rows == 0 || l->broken || l->engine->phase >= PHASE_FINISHING)
 		return NEVER;
 	if (now < l->ask_at_ms)
 		return l->ask_at_ms;
@@ -82,8 +93,9 @@ suspects_tick(struct lane *l, int64_t now)
 		return next;
 	log_debug("stream", "%s: looking up %zu events", l->sink->table, l->asked_count);
 	l->asking = true;
+	l->asking_warn_ms = now + OVERDUE_MS;
 	l->sink->ops->find(l->sink, l->asked_ids, l->asked_count, lane_sink_events(), l);
-	return NEVER;
+	return l->asking_warn_ms;
 }
 
 static void

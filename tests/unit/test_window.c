@@ -172,7 +172,7 @@ expect(const struct batch *b, size_t at, int i)
 static void
 test_batch(void **state)
 {
-	struct batch_pool pool = {NULL, 0};
+	struct batch_pool pool = {0};
 	struct batch *b = batch_new(&pool, 0), *half = batch_new(&pool, 0);
 	bool gone[12] = {[0] = true, [3] = true, [4] = true, [11] = true};
 	static const int left[] = {1, 2, 5, 6, 7, 8, 9, 10};
