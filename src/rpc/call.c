@@ -102,7 +102,8 @@ deliver(struct call *call, grpc_byte_buffer *message)
 		return;
 	if (len == 0) {
 		call->events->message(call->context, text_span("", 0));
-	} else if (grpc_byte_buffer_reader_peek(&reader, &slice) && GRPC_SLICE_LENGTH(*slice) == len) {
+	} else if (grpc_byte_buffer_reader_peek(&reader, &slice) &&
+		   GRPC_SLICE_LENGTH(*slice) == len) {
 		call->events->message(call->context, text_span(GRPC_SLICE_START_PTR(*slice), len));
 	} else {
 		struct buffer *joined = loop_scratch(call->channel->loop);
@@ -110,7 +111,8 @@ deliver(struct call *call, grpc_byte_buffer *message)
 		buffer_reserve(joined, len);
 		/* peek has moved past the first slice */
 		do
-			buffer_append(joined, GRPC_SLICE_START_PTR(*slice), GRPC_SLICE_LENGTH(*slice));
+			buffer_append(
+			    joined, GRPC_SLICE_START_PTR(*slice), GRPC_SLICE_LENGTH(*slice));
 		while (grpc_byte_buffer_reader_peek(&reader, &slice));
 		call->events->message(call->context, buffer_span(joined));
 	}
@@ -263,7 +265,8 @@ copy_metadata(struct call *call, const struct metadata *metadata, size_t count)
 static void
 begin_batches(struct call *call)
 {
-	grpc_op begin[2] = {{.op = GRPC_OP_SEND_INITIAL_METADATA}, {.op = GRPC_OP_RECV_INITIAL_METADATA}};
+	grpc_op begin[2] = {
+	    {.op = GRPC_OP_SEND_INITIAL_METADATA}, {.op = GRPC_OP_RECV_INITIAL_METADATA}};
 	grpc_op status = {.op = GRPC_OP_RECV_STATUS_ON_CLIENT};
 
 	status.data.recv_status_on_client.trailing_metadata = &call->trailing;
@@ -286,14 +289,15 @@ call_begin(struct channel *c, const char *method, const struct metadata *metadat
 	grpc_slice path = grpc_slice_from_copied_string(method);
 
 	/*
-	 * A channel that has failed would answer from memory until its own back-off is over. Who calls again has
-	 * waited already: a new channel tries the connection now, with a fresh look-up of the name.
+	 * A channel that has failed would answer from memory until its own back-off is over. Who
+	 * calls again has waited already: a new channel tries the connection now, with a fresh
+	 * look-up of the name.
 	 */
 	if (grpc_channel_check_connectivity_state(c->native, 0) == GRPC_CHANNEL_TRANSIENT_FAILURE)
 		channel_connect(c);
 	if (deadline_ms > 0)
-		deadline = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-		    gpr_time_from_millis(deadline_ms, GPR_TIMESPAN));
+		deadline = gpr_time_add(
+		    gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(deadline_ms, GPR_TIMESPAN));
 	call->channel = c;
 	call->events = events;
 	call->context = context;
@@ -317,7 +321,7 @@ bool
 call_can_send(const struct call *call)
 {
 	return !call->batches[BATCH_SEND].flying && !call->close_wanted && !call->status_known &&
-	    !call->cancelled && call->fault == NULL;
+	       !call->cancelled && call->fault == NULL;
 }
 
 bool
@@ -330,12 +334,13 @@ call_send(struct call *call, struct buffer *message)
 	if (!call_can_send(call))
 		return false;
 	if (message->len <= SEND_COPY_BYTES) {
-		slice = message->len > 0 ?
-		    grpc_slice_from_copied_buffer((const char *)message->data, message->len) :
-		    grpc_empty_slice();
+		slice = message->len > 0 ? grpc_slice_from_copied_buffer(
+					       (const char *)message->data, message->len)
+					 : grpc_empty_slice();
 		buffer_clear(message);
 	} else {
-		slice = grpc_slice_new_with_user_data(message->data, message->len, free, message->data);
+		slice =
+		    grpc_slice_new_with_user_data(message->data, message->len, free, message->data);
 		buffer_init(message);
 	}
 	bytes = grpc_raw_byte_buffer_create(&slice, 1);
@@ -399,10 +404,11 @@ unary_ended(void *context, const struct call_status *status)
 
 	if (s.code == GRPC_STATUS_OK && u->messages != 1) {
 		s.code = GRPC_STATUS_INTERNAL;
-		s.message = text_of(u->messages == 0 ? "the server ended the call without an answer" :
-						       "the server answered more than once");
+		s.message = text_of(u->messages == 0 ? "the server ended the call without an answer"
+						     : "the server answered more than once");
 	}
-	u->done(u->context, &s, s.code == GRPC_STATUS_OK ? buffer_span(&u->response) : text_span(NULL, 0));
+	u->done(u->context, &s,
+	    s.code == GRPC_STATUS_OK ? buffer_span(&u->response) : text_span(NULL, 0));
 	buffer_release(&u->response);
 	free(u);
 }

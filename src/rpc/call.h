@@ -13,8 +13,8 @@ struct channel {
 	struct loop *loop;
 	grpc_channel *native;
 	grpc_channel_credentials *credentials;
-	char *target;	  /* "host:port" */
-	char *uri;	  /* "dns:///host:port" of what is connected to: the target or the proxy */
+	char *target; /* "host:port" */
+	char *uri;    /* "dns:///host:port" of what is connected to: the target or the proxy */
 	char *user_agent;
 	bool proxied;
 	struct proxy proxy;

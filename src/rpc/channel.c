@@ -59,7 +59,8 @@ out:
 	return rc;
 }
 
-/* Leaves out empty when the system keeps its roots where nobody looks: gRPC's own search is the last resort. */
+/* Leaves out empty when the system keeps its roots where nobody looks: gRPC's own search is the
+ * last resort. */
 static int
 find_roots(const char *ca_file, struct buffer *out, struct error *e)
 {
@@ -83,15 +84,16 @@ environment(const char *name)
 }
 
 static int
-make_credentials(struct channel *c, const struct channel_options *o, const struct target *t,
-    struct error *e)
+make_credentials(
+    struct channel *c, const struct channel_options *o, const struct target *t, struct error *e)
 {
 	struct buffer roots = BUFFER_INIT;
 
 	if (o->plaintext || t->plaintext) {
 		if (!target_is_loopback(t))
 			return error_set(e, ERR_USAGE,
-			    "will not talk to '%s' without TLS: plaintext is for loopback only", o->target);
+			    "will not talk to '%s' without TLS: plaintext is for loopback only",
+			    o->target);
 		c->credentials = grpc_insecure_credentials_create();
 		return 0;
 	}
@@ -99,8 +101,8 @@ make_credentials(struct channel *c, const struct channel_options *o, const struc
 		buffer_release(&roots);
 		return -1;
 	}
-	c->credentials = grpc_ssl_credentials_create(roots.len > 0 ? buffer_text(&roots) : NULL, NULL, NULL,
-	    NULL);
+	c->credentials = grpc_ssl_credentials_create(
+	    roots.len > 0 ? buffer_text(&roots) : NULL, NULL, NULL, NULL);
 	buffer_release(&roots);
 	return 0;
 }
@@ -114,7 +116,8 @@ integer_arg(const char *key, int value)
 static grpc_arg
 string_arg(const char *key, const char *value)
 {
-	return (grpc_arg){.type = GRPC_ARG_STRING, .key = (char *)key, .value.string = (char *)value};
+	return (grpc_arg){
+	    .type = GRPC_ARG_STRING, .key = (char *)key, .value.string = (char *)value};
 }
 
 void
@@ -125,13 +128,15 @@ channel_connect(struct channel *c)
 	size_t n = 0;
 
 	if (secret_is_set(&c->proxy.authorization))
-		header = memory_format("Proxy-Authorization:%s", secret_reveal(&c->proxy.authorization));
+		header =
+		    memory_format("Proxy-Authorization:%s", secret_reveal(&c->proxy.authorization));
 	if (c->native != NULL)
 		grpc_channel_destroy(c->native);
 	args[n++] = string_arg(GRPC_ARG_PRIMARY_USER_AGENT_STRING, c->user_agent);
 	args[n++] = integer_arg(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, LIMIT_GRPC_RECEIVE_BYTES);
 	args[n++] = integer_arg(GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, -1);
-	/* error trailers carry details of schemas; the default of 8 kB would turn them into another error */
+	/* error trailers carry details of schemas; the default of 8 kB would turn them into another
+	 * error */
 	args[n++] = integer_arg(GRPC_ARG_MAX_METADATA_SIZE, LIMIT_GRPC_METADATA_BYTES);
 	if (c->keepalive_ms > 0) {
 		args[n++] = integer_arg(GRPC_ARG_KEEPALIVE_TIME_MS, c->keepalive_ms);
@@ -141,12 +146,15 @@ channel_connect(struct channel *c)
 		args[n++] = integer_arg(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
 	}
 	args[n++] = integer_arg(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 1000);
-	args[n++] = integer_arg(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 20000); /* of a connect, its time limit */
+	args[n++] = integer_arg(
+	    GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 20000); /* of a connect, its time limit */
 	args[n++] = integer_arg(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 60000);
-	/* the owners of calls retry, with their own back-off and their own idea of what may be sent twice */
+	/* the owners of calls retry, with their own back-off and their own idea of what may be sent
+	 * twice */
 	args[n++] = integer_arg(GRPC_ARG_ENABLE_RETRIES, 0);
 	args[n++] = integer_arg(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
-	/* connections are the channel's own: freeing it closes them, and no other back-off is inherited */
+	/* connections are the channel's own: freeing it closes them, and no other back-off is
+	 * inherited */
 	args[n++] = integer_arg(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
 	/* gRPC's own reading of the proxy variables is switched off: see target_proxy */
 	args[n++] = integer_arg(GRPC_ARG_ENABLE_HTTP_PROXY, 0);

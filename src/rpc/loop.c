@@ -35,8 +35,8 @@ struct loop {
 	size_t timer_count, timer_capacity;
 
 	/*
-	 * Other threads wake the loop with an empty batch on a call that is never started: gRPC completes it
-	 * at once. One wake is under way at a time.
+	 * Other threads wake the loop with an empty batch on a call that is never started: gRPC
+	 * completes it at once. One wake is under way at a time.
 	 */
 	grpc_channel *wake_channel;
 	grpc_call *wake_call;
@@ -103,7 +103,8 @@ run_posts(struct loop_op *op, bool ok)
 	mine = l->posts;
 	l->posts = l->running;
 	l->posts.count = 0;
-	/* Whoever posts from now on wakes anew; a callback may step the loop, so its array is ours alone. */
+	/* Whoever posts from now on wakes anew; a callback may step the loop, so its array is ours
+	 * alone. */
 	l->running = (struct post_queue){.items = NULL};
 	l->waking = false;
 	pthread_mutex_unlock(&l->lock);
@@ -119,8 +120,8 @@ loop_post(struct loop *l, loop_function *f, void *context)
 	bool wake;
 
 	pthread_mutex_lock(&l->lock);
-	l->posts.items = memory_reserve(l->posts.items, &l->posts.capacity, l->posts.count + 1,
-	    sizeof(l->posts.items[0]));
+	l->posts.items = memory_reserve(
+	    l->posts.items, &l->posts.capacity, l->posts.count + 1, sizeof(l->posts.items[0]));
 	l->posts.items[l->posts.count++] = (struct post){f, context};
 	wake = !l->waking;
 	l->waking = true;
@@ -172,15 +173,15 @@ heap_down(struct loop *l, size_t i, struct loop_timer *t)
 }
 
 void
-loop_timer_start(struct loop *l, struct loop_timer *t, int64_t delay_ms, loop_function *f,
-    void *context)
+loop_timer_start(
+    struct loop *l, struct loop_timer *t, int64_t delay_ms, loop_function *f, void *context)
 {
 	loop_timer_stop(l, t);
 	t->due_ms = clock_monotonic_ms(l->clock) + (delay_ms > 0 ? delay_ms : 0);
 	t->f = f;
 	t->context = context;
-	l->timers = memory_reserve(l->timers, &l->timer_capacity, l->timer_count + 1,
-	    sizeof(l->timers[0]));
+	l->timers =
+	    memory_reserve(l->timers, &l->timer_capacity, l->timer_count + 1, sizeof(l->timers[0]));
 	heap_up(l, l->timer_count++, t);
 }
 
@@ -209,14 +210,16 @@ loop_timer_is_running(const struct loop_timer *t)
 	return t->slot != 0;
 }
 
-/* Runs what is due now; a timer that starts itself again with no delay has to wait for the next step. */
+/* Runs what is due now; a timer that starts itself again with no delay has to wait for the next
+ * step. */
 static bool
 run_timers(struct loop *l)
 {
 	int64_t now = clock_monotonic_ms(l->clock);
 	bool any = false;
 
-	for (size_t n = l->timer_count; n > 0 && l->timer_count > 0 && l->timers[0]->due_ms <= now; n--) {
+	for (size_t n = l->timer_count; n > 0 && l->timer_count > 0 && l->timers[0]->due_ms <= now;
+	     n--) {
 		struct loop_timer *t = l->timers[0];
 
 		loop_timer_stop(l, t);
@@ -243,7 +246,8 @@ deadline_of(struct loop *l, int64_t timeout_ms)
 	}
 	if (timeout_ms < 0)
 		return gpr_inf_future(GPR_CLOCK_MONOTONIC);
-	return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(timeout_ms, GPR_TIMESPAN));
+	return gpr_time_add(
+	    gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(timeout_ms, GPR_TIMESPAN));
 }
 
 bool
@@ -287,7 +291,8 @@ loop_new(const struct clock *clock)
 {
 	struct loop *l = memory_zero(1, sizeof(*l));
 
-	/* names are looked up as curl looks them up, by the system's resolver, and not by c-ares, which leaks */
+	/* names are looked up as curl looks them up, by the system's resolver, and not by c-ares,
+	 * which leaks */
 	setenv("GRPC_DNS_RESOLVER", "native", 0);
 	if (getenv("GRPC_VERBOSITY") == NULL)
 		gpr_set_log_function(log_from_grpc);
@@ -296,8 +301,9 @@ loop_new(const struct clock *clock)
 	l->queue = grpc_completion_queue_create_for_next(NULL);
 	l->wake.done = run_posts;
 	l->wake_channel = grpc_lame_client_channel_create("wake", GRPC_STATUS_UNAVAILABLE, "wake");
-	l->wake_call = grpc_channel_create_call(l->wake_channel, NULL, GRPC_PROPAGATE_DEFAULTS, l->queue,
-	    grpc_slice_from_static_string("/wake"), NULL, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+	l->wake_call = grpc_channel_create_call(l->wake_channel, NULL, GRPC_PROPAGATE_DEFAULTS,
+	    l->queue, grpc_slice_from_static_string("/wake"), NULL,
+	    gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
 	pthread_mutex_init(&l->lock, NULL);
 	return l;
 }
@@ -316,7 +322,8 @@ loop_free(struct loop *l)
 	grpc_completion_queue_shutdown(l->queue);
 	/* A wake may still be queued; what it would run is dropped. */
 	do
-		event = grpc_completion_queue_next(l->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+		event =
+		    grpc_completion_queue_next(l->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
 	while (event.type != GRPC_QUEUE_SHUTDOWN);
 	grpc_completion_queue_destroy(l->queue);
 	for (size_t i = 0; i < l->timer_count; i++)

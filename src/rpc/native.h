@@ -1,6 +1,6 @@
 /*
- * What the files of rpc/ share behind their headers: the tag of a gRPC batch, the loop's queue, and the
- * choice of target and proxy. Nothing outside this folder includes it.
+ * What the files of rpc/ share behind their headers: the tag of a gRPC batch, the loop's queue, and
+ * the choice of target and proxy. Nothing outside this folder includes it.
  */
 #ifndef SFZB_RPC_NATIVE_H
 #define SFZB_RPC_NATIVE_H
@@ -50,17 +50,18 @@ bool target_is_loopback(const struct target *t);
 
 /* An HTTP proxy that carries gRPC by CONNECT. */
 struct proxy {
-	char address[280]; /* "host:port"; port 1080 unless given, as curl has it */
+	char address[280];	     /* "host:port"; port 1080 unless given, as curl has it */
 	struct secret authorization; /* "Basic …", unset when the URI names no user */
 };
 
 /*
- * The proxy for a target: 1 and *out filled, 0 for a direct connection, -1 for a setting that cannot be used. First non-empty of
- * grpc_proxy, https_proxy, http_proxy (each lower, then upper case) unless no_grpc_proxy, else no_proxy, names the host;
- * loopback targets only by grpc_proxy. find reads the environment.
+ * The proxy for a target: 1 and *out filled, 0 for a direct connection, -1 for a setting that
+ * cannot be used. First non-empty of grpc_proxy, https_proxy, http_proxy (each lower, then upper
+ * case) unless no_grpc_proxy, else no_proxy, names the host; loopback targets only by grpc_proxy.
+ * find reads the environment.
  */
 typedef const char *target_environment(const char *name);
-int target_proxy(const struct target *t, target_environment *find, struct proxy *out,
-    struct error *e);
+int target_proxy(
+    const struct target *t, target_environment *find, struct proxy *out, struct error *e);
 
 #endif

@@ -33,14 +33,15 @@ static const struct {
 enum error_code
 call_status_code(int grpc_status)
 {
-	return grpc_status >= 0 && grpc_status < STATUS_COUNT ? statuses[grpc_status].code :
-								ERR_UNAVAILABLE;
+	return grpc_status >= 0 && grpc_status < STATUS_COUNT ? statuses[grpc_status].code
+							      : ERR_UNAVAILABLE;
 }
 
 const char *
 call_status_name(int grpc_status)
 {
-	return grpc_status >= 0 && grpc_status < STATUS_COUNT ? statuses[grpc_status].name : "UNKNOWN";
+	return grpc_status >= 0 && grpc_status < STATUS_COUNT ? statuses[grpc_status].name
+							      : "UNKNOWN";
 }
 
 static bool
@@ -50,8 +51,8 @@ contains(struct text t, const char *s)
 }
 
 /*
- * gRPC core's own texts for what goes wrong before a server answers. A server may say the same words, so only
- * its UNAVAILABLE is looked at; first match wins.
+ * gRPC core's own texts for what goes wrong before a server answers. A server may say the same
+ * words, so only its UNAVAILABLE is looked at; first match wins.
  */
 static const struct {
 	const char *part; /* of the message */
@@ -63,7 +64,8 @@ static const struct {
     {"certificate has expired", CALL_FAILURE_CERTIFICATE, "the server's certificate has expired"},
     {"is not in peer certificate", CALL_FAILURE_HOST_NAME,
 	"the server's certificate is for another host name"},
-    {"HTTP proxy returned response code 407", CALL_FAILURE_PROXY, "the proxy wants a user and a password"},
+    {"HTTP proxy returned response code 407", CALL_FAILURE_PROXY,
+	"the proxy wants a user and a password"},
     {"HTTP proxy returned response code", CALL_FAILURE_PROXY, "the proxy refused to connect"},
     {"DNS resolution failed", CALL_FAILURE_RESOLVE, "the host name cannot be resolved"},
     {"Connection refused", CALL_FAILURE_CONNECT, "connection refused"},
@@ -101,14 +103,16 @@ call_status_failure(const struct call_status *s)
 	return i < sizeof(failures) / sizeof(failures[0]) ? failures[i].failure : CALL_FAILURE_NONE;
 }
 
-/* Of "failed to connect to all addresses; last error: UNKNOWN: ipv4:1.2.3.4:443: Reason" the reason and address. */
+/* Of "failed to connect to all addresses; last error: UNKNOWN: ipv4:1.2.3.4:443: Reason" the reason
+ * and address. */
 static struct text
 last_error(struct text message)
 {
 	static const char mark[] = "last error: ";
 	const char *at;
 
-	if (message.len == 0 || (at = memmem(message.data, message.len, mark, sizeof(mark) - 1)) == NULL)
+	if (message.len == 0 ||
+	    (at = memmem(message.data, message.len, mark, sizeof(mark) - 1)) == NULL)
 		return message;
 	at += sizeof(mark) - 1;
 	message.len -= (size_t)(at - message.data);
@@ -157,7 +161,8 @@ set_hint(const struct call_status *s, struct error *e)
 		error_hint(e, "use the host name that the certificate was made for");
 		break;
 	case CALL_FAILURE_PROXY:
-		error_hint(e, "look at grpc_proxy, https_proxy and http_proxy; no_grpc_proxy names hosts to reach directly");
+		error_hint(e, "look at grpc_proxy, https_proxy and http_proxy; no_grpc_proxy names "
+			      "hosts to reach directly");
 		break;
 	case CALL_FAILURE_RESOLVE:
 		error_hint(e, "look at the spelling of the host, and at the network's DNS");
@@ -166,7 +171,8 @@ set_hint(const struct call_status *s, struct error *e)
 		error_hint(e, "look at host and port");
 		break;
 	case CALL_FAILURE_CONNECT:
-		error_hint(e, "look at host and port, and whether a firewall or proxy stands between");
+		error_hint(
+		    e, "look at host and port, and whether a firewall or proxy stands between");
 		break;
 	case CALL_FAILURE_NONE:
 		break;
@@ -183,9 +189,10 @@ call_status_error(const struct call_status *s, const char *what, struct error *e
 	call_status_reason(s, message, sizeof(message));
 	text_clean(code, sizeof(code), s->error_code);
 	text_clean(id, sizeof(id), s->rpc_id);
-	error_set(e, call_status_code(s->code), "%s: %s%s%s%s%s%s%s%s", what, call_status_name(s->code),
-	    message[0] != '\0' ? ": " : "", message, code[0] != '\0' ? " [" : "", code,
-	    code[0] != '\0' ? "]" : "", id[0] != '\0' && strstr(message, id) == NULL ? " rpcId: " : "",
+	error_set(e, call_status_code(s->code), "%s: %s%s%s%s%s%s%s%s", what,
+	    call_status_name(s->code), message[0] != '\0' ? ": " : "", message,
+	    code[0] != '\0' ? " [" : "", code, code[0] != '\0' ? "]" : "",
+	    id[0] != '\0' && strstr(message, id) == NULL ? " rpcId: " : "",
 	    id[0] != '\0' && strstr(message, id) == NULL ? id : "");
 	if (e != NULL)
 		set_hint(s, e);

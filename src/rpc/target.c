@@ -65,8 +65,9 @@ target_parse(struct target *t, const char *s, struct error *e)
 		return malformed(s, e);
 	memcpy(t->host, at, (size_t)(host_end - at));
 	for (const char *c = t->host; *c != '\0'; c++)
-		if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
-		    *c == '-' || *c == '.' || *c == '_' || (t->is_ipv6 && (*c == ':' || *c == '%'))))
+		if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+			(*c >= '0' && *c <= '9') || *c == '-' || *c == '.' || *c == '_' ||
+			(t->is_ipv6 && (*c == ':' || *c == '%'))))
 			return malformed(s, e);
 	if (t->is_ipv6)
 		host_end++;
@@ -182,7 +183,8 @@ find_both(target_environment *find, const char *lower)
 	if (v != NULL && *v != '\0')
 		return v;
 	for (i = 0; lower[i] != '\0' && i < sizeof(upper) - 1; i++)
-		upper[i] = lower[i] >= 'a' && lower[i] <= 'z' ? (char)(lower[i] - 'a' + 'A') : lower[i];
+		upper[i] =
+		    lower[i] >= 'a' && lower[i] <= 'z' ? (char)(lower[i] - 'a' + 'A') : lower[i];
 	upper[i] = '\0';
 	v = find(upper);
 	return v != NULL && *v != '\0' ? v : NULL;
@@ -217,7 +219,8 @@ parse_proxy(const char *uri, struct proxy *out)
 	if (strncasecmp(from, "http://", 7) == 0)
 		from += 7;
 	user_end = strrchr(from, '@');
-	if (user_end != NULL && make_authorization(from, (size_t)(user_end - from), &out->authorization) != 0)
+	if (user_end != NULL &&
+	    make_authorization(from, (size_t)(user_end - from), &out->authorization) != 0)
 		return -1;
 	if (target_parse(&at, user_end != NULL ? user_end + 1 : from, NULL) != 0)
 		return -1;
@@ -244,12 +247,15 @@ target_proxy(const struct target *t, target_environment *find, struct proxy *out
 	if (list != NULL && bypassed(t, list))
 		return 0;
 	if (strstr(uri, "://") != NULL && strncasecmp(uri, "http://", 7) != 0) {
-		error_set(e, ERR_CONFIG, "cannot use the proxy in %s: only http:// proxies carry gRPC", name);
-		return error_hint(e, "set grpc_proxy to an http:// proxy, or no_grpc_proxy to '%s'", t->host);
+		error_set(e, ERR_CONFIG,
+		    "cannot use the proxy in %s: only http:// proxies carry gRPC", name);
+		return error_hint(
+		    e, "set grpc_proxy to an http:// proxy, or no_grpc_proxy to '%s'", t->host);
 	}
 	if (parse_proxy(uri, out) != 0) {
 		/* not shown: it may hold a password */
-		error_set(e, ERR_CONFIG, "cannot use the proxy in %s: it is not of the form http://host:port", name);
+		error_set(e, ERR_CONFIG,
+		    "cannot use the proxy in %s: it is not of the form http://host:port", name);
 		return error_hint(e, "user and password before the host are percent-encoded");
 	}
 	return 1;

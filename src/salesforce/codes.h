@@ -1,7 +1,7 @@
 /*
- * Every `error-code` of the Pub/Sub API (wire/pubsub.md §6), once: what it means, which error it is to us, what to
- * tell a person. Decides in the order of §5: the trailer, the message's text (proxies strip trailers), the
- * status.
+ * Every `error-code` of the Pub/Sub API (wire/pubsub.md §6), once: what it means, which error it is
+ * to us, what to tell a person. Decides in the order of §5: the trailer, the message's text
+ * (proxies strip trailers), the status.
  */
 #ifndef SFZB_SALESFORCE_CODES_H
 #define SFZB_SALESFORCE_CODES_H
@@ -16,17 +16,18 @@
 #define PUBSUB_CODE_PREFIX "sfdc.platform.eventbus.grpc."
 
 struct pubsub_code {
-	const char *suffix;	/* behind the prefix */
-	int status;		/* the gRPC status it comes with, as far as known */
+	const char *suffix; /* behind the prefix */
+	int status;	    /* the gRPC status it comes with, as far as known */
 	enum error_code code;
-	int64_t pause_ms;	/* the least before the next try; 0: the usual back-off */
-	const char *meaning;	/* for people */
-	const char *hint;	/* what to do next; NULL: nothing */
+	int64_t pause_ms;    /* the least before the next try; 0: the usual back-off */
+	const char *meaning; /* for people */
+	const char *hint;    /* what to do next; NULL: nothing */
 };
 
 /* All of them, for tests and the man page. */
 const struct pubsub_code *pubsub_codes(size_t *count);
-/* By the longest suffix that matches error_code at a dot; else by what message says. NULL: unknown. */
+/* By the longest suffix that matches error_code at a dot; else by what message says. NULL: unknown.
+ */
 const struct pubsub_code *pubsub_code_find(struct text error_code, struct text message);
 
 /* What was asked, for the error's text. NULL members are left out. */
@@ -38,8 +39,8 @@ struct pubsub_request {
 };
 
 /*
- * An error from a status: "Salesforce Subscribe '/data/X': STATUS: message [code] rpcId: … (endpoint, trace id)". Returns
- * -1, or 0 when the status is OK.
+ * An error from a status: "Salesforce Subscribe '/data/X': STATUS: message [code] rpcId: …
+ * (endpoint, trace id)". Returns -1, or 0 when the status is OK.
  */
 int pubsub_error(const struct call_status *s, const struct pubsub_request *r, struct error *e);
 

@@ -73,7 +73,8 @@ without_path(const char *url)
 struct pubsub *
 pubsub_new(struct loop *l, const struct pubsub_options *o, struct error *e)
 {
-	struct channel_options co = {.target = o->endpoint, .ca_file = o->ca_file, .keepalive_ms = o->keepalive_ms};
+	struct channel_options co = {
+	    .target = o->endpoint, .ca_file = o->ca_file, .keepalive_ms = o->keepalive_ms};
 	struct channel *channel = channel_new(l, &co, e);
 	struct pubsub *p;
 	const char *slash;
@@ -214,7 +215,8 @@ pubsub_renew_token(struct pubsub *p, unsigned generation, pubsub_renewed *done, 
 		return;
 	}
 	if (p->renew == NULL) {
-		error_set(&why, ERR_SESSION, "the access token was refused and nothing here can renew it");
+		error_set(&why, ERR_SESSION,
+		    "the access token was refused and nothing here can renew it");
 		done(context, &why);
 		return;
 	}
@@ -263,8 +265,8 @@ pubsub_call(struct pubsub *p, const char *rpc, char trace[UUID_SIZE], int64_t de
 
 	snprintf(method, sizeof(method), "/eventbus.v1.PubSub/%s", rpc);
 	p->calls++;
-	return call_begin(p->channel, method, metadata, sizeof(metadata) / sizeof(metadata[0]), deadline_ms, events,
-	    context);
+	return call_begin(p->channel, method, metadata, sizeof(metadata) / sizeof(metadata[0]),
+	    deadline_ms, events, context);
 }
 
 void
@@ -286,7 +288,7 @@ bool
 pubsub_maybe_done(const struct call_status *s)
 {
 	return s->code != 0 && call_status_code(s->code) == ERR_UNAVAILABLE &&
-	    call_status_failure(s) == CALL_FAILURE_NONE;
+	       call_status_failure(s) == CALL_FAILURE_NONE;
 }
 
 /* Unary calls. */
@@ -300,8 +302,9 @@ hint_token_form(struct pubsub *p, struct error *e)
 	const char *token = secret_reveal(&p->token), *dot = strchr(token, '.');
 
 	if (strncmp(token, "eyJ", 3) == 0 && dot != NULL && strchr(dot + 1, '.') != NULL)
-		error_hint(e, "the access token is a JWT, which Salesforce documents for REST only: switch "
-			      "\"Issue JSON Web Token (JWT)-based access tokens\" off in the app");
+		error_hint(e,
+		    "the access token is a JWT, which Salesforce documents for REST only: switch "
+		    "\"Issue JSON Web Token (JWT)-based access tokens\" off in the app");
 }
 
 void
@@ -348,11 +351,13 @@ unary_ended(void *context, const struct call_status *status)
 	error_clear(&u->error);
 	u->maybe_done = pubsub_maybe_done(status);
 	if (p->closing) {
-		error_set(&u->error, ERR_INTERRUPTED, "Salesforce %s '%s': the client was closed", u->rpc, u->subject);
+		error_set(&u->error, ERR_INTERRUPTED, "Salesforce %s '%s': the client was closed",
+		    u->rpc, u->subject);
 		unary_finish(u, text_span(NULL, 0), &u->error);
 	} else if (pubsub_error(status, &request, &u->error) == 0) {
 		if (u->messages != 1)
-			error_set(&u->error, ERR_UNAVAILABLE, "Salesforce %s '%s': the call ended without an answer", u->rpc,
+			error_set(&u->error, ERR_UNAVAILABLE,
+			    "Salesforce %s '%s': the call ended without an answer", u->rpc,
 			    u->subject);
 		unary_finish(u, buffer_span(&u->response), &u->error);
 	} else if (u->error.code == ERR_SESSION && !u->repeated) {

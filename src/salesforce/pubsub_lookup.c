@@ -24,13 +24,15 @@ topic_reply(void *context, struct text response, const struct error *why, bool m
 	(void)maybe_done;
 	if (why->code != ERR_OK) {
 		q->done(q->context, NULL, why);
-	} else if ((info = eventbus__v1__topic_info__unpack(NULL, response.len, (const uint8_t *)response.data)) ==
-	    NULL) {
+	} else if ((info = eventbus__v1__topic_info__unpack(
+			NULL, response.len, (const uint8_t *)response.data)) == NULL) {
 		error_set(&error, ERR_FAILED, "Salesforce GetTopic: the answer is no TopicInfo");
 		q->done(q->context, NULL, &error);
 	} else {
-		struct pubsub_topic topic = {.name = info->topic_name, .schema_id = info->schema_id,
-		    .tenant_guid = info->tenant_guid, .can_publish = info->can_publish,
+		struct pubsub_topic topic = {.name = info->topic_name,
+		    .schema_id = info->schema_id,
+		    .tenant_guid = info->tenant_guid,
+		    .can_publish = info->can_publish,
 		    .can_subscribe = info->can_subscribe};
 
 		q->done(q->context, &topic, &error);
@@ -78,7 +80,8 @@ topic_arrived(void *context, const struct pubsub_topic *topic, const struct erro
 }
 
 int
-pubsub_get_topic_wait(struct pubsub *p, const char *topic, struct pubsub_topic *out, struct error *e)
+pubsub_get_topic_wait(
+    struct pubsub *p, const char *topic, struct pubsub_topic *out, struct error *e)
 {
 	struct topic_wait w = {.out = out, .error = e};
 
@@ -113,13 +116,16 @@ schema_reply(void *context, struct text response, const struct error *why, bool 
 
 	(void)maybe_done;
 	if (error.code == ERR_OK) {
-		info = eventbus__v1__schema_info__unpack(NULL, response.len, (const uint8_t *)response.data);
+		info = eventbus__v1__schema_info__unpack(
+		    NULL, response.len, (const uint8_t *)response.data);
 		if (info == NULL)
-			error_set(&error, ERR_FAILED, "Salesforce GetSchema: the answer is no SchemaInfo");
+			error_set(&error, ERR_FAILED,
+			    "Salesforce GetSchema: the answer is no SchemaInfo");
 		else
 			json = text_of(info->schema_json);
 		if (json.len > LIMIT_SCHEMA_BYTES)
-			error_set(&error, ERR_REFUSED, "Salesforce GetSchema: the schema is larger than %d bytes",
+			error_set(&error, ERR_REFUSED,
+			    "Salesforce GetSchema: the schema is larger than %d bytes",
 			    LIMIT_SCHEMA_BYTES);
 	}
 	q->done(q->context, error.code == ERR_OK ? json : text_span(NULL, 0), &error);
@@ -137,7 +143,8 @@ pubsub_get_schema(struct pubsub *p, struct text schema_id, pubsub_schema_done *d
 	q->done = done;
 	q->context = context;
 	request.schema_id = text_dup(schema_id);
-	pubsub_unary(p, "GetSchema", request.schema_id, PUBSUB_UNARY_MS, &request.base, schema_reply, q);
+	pubsub_unary(
+	    p, "GetSchema", request.schema_id, PUBSUB_UNARY_MS, &request.base, schema_reply, q);
 	free(request.schema_id);
 }
 
@@ -160,8 +167,8 @@ schema_arrived(void *context, struct avro_schema *schema, const struct error *wh
 }
 
 int
-pubsub_get_schema_wait(struct pubsub *p, struct text schema_id, struct avro_schema **out,
-    struct error *e)
+pubsub_get_schema_wait(
+    struct pubsub *p, struct text schema_id, struct avro_schema **out, struct error *e)
 {
 	struct schema_cache *cache = pubsub_schemas(p);
 	struct avro_schema *found = schema_cache_find(cache, schema_id);

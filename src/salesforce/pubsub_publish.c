@@ -53,7 +53,8 @@ batch_fill(struct batch *b, const struct pubsub_publish_event *events, size_t co
 
 /* protobuf-c wants C strings, and wants them writable. */
 static void
-pack_request(struct buffer *out, const char *topic, const struct pubsub_publish_event *events, size_t count)
+pack_request(
+    struct buffer *out, const char *topic, const struct pubsub_publish_event *events, size_t count)
 {
 	Eventbus__V1__PublishRequest request = EVENTBUS__V1__PUBLISH_REQUEST__INIT;
 	Eventbus__V1__ProducerEvent *items = memory_zero(count > 0 ? count : 1, sizeof(items[0]));
@@ -114,7 +115,8 @@ tell_results(const struct batch *b, struct text response, pubsub_publish_done *d
 	struct error none = ERROR_INIT;
 
 	arena_init(&arena, LIMIT_UNPACKED_BYTES);
-	r = eventbus__v1__publish_response__unpack(&arena.allocator, response.len, (const uint8_t *)response.data);
+	r = eventbus__v1__publish_response__unpack(
+	    &arena.allocator, response.len, (const uint8_t *)response.data);
 	if (r == NULL) {
 		arena_release(&arena);
 		return false;
@@ -141,7 +143,8 @@ tell_results(const struct batch *b, struct text response, pubsub_publish_done *d
 static void
 set_malformed(struct error *e, const char *rpc, const char *topic)
 {
-	error_set(e, ERR_FAILED, "Salesforce %s '%s': the answer is no PublishResponse", rpc, topic);
+	error_set(
+	    e, ERR_FAILED, "Salesforce %s '%s': the answer is no PublishResponse", rpc, topic);
 }
 
 /* One call. */
@@ -171,8 +174,8 @@ published(void *context, struct text response, const struct error *why, bool may
 }
 
 void
-pubsub_publish(struct pubsub *p, const char *topic, const struct pubsub_publish_event *events, size_t count,
-    pubsub_publish_done *done, void *context)
+pubsub_publish(struct pubsub *p, const char *topic, const struct pubsub_publish_event *events,
+    size_t count, pubsub_publish_done *done, void *context)
 {
 	struct publish *q = memory_zero(1, sizeof(*q));
 	struct buffer request = BUFFER_INIT;
@@ -196,8 +199,8 @@ struct pubsub_publisher {
 	unsigned generation;
 	bool closing; /* half-closed: a send waits for another stream */
 	bool freed;
-	bool in_flight, sent; /* sent: with the call that is open */
-	bool repeated;	      /* with another token */
+	bool in_flight, sent;  /* sent: with the call that is open */
+	bool repeated;	       /* with another token */
 	struct buffer request; /* of the send in flight, for a repeat */
 	struct batch batch;
 	pubsub_publish_done *done;
@@ -283,7 +286,8 @@ static void
 publisher_ended(void *context, const struct call_status *status)
 {
 	struct pubsub_publisher *b = context;
-	struct pubsub_request request = {pubsub_endpoint(b->pubsub), "PublishStream", b->topic, b->trace};
+	struct pubsub_request request = {
+	    pubsub_endpoint(b->pubsub), "PublishStream", b->topic, b->trace};
 	bool was_sent = b->sent;
 
 	b->call = NULL;
@@ -296,8 +300,10 @@ publisher_ended(void *context, const struct call_status *status)
 	}
 	error_clear(&b->error);
 	if (pubsub_error(status, &request, &b->error) == 0)
-		error_set(&b->error, ERR_UNAVAILABLE, "Salesforce PublishStream '%s': the server ended the stream without "
-						      "an answer (%s, trace id %s)", b->topic, request.endpoint, b->trace);
+		error_set(&b->error, ERR_UNAVAILABLE,
+		    "Salesforce PublishStream '%s': the server ended the stream without "
+		    "an answer (%s, trace id %s)",
+		    b->topic, request.endpoint, b->trace);
 	if (!b->in_flight)
 		log_debug("pubsub", "%s: idle publish stream over: %s", b->topic, b->error.text);
 	else if (!was_sent)
@@ -327,7 +333,8 @@ publisher_flush(void *context)
 static void
 publisher_start(struct pubsub_publisher *b)
 {
-	static const struct call_events events = {publisher_message, publisher_flush, publisher_ended};
+	static const struct call_events events = {
+	    publisher_message, publisher_flush, publisher_ended};
 
 	if (b->call == NULL) {
 		b->generation = pubsub_generation(b->pubsub);
@@ -351,8 +358,8 @@ pubsub_publisher_new(struct pubsub *p, const char *topic)
 }
 
 bool
-pubsub_publisher_send(struct pubsub_publisher *b, const struct pubsub_publish_event *events, size_t count,
-    pubsub_publish_done *done, void *context)
+pubsub_publisher_send(struct pubsub_publisher *b, const struct pubsub_publish_event *events,
+    size_t count, pubsub_publish_done *done, void *context)
 {
 	if (b->in_flight)
 		return false;

@@ -56,8 +56,8 @@ renew(void *context, const struct secret *refused, pubsub_renewed *done, void *d
 }
 
 struct pubsub_session *
-pubsub_session_open(struct loop *l, struct salesforce_session *session, struct profile *profile,
-    struct error *e)
+pubsub_session_open(
+    struct loop *l, struct salesforce_session *session, struct profile *profile, struct error *e)
 {
 	struct pubsub_session *s = memory_zero(1, sizeof(*s));
 	struct pubsub_options o = {

@@ -146,7 +146,8 @@ load(struct schema_cache *c, struct text id)
 	if (rc == 0)
 		schema = avro_schema_parse(buffer_span(&json), &e);
 	if (rc < 0 || (rc == 0 && schema == NULL))
-		log_debug("pubsub", "stored schema " TEXT_FORMAT " is of no use: %s", TEXT_ARGS(id), e.text);
+		log_debug("pubsub", "stored schema " TEXT_FORMAT " is of no use: %s", TEXT_ARGS(id),
+		    e.text);
 	buffer_release(&json);
 	return schema;
 }
@@ -171,8 +172,8 @@ schema_cache_find(struct schema_cache *c, struct text schema_id)
 bool
 schema_cache_is_final(enum error_code code)
 {
-	return code == ERR_FAILED || code == ERR_NOT_FOUND || code == ERR_PERMISSION || code == ERR_REFUSED ||
-	    code == ERR_USAGE;
+	return code == ERR_FAILED || code == ERR_NOT_FOUND || code == ERR_PERMISSION ||
+	       code == ERR_REFUSED || code == ERR_USAGE;
 }
 
 /* Tells all who wait. Each may ask again, or free its source, from inside. */
@@ -182,7 +183,8 @@ tell(struct entry *n, const struct error *why)
 	struct avro_schema *schema = n->schema != NULL ? avro_schema_ref(n->schema) : NULL;
 	struct error copy = *why;
 
-	/* one at a time off the list, so that schema_cache_forget finds the others; those who ask anew come behind */
+	/* one at a time off the list, so that schema_cache_forget finds the others; those who ask
+	 * anew come behind */
 	for (struct waiter *w, *last = n->waiters; last != NULL && (w = n->waiters) != NULL;) {
 		struct waiter mine = *w;
 		bool is_last = w == last;
@@ -208,7 +210,8 @@ fetched(void *context, struct text json, const struct error *why)
 		n->schema = avro_schema_parse(json, &e);
 		if (n->schema == NULL)
 			error_wrap(&e, "schema '%s'", n->id);
-		else if (c->profile != NULL && schemas_store(c->profile, text_span(n->id, n->id_len), json, &e) != 0)
+		else if (c->profile != NULL &&
+			 schemas_store(c->profile, text_span(n->id, n->id_len), json, &e) != 0)
 			log_warn("pubsub", "%s", e.text);
 	}
 	if (n->schema != NULL)
@@ -230,7 +233,8 @@ answer_refusal(void *context)
 }
 
 void
-schema_cache_fetch(struct schema_cache *c, struct text schema_id, schema_cache_done *done, void *context)
+schema_cache_fetch(
+    struct schema_cache *c, struct text schema_id, schema_cache_done *done, void *context)
 {
 	struct loop *l = pubsub_loop(c->pubsub);
 	struct entry *n = find_entry(c, schema_id);
@@ -245,8 +249,9 @@ schema_cache_fetch(struct schema_cache *c, struct text schema_id, schema_cache_d
 	*last = w;
 	if (n->fetching)
 		return;
-	if (n->schema != NULL || (n->refusal.code != ERR_OK &&
-	    clock_monotonic_ms(loop_clock(l)) - n->refused_ms < REFUSAL_MS)) {
+	if (n->schema != NULL ||
+	    (n->refusal.code != ERR_OK &&
+		clock_monotonic_ms(loop_clock(l)) - n->refused_ms < REFUSAL_MS)) {
 		loop_timer_start(l, &n->answer, 0, answer_refusal, n);
 		return;
 	}

@@ -1,7 +1,8 @@
 /*
- * Avro schemas by id: from memory, from the profile's disk, from GetSchema; one call in flight for each id, whoever asks.
- * A schema id never changes its meaning (wire/pubsub.md §3), so nothing is ever asked twice; a refusal that is final
- * (no permission, not a schema) is remembered for a minute.
+ * Avro schemas by id: from memory, from the profile's disk, from GetSchema; one call in flight for
+ * each id, whoever asks. A schema id never changes its meaning (wire/pubsub.md §3), so nothing is
+ * ever asked twice; a refusal that is final (no permission, not a schema) is remembered for a
+ * minute.
  */
 #ifndef SFZB_SALESFORCE_SCHEMAS_H
 #define SFZB_SALESFORCE_SCHEMAS_H
@@ -27,8 +28,8 @@ struct avro_schema *schema_cache_find(struct schema_cache *s, struct text schema
  * tells whether asking again could help. Never from inside schema_cache_fetch.
  */
 typedef void schema_cache_done(void *context, struct avro_schema *schema, const struct error *why);
-void schema_cache_fetch(struct schema_cache *s, struct text schema_id, schema_cache_done *done,
-    void *context);
+void schema_cache_fetch(
+    struct schema_cache *s, struct text schema_id, schema_cache_done *done, void *context);
 /* The fault is this schema's, or the rights on it; not the connection's or the login's. */
 bool schema_cache_is_final(enum error_code code);
 /* Whoever asked with this context is not told any more. */

@@ -17,8 +17,8 @@ is_name(const char *s, size_t len)
 	if (len == 0 || !((s[0] >= 'A' && s[0] <= 'Z') || (s[0] >= 'a' && s[0] <= 'z')))
 		return false;
 	for (size_t i = 0; i < len; i++)
-		if (!((s[i] >= 'A' && s[i] <= 'Z') || (s[i] >= 'a' && s[i] <= 'z') || (s[i] >= '0' && s[i] <= '9') ||
-		    s[i] == '_'))
+		if (!((s[i] >= 'A' && s[i] <= 'Z') || (s[i] >= 'a' && s[i] <= 'z') ||
+			(s[i] >= '0' && s[i] <= '9') || s[i] == '_'))
 			return false;
 	return true;
 }
@@ -27,19 +27,23 @@ static int
 refuse(const char *name, struct error *e)
 {
 	error_set(e, ERR_USAGE, "'%.120s' is not the name of a topic", name);
-	return error_hint(e, "write an object (Account, Invoice__c), a platform event (Order__e), a channel (Mine__chn), "
+	return error_hint(e, "write an object (Account, Invoice__c), a platform event (Order__e), "
+			     "a channel (Mine__chn), "
 			     "ChangeEvents, or a whole name (/data/AccountChangeEvent)");
 }
 
 static int
 keep_whole(char out[TOPIC_NAME_SIZE], const char *name, size_t len, struct error *e)
 {
-	size_t prefix = strncmp(name, "/data/", 6) == 0 ? 6 : strncmp(name, "/event/", 7) == 0 ? 7 : 0;
+	size_t prefix = strncmp(name, "/data/", 6) == 0	   ? 6
+			: strncmp(name, "/event/", 7) == 0 ? 7
+							   : 0;
 
 	if (prefix == 0 && (strncmp(name, "/topic/", 7) == 0 || strncmp(name, "/u/", 3) == 0 ||
-	    strncmp(name, "/systemTopic/", 13) == 0)) {
+			       strncmp(name, "/systemTopic/", 13) == 0)) {
 		error_set(e, ERR_USAGE, "'%.120s' is not served by the Pub/Sub API", name);
-		return error_hint(e, "PushTopic, generic and system topics exist in the Streaming API only; use /data/… or /event/…");
+		return error_hint(e, "PushTopic, generic and system topics exist in the Streaming "
+				     "API only; use /data/… or /event/…");
 	}
 	if (prefix == 0 || !is_name(name + prefix, len - prefix))
 		return refuse(name, e);
@@ -76,18 +80,20 @@ topic_name_expand(char out[TOPIC_NAME_SIZE], const char *name, struct error *e)
 	if (!is_name(name, len))
 		return refuse(name, e);
 	suffix = custom_suffix(name, len);
-	if (strcmp(name, "ChangeEvents") == 0 || ends(name, len, "ChangeEvent") || ends(name, len, "__chn")) {
+	if (strcmp(name, "ChangeEvents") == 0 || ends(name, len, "ChangeEvent") ||
+	    ends(name, len, "__chn")) {
 		snprintf(out, TOPIC_NAME_SIZE, "/data/%s", name);
 	} else if (suffix != NULL && ends(name, len, "__c")) {
 		snprintf(out, TOPIC_NAME_SIZE, "/data/%.*sChangeEvent", (int)(len - 1), name);
 	} else if (ends(name, len, "__e") || (suffix == NULL && (ends(name, len, "EventStream") ||
-	    ends(name, len, "Event")))) {
+								    ends(name, len, "Event")))) {
 		snprintf(out, TOPIC_NAME_SIZE, "/event/%s", name);
 	} else if (suffix == NULL) {
 		snprintf(out, TOPIC_NAME_SIZE, "/data/%sChangeEvent", name);
 	} else {
 		refuse(name, e);
-		return error_hint(e, "names ending in __%s have no events; __c, __e and __chn have", suffix);
+		return error_hint(
+		    e, "names ending in __%s have no events; __c, __e and __chn have", suffix);
 	}
 	return 0;
 }

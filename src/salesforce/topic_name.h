@@ -1,13 +1,13 @@
 /*
- * Topic names as people write them, and whole ones (wire/pubsub.md §3). Every command goes through here.
+ * Topic names as people write them, and whole ones (wire/pubsub.md §3). Every command goes through
+ * here.
  *
  *   Account, AccountChangeEvent   /data/AccountChangeEvent
  *   Invoice__c                    /data/Invoice__ChangeEvent
  *   ChangeEvents                  /data/ChangeEvents
- *   Mine__chn                     /data/Mine__chn      (a channel of platform events needs /event/ in front)
- *   Order__e                      /event/Order__e
- *   LoginEventStream, …Event      /event/LoginEventStream
- *   /data/…, /event/…             kept
+ *   Mine__chn                     /data/Mine__chn      (a channel of platform events needs /event/
+ * in front) Order__e                      /event/Order__e LoginEventStream, …Event
+ * /event/LoginEventStream /data/…, /event/…             kept
  *
  * Case is kept, because the server minds it.
  */
@@ -18,7 +18,8 @@
 
 #include "base/error.h"
 
-#define TOPIC_NAME_SIZE 160 /* bytes with the NUL; the vendor's own names end at 80 characters or so */
+#define TOPIC_NAME_SIZE                                                                            \
+	160 /* bytes with the NUL; the vendor's own names end at 80 characters or so */
 
 /* ERR_USAGE, with a hint, for what can be no topic. */
 int topic_name_expand(char out[TOPIC_NAME_SIZE], const char *name, struct error *e);

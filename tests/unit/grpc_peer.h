@@ -1,6 +1,7 @@
 /*
- * A gRPC server inside a test: each call runs a handler on a thread of its own, which reads, writes and
- * finishes with plain blocking functions. Handlers must not fail assertions; they tell the test through memory.
+ * A gRPC server inside a test: each call runs a handler on a thread of its own, which reads, writes
+ * and finishes with plain blocking functions. Handlers must not fail assertions; they tell the test
+ * through memory.
  */
 #ifndef SFZB_TESTS_GRPC_PEER_H
 #define SFZB_TESTS_GRPC_PEER_H
@@ -49,7 +50,8 @@ peer_batch(struct peer_call *c, const grpc_op *ops, size_t count)
 {
 	if (grpc_call_start_batch(c->native, ops, count, c, NULL) != GRPC_CALL_OK)
 		return false;
-	return grpc_completion_queue_pluck(c->queue, c, gpr_inf_future(GPR_CLOCK_REALTIME), NULL).success != 0;
+	return grpc_completion_queue_pluck(c->queue, c, gpr_inf_future(GPR_CLOCK_REALTIME), NULL)
+		   .success != 0;
 }
 
 /* One message, appended to out; false: no more, or the call is gone. */
@@ -135,7 +137,8 @@ peer_metadata(const struct peer_call *c, const char *key, char *out, size_t size
 	out[0] = '\0';
 	for (size_t i = 0; i < c->metadata.count; i++)
 		if (grpc_slice_str_cmp(c->metadata.metadata[i].key, key) == 0)
-			snprintf(out, size, "%.*s", (int)GRPC_SLICE_LENGTH(c->metadata.metadata[i].value),
+			snprintf(out, size, "%.*s",
+			    (int)GRPC_SLICE_LENGTH(c->metadata.metadata[i].value),
 			    (const char *)GRPC_SLICE_START_PTR(c->metadata.metadata[i].value));
 	return out;
 }
@@ -183,13 +186,15 @@ peer_run(void *context)
 		c->queue = grpc_completion_queue_create_for_pluck(NULL);
 		grpc_call_details_init(&c->details);
 		grpc_metadata_array_init(&c->metadata);
-		grpc_server_request_call(p->server, &c->native, &c->details, &c->metadata, c->queue, p->queue, c);
-		event = grpc_completion_queue_next(p->queue, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+		grpc_server_request_call(
+		    p->server, &c->native, &c->details, &c->metadata, c->queue, p->queue, c);
+		event =
+		    grpc_completion_queue_next(p->queue, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
 		if (event.type != GRPC_OP_COMPLETE || !event.success || event.tag != c) {
 			/* shutting down: the request has to come back before its memory goes */
 			while (event.tag != c)
-				event = grpc_completion_queue_next(p->queue,
-				    gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+				event = grpc_completion_queue_next(
+				    p->queue, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
 			peer_call_free(c);
 			return NULL;
 		}
@@ -202,13 +207,18 @@ peer_run(void *context)
 
 /* PEM texts NULL: plaintext. port 0: any. */
 static inline void
-peer_start(struct peer *p, int port, const char *certificate, const char *key, peer_handler *handler,
-    void *context)
+peer_start(struct peer *p, int port, const char *certificate, const char *key,
+    peer_handler *handler, void *context)
 {
-	grpc_arg limits[3] = {
-	    {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, .value.integer = -1},
-	    {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_MAX_METADATA_SIZE, .value.integer = 1 << 20},
-	    {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_ALLOW_REUSEPORT, .value.integer = 0}};
+	grpc_arg limits[3] = {{.type = GRPC_ARG_INTEGER,
+				  .key = (char *)GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH,
+				  .value.integer = -1},
+	    {.type = GRPC_ARG_INTEGER,
+		.key = (char *)GRPC_ARG_MAX_METADATA_SIZE,
+		.value.integer = 1 << 20},
+	    {.type = GRPC_ARG_INTEGER,
+		.key = (char *)GRPC_ARG_ALLOW_REUSEPORT,
+		.value.integer = 0}};
 	grpc_channel_args args = {.num_args = 3, .args = limits};
 	grpc_server_credentials *credentials;
 	char address[64];
@@ -246,7 +256,8 @@ peer_stop(struct peer *p)
 	while (atomic_load(&p->running) > 0)
 		nanosleep(&nap, NULL);
 	grpc_completion_queue_shutdown(p->queue);
-	while (grpc_completion_queue_next(p->queue, gpr_inf_future(GPR_CLOCK_REALTIME), NULL).type !=
+	while (
+	    grpc_completion_queue_next(p->queue, gpr_inf_future(GPR_CLOCK_REALTIME), NULL).type !=
 	    GRPC_QUEUE_SHUTDOWN)
 		;
 	grpc_server_destroy(p->server);

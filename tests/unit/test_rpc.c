@@ -299,8 +299,9 @@ static void
 serve(struct peer_call *c, void *context)
 {
 	struct buffer b = BUFFER_INIT;
-	static const char *const trailers[] = {"error-code", "sfdc.platform.eventbus.grpc.topic.not.found", "rpc-id",
-	    "547bb650", "grpc-status-details-bin", "\x08\x05", NULL};
+	static const char *const trailers[] = {"error-code",
+	    "sfdc.platform.eventbus.grpc.topic.not.found", "rpc-id", "547bb650",
+	    "grpc-status-details-bin", "\x08\x05", NULL};
 
 	(void)context;
 	if (strcmp(c->method, "/t/Echo") == 0) {
@@ -424,8 +425,8 @@ teardown(void **state)
 }
 
 static void
-unary(struct fixture *f, const char *method, const struct metadata *m, size_t count, const char *request,
-    int64_t deadline_ms, struct result *r)
+unary(struct fixture *f, const char *method, const struct metadata *m, size_t count,
+    const char *request, int64_t deadline_ms, struct result *r)
 {
 	struct buffer b = BUFFER_INIT;
 
@@ -451,12 +452,13 @@ test_unary(void **state)
 	    {"echo", "/t/Echo", "t", "hello", 0, 0, "hello", "", "", ERR_OK},
 	    {"empty message", "/t/Echo", "t", "", 5000, 0, "", "", "", ERR_OK},
 	    {"metadata", "/t/Header", "00D!secret", "x", 0, 0, "00D!secret", "", "", ERR_OK},
-	    {"trailers", "/t/Fail", "t", "x", 0, 5, "", "sfdc.platform.eventbus.grpc.topic.not.found", "547bb650",
-		ERR_NOT_FOUND},
+	    {"trailers", "/t/Fail", "t", "x", 0, 5, "",
+		"sfdc.platform.eventbus.grpc.topic.not.found", "547bb650", ERR_NOT_FOUND},
 	    {"no answer", "/t/Empty", "t", "x", 0, 13, "", "", "", ERR_UNAVAILABLE},
 	    {"two answers", "/t/Flood", "t", "x", 0, 13, "", "", "", ERR_UNAVAILABLE},
 	    {"deadline", "/t/Hang", "t", "x", 100, 4, "", "", "", ERR_UNAVAILABLE},
-	    {"a header that gRPC does not carry", "/t/Echo", "line\nbreak", "x", 0, 3, "", "", "", ERR_FAILED},
+	    {"a header that gRPC does not carry", "/t/Echo", "line\nbreak", "x", 0, 3, "", "", "",
+		ERR_FAILED},
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -465,8 +467,8 @@ test_unary(void **state)
 
 		unary(*state, rows[i].method, &m, 1, rows[i].request, rows[i].deadline_ms, &r);
 		if (r.code != rows[i].code || r.error.code != rows[i].error)
-			fail_msg("%s: status %d, error %s: %s", rows[i].name, r.code, error_name(r.error.code),
-			    r.error.text);
+			fail_msg("%s: status %d, error %s: %s", rows[i].name, r.code,
+			    error_name(r.error.code), r.error.text);
 		assert_string_equal(buffer_text(&r.response), rows[i].response);
 		assert_string_equal(r.error_code, rows[i].error_code);
 		assert_string_equal(r.rpc_id, rows[i].rpc_id);
@@ -649,7 +651,8 @@ make_certificate(const char *name, const char *host)
 	char command[1024];
 
 	snprintf(command, sizeof(command),
-	    "cd %s && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -keyout %s.key -out "
+	    "cd %s && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
+	    "-keyout %s.key -out "
 	    "%s.pem -subj /CN=test -addext subjectAltName=DNS:%s 2>/dev/null",
 	    folder, name, name, host);
 	assert_int_equal(system(command), 0);
@@ -684,9 +687,10 @@ test_connections(void **state)
 	    {"no scheme is TLS", "", good_ca, "", "", good.port, 0, CALL_FAILURE_NONE},
 	    {"untrusted", "", other_ca, "certificate is not trusted", "--cacert", good.port, 14,
 		CALL_FAILURE_CERTIFICATE},
-	    {"untrusted by the system", "", NULL, "certificate is not trusted", "SSL_CERT_FILE", good.port, 14,
-		CALL_FAILURE_CERTIFICATE},
-	    {"wrong host", "", other_ca, "another host name", "host name", other.port, 14, CALL_FAILURE_HOST_NAME},
+	    {"untrusted by the system", "", NULL, "certificate is not trusted", "SSL_CERT_FILE",
+		good.port, 14, CALL_FAILURE_CERTIFICATE},
+	    {"wrong host", "", other_ca, "another host name", "host name", other.port, 14,
+		CALL_FAILURE_HOST_NAME},
 	    {"refused", "", good_ca, "connection refused", "port", 1, 14, CALL_FAILURE_CONNECT},
 	    {"TLS to a plaintext port", "", good_ca, "TLS", "port", 0, 14, CALL_FAILURE_TLS},
 	};
@@ -699,16 +703,18 @@ test_connections(void **state)
 
 		if (rows[i].port == 0)
 			peer_start(&plain, 0, NULL, NULL, serve, NULL);
-		c = connect_to(l, rows[i].port != 0 ? rows[i].port : plain.port, rows[i].scheme, rows[i].ca_file, &e);
+		c = connect_to(l, rows[i].port != 0 ? rows[i].port : plain.port, rows[i].scheme,
+		    rows[i].ca_file, &e);
 		if (c == NULL)
 			fail_msg("%s: %s", rows[i].name, e.text);
 		buffer_append_text(&b, "x");
 		call_unary(c, "/t/Echo", NULL, 0, 10000, &b, unary_done, &r);
 		wait_for(l, &r.done);
 		if (r.code != rows[i].code || r.failure != rows[i].failure ||
-		    strstr(r.error.text, rows[i].part) == NULL || strstr(r.error.hint, rows[i].hint) == NULL)
-			fail_msg("%s: status %d, failure %d: %s (%s)\n%s", rows[i].name, r.code, (int)r.failure,
-			    r.error.text, r.error.hint, r.message);
+		    strstr(r.error.text, rows[i].part) == NULL ||
+		    strstr(r.error.hint, rows[i].hint) == NULL)
+			fail_msg("%s: status %d, failure %d: %s (%s)\n%s", rows[i].name, r.code,
+			    (int)r.failure, r.error.text, r.error.hint, r.message);
 		if (r.code != 0)
 			print_message("    %s\n", r.error.text);
 		buffer_release(&r.response);
@@ -760,7 +766,8 @@ test_options(void **state)
 	} rows[] = {
 	    {"malformed", {.target = "a b"}, ERR_USAGE},
 	    {"plaintext to the world", {.target = "http://example.com:80"}, ERR_USAGE},
-	    {"plaintext to the world, by option", {.target = "example.com:80", .plaintext = true}, ERR_USAGE},
+	    {"plaintext to the world, by option", {.target = "example.com:80", .plaintext = true},
+		ERR_USAGE},
 	    {"no such CA file", {.target = "h:1", .ca_file = "/nonexistent"}, ERR_CONFIG},
 	    {"no CA in the file", {.target = "h:1", .ca_file = "/etc/hostname"}, ERR_CONFIG},
 	};
@@ -784,12 +791,14 @@ test_status_codes(void **state)
 		const char *name;
 		enum error_code code;
 	} rows[] = {{"OK", ERR_OK}, {"CANCELLED", ERR_UNAVAILABLE}, {"UNKNOWN", ERR_UNAVAILABLE},
-	    {"INVALID_ARGUMENT", ERR_FAILED}, {"DEADLINE_EXCEEDED", ERR_UNAVAILABLE}, {"NOT_FOUND", ERR_NOT_FOUND},
-	    {"ALREADY_EXISTS", ERR_FAILED}, {"PERMISSION_DENIED", ERR_PERMISSION},
-	    {"RESOURCE_EXHAUSTED", ERR_OVERLOADED}, {"FAILED_PRECONDITION", ERR_FAILED},
-	    {"ABORTED", ERR_UNAVAILABLE}, {"OUT_OF_RANGE", ERR_FAILED}, {"UNIMPLEMENTED", ERR_FAILED},
-	    {"INTERNAL", ERR_UNAVAILABLE}, {"UNAVAILABLE", ERR_UNAVAILABLE}, {"DATA_LOSS", ERR_UNAVAILABLE},
-	    {"UNAUTHENTICATED", ERR_SESSION}, {"UNKNOWN", ERR_UNAVAILABLE}};
+	    {"INVALID_ARGUMENT", ERR_FAILED}, {"DEADLINE_EXCEEDED", ERR_UNAVAILABLE},
+	    {"NOT_FOUND", ERR_NOT_FOUND}, {"ALREADY_EXISTS", ERR_FAILED},
+	    {"PERMISSION_DENIED", ERR_PERMISSION}, {"RESOURCE_EXHAUSTED", ERR_OVERLOADED},
+	    {"FAILED_PRECONDITION", ERR_FAILED}, {"ABORTED", ERR_UNAVAILABLE},
+	    {"OUT_OF_RANGE", ERR_FAILED}, {"UNIMPLEMENTED", ERR_FAILED},
+	    {"INTERNAL", ERR_UNAVAILABLE}, {"UNAVAILABLE", ERR_UNAVAILABLE},
+	    {"DATA_LOSS", ERR_UNAVAILABLE}, {"UNAUTHENTICATED", ERR_SESSION},
+	    {"UNKNOWN", ERR_UNAVAILABLE}};
 
 	(void)state;
 	for (int i = 0; i < (int)COUNT(rows); i++) {

@@ -27,8 +27,8 @@ test_targets(void **state)
 		bool plaintext, loopback;
 	} rows[] = {
 	    {"api.pubsub.salesforce.com:7443", "api.pubsub.salesforce.com", 7443, false, false},
-	    {"https://1234.zerobus.eu-west-1.cloud.databricks.com", "1234.zerobus.eu-west-1.cloud.databricks.com", 443,
-		false, false},
+	    {"https://1234.zerobus.eu-west-1.cloud.databricks.com",
+		"1234.zerobus.eu-west-1.cloud.databricks.com", 443, false, false},
 	    {"https://h:1/", "h", 1, false, false},
 	    {"http://localhost:50051", "localhost", 50051, true, true},
 	    {"http://127.1.2.3", "127.1.2.3", 80, true, true},
@@ -93,7 +93,8 @@ test_proxies(void **state)
 	    {"h.example.com:443", {"GRPC_PROXY=http://up:1", "https_proxy=http://p:1"}, "up:1"},
 	    {"h.example.com:443", {"https_proxy=p:3128"}, "p:3128"},
 	    {"h.example.com:443", {"https_proxy=http://u:pw@p:3128/"}, "p:3128 Basic dTpwdw=="},
-	    {"h.example.com:443", {"https_proxy=http://u%40x:p%3aw%25@p:3128"}, "p:3128 Basic dUB4OnA6dyU="},
+	    {"h.example.com:443", {"https_proxy=http://u%40x:p%3aw%25@p:3128"},
+		"p:3128 Basic dUB4OnA6dyU="},
 	    {"h.example.com:443", {"https_proxy=http://p"}, "p:1080"},
 	    {"h.example.com:443", {"https_proxy=http://[fd00::1]:3128"}, "[fd00::1]:3128"},
 	    {"h.example.com:443", {"https_proxy=http://p:99999"}, "!"},
@@ -105,12 +106,15 @@ test_proxies(void **state)
 	    {"h.example.com:443", {"https_proxy=http://p:1", "no_proxy=.example.com"}, NULL},
 	    {"h.example.com:443", {"https_proxy=http://p:1", "NO_PROXY=other, EXAMPLE.com "}, NULL},
 	    {"h.example.com:443", {"https_proxy=http://p:1", "no_proxy=h.example.com"}, NULL},
-	    {"h.example.com:443", {"https_proxy=http://p:1", "no_proxy=x.h.example.com,ple.com,"}, "p:1"},
+	    {"h.example.com:443", {"https_proxy=http://p:1", "no_proxy=x.h.example.com,ple.com,"},
+		"p:1"},
 	    {"h.example.com:443", {"https_proxy=http://p:1", "no_proxy=*"}, NULL},
 	    {"h.example.com:443", {"https_proxy=http://p:1", "no_proxy=h.example.com:443"}, NULL},
 	    {"h.example.com:443", {"https_proxy=http://p:1", "no_proxy=h.example.com:80"}, "p:1"},
-	    {"h.example.com:443", {"https_proxy=http://p:1", "no_proxy=*", "no_grpc_proxy=other"}, "p:1"},
-	    {"h.example.com:443", {"https_proxy=http://p:1", "no_proxy=x", "no_grpc_proxy=example.com"}, NULL},
+	    {"h.example.com:443", {"https_proxy=http://p:1", "no_proxy=*", "no_grpc_proxy=other"},
+		"p:1"},
+	    {"h.example.com:443",
+		{"https_proxy=http://p:1", "no_proxy=x", "no_grpc_proxy=example.com"}, NULL},
 	    {"10.1.2.3:443", {"https_proxy=http://p:1", "no_proxy=10.0.0.0/8"}, NULL},
 	    {"11.1.2.3:443", {"https_proxy=http://p:1", "no_proxy=10.0.0.0/8"}, "p:1"},
 	    {"10.1.2.3:443", {"https_proxy=http://p:1", "no_proxy=10.1.2.2/31"}, NULL},
@@ -138,7 +142,8 @@ test_proxies(void **state)
 			strcpy(got, "!");
 		if (rc > 0)
 			snprintf(got, sizeof(got), "%s%s%s", proxy.address,
-			    secret_is_set(&proxy.authorization) ? " " : "", secret_reveal(&proxy.authorization));
+			    secret_is_set(&proxy.authorization) ? " " : "",
+			    secret_reveal(&proxy.authorization));
 		if (strcmp(got, rows[i].proxy != NULL ? rows[i].proxy : "direct") != 0)
 			fail_msg("row %zu, %s: %s", i, rows[i].environment[0], got);
 		if (rc < 0 && (e.code != ERR_CONFIG || strstr(e.text, "pw") != NULL))
@@ -207,7 +212,8 @@ run_proxy(void *context)
 		len += (size_t)n;
 	}
 	snprintf(answer, sizeof(answer), "HTTP/1.1 %d x\r\n\r\n", p->status);
-	if (write(fd, answer, strlen(answer)) > 0 && p->status == 200 && (port = strchr(p->asked, ':')) != NULL &&
+	if (write(fd, answer, strlen(answer)) > 0 && p->status == 200 &&
+	    (port = strchr(p->asked, ':')) != NULL &&
 	    (to = loopback_socket(atoi(port + 1), false, NULL)) >= 0)
 		pass_bytes(fd, to);
 	if (to >= 0)
@@ -252,8 +258,10 @@ test_connect(void **state)
 		const char *name;
 		int status, code;
 		const char *part; /* of the error */
-	} rows[] = {{"through", 200, 0, ""}, {"wants a password", 407, 14, "the proxy wants a user and a password"},
-	    {"refuses", 403, 14, "the proxy refused to connect"}, {"is not there", 0, 14, "through the proxy 127.0.0.1:"}};
+	} rows[] = {{"through", 200, 0, ""},
+	    {"wants a password", 407, 14, "the proxy wants a user and a password"},
+	    {"refuses", 403, 14, "the proxy refused to connect"},
+	    {"is not there", 0, 14, "through the proxy 127.0.0.1:"}};
 	struct peer peer;
 	struct loop *l;
 
@@ -288,12 +296,14 @@ test_connect(void **state)
 		buffer_release(&b);
 		if (a.code != rows[i].code || strstr(a.error.text, rows[i].part) == NULL ||
 		    (a.code != 0 && strstr(a.error.hint, "proxy") == NULL))
-			fail_msg("%s: %d %s (%s)", rows[i].name, a.code, a.error.text, a.error.hint);
+			fail_msg(
+			    "%s: %d %s (%s)", rows[i].name, a.code, a.error.text, a.error.hint);
 		if (p.status == 0)
 			continue;
 		pthread_join(p.thread, NULL);
 		snprintf(line, sizeof(line), "CONNECT 127.0.0.1:%d HTTP/1.", peer.port);
-		if (strstr(p.asked, line) == NULL || strstr(p.asked, "Proxy-Authorization: Basic dXNlcjpwQHNz\r\n") == NULL)
+		if (strstr(p.asked, line) == NULL ||
+		    strstr(p.asked, "Proxy-Authorization: Basic dXNlcjpwQHNz\r\n") == NULL)
 			fail_msg("%s: the proxy was asked: %s", rows[i].name, p.asked);
 	}
 	loop_free(l);
