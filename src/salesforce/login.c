@@ -173,6 +173,13 @@ salesforce_login_load(struct salesforce_login *l, const struct salesforce_given 
 	if (profile != NULL && profile_load(profile, SALESFORCE_SETTINGS_FILE, &file, e) < 0)
 		goto out;
 	l->from_environment = environment_has_credentials();
+	/* one host of another place makes the profile's hosts those of another organisation */
+	if (g->login_url != NULL || g->instance_url != NULL ||
+	    profile_environment("SALESFORCE_LOGIN_URL") != NULL ||
+	    profile_environment("SALESFORCE_INSTANCE_URL") != NULL) {
+		json_remove(file, "login_url");
+		json_remove(file, "instance_url");
+	}
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
 		gather(&settings[i], file, l->from_environment);
 	if (!l->from_environment && json_is_object(json_find(file, "session")))

@@ -157,8 +157,11 @@ salesforce_rest_get(struct salesforce_session *s, const char *path, struct json 
 			if (salesforce_session_renew(s, &token, e) == 0)
 				continue;
 			/* a token that was given to us: what the server said is what to tell */
-			if (salesforce_session_login(s)->method == LOGIN_ACCESS_TOKEN)
-				error_set(e, ERR_CREDENTIALS, "%s", refused.text);
+			if (salesforce_session_login(s)->method == LOGIN_ACCESS_TOKEN) {
+				refused.code = e->code;
+				memcpy(refused.hint, e->hint, sizeof(refused.hint));
+				*e = refused;
+			}
 			break;
 		}
 		if (e->code == ERR_SESSION)

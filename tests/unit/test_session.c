@@ -184,6 +184,11 @@ test_where_a_login_comes_from(void **state)
 	    {"command line first", {"SALESFORCE_PUBSUB_ENDPOINT=e:443", "SALESFORCE_INSTANCE_URL=https://b.my.salesforce.com"},
 		stored, {.pubsub_endpoint = "g:1", .instance_url = "https://g.my.salesforce.com"}, ERR_OK,
 		LOGIN_CLIENT_CREDENTIALS, "https://g.my.salesforce.com", "g:1", true, NULL},
+	    {"a host of the environment is not mixed with the profile's", {"SALESFORCE_INSTANCE_URL=https://b.my.salesforce.com"},
+		"{\"login_url\":\"https://own.my.salesforce.com\",\"instance_url\":\"https://own.my.salesforce.com\",\"client_id\":\"i\","
+		"\"client_secret\":\"s\"}",
+		{.method = NULL}, ERR_OK, LOGIN_CLIENT_CREDENTIALS, "https://b.my.salesforce.com", SALESFORCE_PUBSUB_ENDPOINT, false,
+		NULL},
 	    {"method asked for", {"SALESFORCE_USERNAME=u", "SALESFORCE_PASSWORD=p", "SALESFORCE_CLIENT_ID=i"}, NULL,
 		{.method = "soap"}, ERR_OK, LOGIN_SOAP, "https://login.salesforce.com", SALESFORCE_PUBSUB_ENDPOINT, false, NULL},
 	    {"method asked for, something missing", {"SALESFORCE_USERNAME=u", "SALESFORCE_PASSWORD=p"}, NULL, {.method = "jwt"},
