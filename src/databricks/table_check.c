@@ -49,8 +49,8 @@ check_known(struct check *k, const struct delta_column *c, const struct event_co
 		    event_column_types(known));
 		buffer_release(&sql);
 	} else if (!c->nullable && !known->always) {
-		add(k, FINDING_MAY_BE_NULL, SEVERITY_MISFIT, c->name,
-		    "column '%s' is NOT NULL but not every event has a value for it", name);
+		add(k, FINDING_MAY_BE_NULL, SEVERITY_LACKING, c->name,
+		    "column '%s' is NOT NULL: events without a value for it are set aside", name);
 	}
 }
 

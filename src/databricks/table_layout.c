@@ -214,6 +214,28 @@ delta_create_sql(struct buffer *out, const struct delta_plan *plan, struct error
 }
 
 void
+delta_write_grants(struct buffer *out, const char *full, const char *principal)
+{
+	static const char *const grants[] = {"GRANT USE CATALOG ON CATALOG ", "GRANT USE SCHEMA ON SCHEMA ",
+	    "GRANT SELECT, MODIFY ON TABLE "};
+	char parts[3][DELTA_PART_SIZE];
+
+	if (delta_split_name(full, parts, NULL) != 0)
+		return;
+	for (int i = 0; i < 3; i++) {
+		buffer_append_text(out, grants[i]);
+		for (int k = 0; k <= i; k++) {
+			if (k > 0)
+				buffer_append_byte(out, '.');
+			delta_quote(out, parts[k]);
+		}
+		buffer_append_text(out, " TO ");
+		delta_quote(out, principal != NULL && *principal != '\0' ? principal : "<application-id>");
+		buffer_append_text(out, ";\n");
+	}
+}
+
+void
 delta_write_table(struct buffer *out, const struct delta_table *t)
 {
 	const char *const parts[] = {t->catalog, t->schema, t->name};

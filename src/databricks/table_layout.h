@@ -86,6 +86,11 @@ const char *event_column_types(const struct event_column *c);
 
 /* One SQL literal: single quotes, a backslash before ' and \. */
 void delta_quote_literal(struct buffer *out, const char *s);
+/*
+ * The statements that let a principal (NULL: a placeholder) write to a table, one a line, each ending in ";\n". Nothing when
+ * full is no table name.
+ */
+void delta_write_grants(struct buffer *out, const char *full, const char *principal);
 /* `main`.`crm`.`events`. ERR_USAGE when full is no such name. */
 int delta_write_name(struct buffer *out, const char *full, struct error *e);
 void delta_write_table(struct buffer *out, const struct delta_table *t);
@@ -124,7 +129,7 @@ enum finding_kind {
 };
 enum finding_severity {
 	SEVERITY_NOTE,	  /* works, and nothing is lost by it */
-	SEVERITY_LACKING, /* works, less is stored than could be; an ALTER mends it */
+	SEVERITY_LACKING, /* works, but less is stored than could be */
 	SEVERITY_MISFIT,  /* no stream can be opened, or rows would be refused */
 };
 struct finding {

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "databricks/table.h"
+#include "databricks/table_layout.h"
 #include "databricks/zerobus_wire.h"
 
 #define DETAILS_MAX 480	 /* bytes of details in an error's text */
@@ -76,18 +76,24 @@ set_hint(struct error *e, const char *format, const char *table)
 		error_hint(e, "%s", format);
 }
 
+/* All three statements, or the last alone where names are so long that a hint does not hold them. */
 static void
 hint_grants(struct error *e, const char *table, const char *principal)
 {
-	char parts[3][DELTA_PART_SIZE];
-	struct error ignored = ERROR_INIT;
-	const char *who = principal != NULL && *principal != '\0' ? principal : "<application-id>";
+	struct buffer grants = BUFFER_INIT;
+	char *text, *last;
 
-	if (delta_split_name(table, parts, &ignored) != 0)
-		return;
-	error_hint(e, "GRANT USE CATALOG ON CATALOG `%s` TO `%s`; GRANT USE SCHEMA ON SCHEMA `%s`.`%s` TO `%s`; "
-		      "GRANT SELECT, MODIFY ON TABLE `%s`.`%s`.`%s` TO `%s`;",
-	    parts[0], who, parts[0], parts[1], who, parts[0], parts[1], parts[2], who);
+	delta_write_grants(&grants, table, principal);
+	text = buffer_text(&grants);
+	last = strstr(text, "GRANT SELECT");
+	for (char *p = text; *p != '\0'; p++)
+		if (*p == '\n')
+			*p = p[1] == '\0' ? '\0' : ' ';
+	if (grants.len < ERROR_HINT_MAX)
+		error_hint(e, "%s", text);
+	else
+		error_hint(e, "USE CATALOG and USE SCHEMA above the table, and: %s", last);
+	buffer_release(&grants);
 }
 
 static bool

@@ -294,6 +294,22 @@ test_names(void **state)
 }
 
 static void
+test_grants(void **state)
+{
+	struct buffer out = BUFFER_INIT;
+
+	(void)state;
+	delta_write_grants(&out, "main.`a``b`.t", NULL);
+	assert_string_equal(buffer_text(&out), "GRANT USE CATALOG ON CATALOG `main` TO `<application-id>`;\n"
+					       "GRANT USE SCHEMA ON SCHEMA `main`.`a``b` TO `<application-id>`;\n"
+					       "GRANT SELECT, MODIFY ON TABLE `main`.`a``b`.`t` TO `<application-id>`;\n");
+	buffer_clear(&out);
+	delta_write_grants(&out, "main", "x");
+	assert_int_equal(out.len, 0);
+	buffer_release(&out);
+}
+
+static void
 test_create(void **state)
 {
 	static const char full[] =
@@ -365,6 +381,8 @@ test_check(void **state)
 		"column 'commit_number' has type DOUBLE but its value needs BIGINT, INT, DECIMAL(p,0) or STRING", ""},
 	    {"other types that hold the values", ";commit_timestamp:bigint;sequence_number:bigint;changed_json:variant",
 		LAYOUT_CLASSIC, LAYOUT_CLASSIC, 0, 0, 0, NULL, ""},
+	    {"a NOT NULL column that some events leave empty", ";commit_user:string!", LAYOUT_CLASSIC, LAYOUT_CLASSIC, 0, 1, 1,
+		"column 'commit_user' is NOT NULL: events without a value for it are set aside", ""},
 	    {"capitals", ";TOPIC:string", LAYOUT_CLASSIC, LAYOUT_CLASSIC, 0, 0, 0, NULL, ""},
 	};
 
@@ -435,7 +453,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_vector), cmocka_unit_test(test_shapes),
 	    cmocka_unit_test(test_numbers), cmocka_unit_test(test_catalog_forms), cmocka_unit_test(test_bad_answers),
-	    cmocka_unit_test(test_names), cmocka_unit_test(test_create), cmocka_unit_test(test_check),
+	    cmocka_unit_test(test_names), cmocka_unit_test(test_grants), cmocka_unit_test(test_create), cmocka_unit_test(test_check),
 	    cmocka_unit_test(test_check_table)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
