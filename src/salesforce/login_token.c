@@ -337,6 +337,24 @@ by_form(const struct salesforce_login *l, struct http_pool *pool, struct salesfo
 	return rc;
 }
 
+int
+salesforce_login_exchange(const struct salesforce_login *l, struct http_pool *pool, const char *code,
+    const char *redirect_url, const char *verifier, struct salesforce_token *out, struct error *e)
+{
+	struct buffer form = BUFFER_INIT;
+	int rc;
+
+	http_form_add(&form, "grant_type", text_of("authorization_code"));
+	http_form_add(&form, "code", text_of(code));
+	http_form_add(&form, "redirect_uri", text_of(redirect_url));
+	http_form_add(&form, "code_verifier", text_of(verifier));
+	add_client(l, &form);
+	rc = request_token(l, pool, &form, out, e);
+	secret_wipe(form.data, form.capacity);
+	buffer_release(&form);
+	return rc;
+}
+
 static int
 soap_refused(const struct http_response *r, struct error *e)
 {

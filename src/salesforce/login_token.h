@@ -30,6 +30,10 @@ void salesforce_token_release(struct salesforce_token *t);
 int salesforce_login_request(const struct salesforce_login *l, struct http_pool *pool,
     struct salesforce_token *out, struct error *e);
 
+/* Exchanges the code of a browser login; errors as above. */
+int salesforce_login_exchange(const struct salesforce_login *l, struct http_pool *pool, const char *code,
+    const char *redirect_url, const char *verifier, struct salesforce_token *out, struct error *e);
+
 /* The answer of a token endpoint with status 200. ERR_REFUSED when something needed is missing. */
 int salesforce_token_parse(struct text body, struct salesforce_token *out, struct error *e);
 /*

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "fake_web.h"
 #include "salesforce/channels.h"
+#include "salesforce/login_browser.h"
 #include "salesforce/rest.h"
 #include "salesforce/session.h"
 #include "salesforce/soap.h"
@@ -834,6 +835,109 @@ test_channels(void **state)
 	salesforce_session_free(s);
 }
 
+/* What a browser does: opens the redirect. Returns the status. */
+static int
+visit(struct browser_login *b, const char *query)
+{
+	struct http_options o = {.ca_file = web.tls.ca_file};
+	struct http_client *c = http_client_new(&o);
+	struct http_response r;
+	struct error e = ERROR_INIT;
+	char url[300];
+	struct http_request q = {.method = "GET", .url = url};
+	int status;
+
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u%s", http_callback_port(browser_login_callback(b)), query);
+	http_response_init(&r);
+	status = http_perform(c, &q, &r, &e) == 0 ? r.status : -1;
+	http_response_release(&r);
+	http_client_free(c);
+	return status;
+}
+
+static void
+test_browser_login(void **state)
+{
+	static const struct fake_row rows[] = {{"POST /services/oauth2/token", 200,
+	    "{\"access_token\":\"a\",\"refresh_token\":\"from-browser\",\"instance_url\":\"%URL%\",\"id\":"
+	    "\"https://x/id/00Dxx0000001gERXXX/005xx000001AbCDEFG\"}",
+	    NULL, 0, "grant_type=authorization_code&code=aPrx%3D%3D&redirect_uri=http%3A%2F%2Flocalhost%3A"}};
+	struct http_pool_options po = {.http = {.ca_file = web.tls.ca_file}, .clock = &web.clock};
+	struct http_pool *pool = http_pool_new(&po);
+	struct error e = ERROR_INIT;
+	struct salesforce_login l;
+	struct browser_login *b;
+	struct buffer oauth_state = BUFFER_INIT, challenge = BUFFER_INIT, verifier = BUFFER_INIT, expected = BUFFER_INIT;
+	unsigned char digest[32];
+	char path[300];
+
+	(void)state;
+	SCRIPT(rows);
+	fill_login(&l, LOGIN_NONE);
+	b = browser_login_begin(&l, "http://localhost:0/OauthRedirect", true, &e);
+	if (b == NULL)
+		fail_msg("%s", e.text);
+	assert_true(http_form_value(text_of(strchr(browser_login_url(b), '?') + 1), "state", &oauth_state));
+	assert_true(http_form_value(text_of(strchr(browser_login_url(b), '?') + 1), "code_challenge", &challenge));
+	assert_non_null(strstr(browser_login_url(b), "/services/oauth2/authorize?response_type=code&client_id=the-client&"));
+	assert_non_null(strstr(browser_login_url(b), "scope=api%20refresh_token"));
+	assert_non_null(strstr(browser_login_url(b), "prompt=login"));
+
+	/* strangers are refused and change nothing */
+	assert_int_equal(visit(b, "/favicon.ico"), 404);
+	assert_int_equal(visit(b, "/OauthRedirect?code=evil"), 400);
+	assert_int_equal(visit(b, "/OauthRedirect?code=evil&state=guess"), 400);
+	assert_int_equal(http_callback_wait(browser_login_callback(b), 1, &expected, &e), -1);
+	assert_int_equal(e.code, ERR_TIMEOUT);
+
+	snprintf(path, sizeof(path), "/OauthRedirect?code=aPrx%%3D%%3D&state=%s", buffer_text(&oauth_state));
+	assert_int_equal(visit(b, path), 200);
+	if (browser_login_finish(b, &l, pool, 5000, &e) < 0)
+		fail_msg("%s", e.text);
+	assert_int_equal(l.method, LOGIN_REFRESH_TOKEN);
+	assert_string_equal(secret_reveal(&l.refresh_token), "from-browser");
+	/* what was sent fits the challenge */
+	assert_true(http_form_value(text_of(strchr(buffer_text(&web.asked), '\n') + 1), "code_verifier", &verifier));
+	EVP_Digest(verifier.data, verifier.len, digest, NULL, EVP_sha256(), NULL);
+	encode_base64url(&expected, digest, sizeof(digest));
+	assert_string_equal(buffer_text(&expected), buffer_text(&challenge));
+	assert_int_equal(verifier.len, 171);
+	browser_login_free(b);
+
+	/* pasted by hand, and denied */
+	b = browser_login_begin(&l, "http://localhost:0/OauthRedirect", false, &e);
+	assert_non_null(b);
+	buffer_clear(&oauth_state);
+	assert_true(http_form_value(text_of(strchr(browser_login_url(b), '?') + 1), "state", &oauth_state));
+	assert_int_equal(http_callback_paste(browser_login_callback(b), "http://localhost:1/OauthRedirect?code=x&state=y", &e), -1);
+	snprintf(path, sizeof(path),
+	    " http://localhost:1/OauthRedirect?error=access_denied&error_description=end-user+denied+authorization&state=%s\n",
+	    buffer_text(&oauth_state));
+	assert_int_equal(http_callback_paste(browser_login_callback(b), path, &e), 0);
+	assert_int_equal(browser_login_finish(b, &l, pool, 5000, &e), -1);
+	assert_int_equal(e.code, ERR_CREDENTIALS);
+	assert_non_null(strstr(e.text, "end-user denied authorization"));
+	browser_login_free(b);
+
+	/* nobody comes */
+	b = browser_login_begin(&l, "http://localhost:0/OauthRedirect", false, &e);
+	assert_int_equal(browser_login_finish(b, &l, pool, 10, &e), -1);
+	assert_int_equal(e.code, ERR_TIMEOUT);
+	assert_non_null(strstr(e.hint, "redirect_uri_mismatch"));
+	http_callback_give_up(browser_login_callback(b));
+	assert_int_equal(browser_login_finish(b, &l, pool, 5000, &e), -1);
+	assert_int_equal(e.code, ERR_INTERRUPTED);
+	browser_login_free(b);
+	assert_null(browser_login_begin(&l, "https://example.com/x", false, &e));
+	assert_int_equal(e.code, ERR_CONFIG);
+	http_pool_free(pool);
+	salesforce_login_release(&l);
+	buffer_release(&oauth_state);
+	buffer_release(&challenge);
+	buffer_release(&verifier);
+	buffer_release(&expected);
+}
+
 int
 main(void)
 {
@@ -851,6 +955,7 @@ main(void)
 	    cmocka_unit_test(test_rest_calls),
 	    cmocka_unit_test(test_rest_data),
 	    cmocka_unit_test(test_channels),
+	    cmocka_unit_test(test_browser_login),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
