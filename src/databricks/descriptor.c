@@ -37,9 +37,9 @@ struct part {
 
 /* A message under construction. Nested ones go to a buffer of their own, because they come last. */
 struct message {
-	const char *name; /* "" prefix for the root, whose nested names stand alone */
+	const char *name;
 	const char *path; /* ".Root.Addr" */
-	bool root;
+	bool root; /* nested names stand alone; elsewhere they begin with the name */
 	struct buffer *out;
 	struct buffer nested;
 	char **taken; /* names in this scope: fields and nested messages share it */

@@ -190,10 +190,57 @@ test_reference_rows(void **state)
 	json_free(rows);
 }
 
+/* Fields of the descriptors that streams to a table were opened with, one number each. */
+static size_t
+fields_opened(const char *table, int stream)
+{
+	struct json *log = read_log();
+	size_t count = 0;
+	char full[64];
+	int seen = 0;
+
+	snprintf(full, sizeof(full), "main.crm.%s", table);
+	for (const struct json *j = json_first(log); j != NULL; j = json_next(j))
+		if (strcmp(json_find_string(j, "event"), "open") == 0 && strcmp(json_find_string(j, "table"), full) == 0 && seen++ == stream)
+			count = json_count(json_find(j, "fields"));
+	json_free(log);
+	return count;
+}
+
+/* Columns come and go between streams; a table that no longer fits leaves the sink as it was. */
+static void
+test_new_columns(void **state)
+{
+	struct delta_table *classic = make_table("new_columns", LAYOUT_CLASSIC), *view = make_table("new_columns", LAYOUT_FULL);
+	struct error e = ERROR_INIT;
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, "new_columns", ROW_PROTO);
+	view->columns[0].generated = true;
+	for (int stream = 0; stream < 3; stream++) {
+		if (stream == 1)
+			assert_int_equal(table_sink_set_table(b.sink, classic, &e), 0);
+		if (stream == 2) {
+			assert_int_equal(table_sink_set_table(b.sink, view, &e), -1);
+			assert_int_equal(e.code, ERR_MISFIT);
+		}
+		open_sink(&b);
+		assert_int_equal(send_batches(&b, 2, 2, "n-%d-%d"), 2);
+		b.sink->ops->finish(b.sink);
+		WAIT_FOR(&b, b.ended > 0);
+		assert_int_equal(b.why.code, ERR_OK);
+		assert_int_equal(fields_opened("new_columns", stream), stream == 0 ? EVENT_COLUMN_COUNT : 16);
+	}
+	bench_release(&b);
+	delta_table_free(classic);
+	delta_table_free(view);
+}
+
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_ceiling), cmocka_unit_test(test_two_sinks),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_ceiling), cmocka_unit_test(test_two_sinks), cmocka_unit_test(test_new_columns),
 	    cmocka_unit_test(test_reference_rows)};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
