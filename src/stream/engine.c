@@ -27,7 +27,7 @@ engine_options_init(struct engine_options *o)
 	    .open_timeout_ms = 60000,
 	    .position_interval_ms = 200,
 	    .position_events = 20000,
-	    .find_rows = 500,
+	    .find_rows = 2000,
 	    .drain_timeout_ms = 60000,
 	    .max_retries = -1,
 	    .on_lost_position = ON_LOST_FAIL,

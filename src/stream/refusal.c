@@ -6,6 +6,12 @@
 #include "base/log.h"
 #include "stream/internal.h"
 
+/*
+ * So many rows more go out one batch at a time: bad rows rarely come alone, and one that is met with care costs a few
+ * streams, while one that is met at full speed costs a look-up of all that was outstanding.
+ */
+#define CAREFUL_ROWS 5000
+
 void
 refusal_passed(struct lane *l, size_t rows)
 {
@@ -40,6 +46,8 @@ set_row_aside(struct lane *l, struct batch *b, const struct error *why)
 	lane_row_done(l, r);
 	lane_remove(l, 0);
 	refusal_passed(l, 1);
+	if (l->careful_rows < CAREFUL_ROWS)
+		l->careful_rows = CAREFUL_ROWS;
 }
 
 void
@@ -51,7 +59,7 @@ refusal_begin(struct lane *l, size_t outstanding, const struct error *why, int64
 	if (!l->careful) {
 		log_warn("stream", "%s: a row was refused (%s); looking for it", l->sink->table, why->text);
 		l->careful = true;
-		l->careful_rows = 0;
+		l->careful_rows = CAREFUL_ROWS;
 		for (size_t i = 0; i < outstanding; i++) {
 			struct batch *doubted = lane_at(l, i);
 

@@ -1,0 +1,78 @@
+/* stream/stores: the engine's stores over a real profile, as the next run finds them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "stream/stores.h"
+
+static int
+remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	(void)st;
+	(void)type;
+	(void)at;
+	return remove(path);
+}
+
+static bool
+is_complete(void *context, const struct dead_letter *l)
+{
+	*(bool *)context = text_is(l->org_id, "00D000000000001") && text_is(l->topic, "/data/A") &&
+	    text_is(l->table, "c.s.{entity}") && l->set_aside_ms > 0 && l->attempts == 1;
+	return true;
+}
+
+static void
+test_stores(void **state)
+{
+	char home[] = "/tmp/sfzb-stores-XXXXXX";
+	struct error e = ERROR_INIT;
+	struct stores s = {.clock = &clock_system, .org_id = "00D000000000001", .table = "c.s.{entity}"};
+	const struct position_update updates[2] = {
+	    {"/data/A", {.replay_id = {.len = 1, .bytes = {1}}, .in_flight = 9}},
+	    {"/data/B", {.kind = POSITION_EARLIEST, .in_flight = INT64_MAX}}};
+	const struct dead_letter letter = {.topic = text_of("/data/A"), .event_id = text_of("e"),
+	    .code = ERR_REFUSED, .reason = text_of("no row")};
+	struct position_key key = {s.org_id, "/data/B", s.table};
+	struct position_store positions;
+	struct letter_store letters;
+	struct position found;
+	bool complete = false;
+
+	(void)state;
+	assert_non_null(mkdtemp(home));
+	setenv("SFZB_HOME", home, 1);
+	s.profile = profile_open("p", &e);
+	assert_int_equal(profile_make_directory(s.profile, NULL, &e), 0);
+	s.positions = positions_open(profile_path(s.profile, "replay.db"), NULL, &e);
+	assert_non_null(s.positions);
+	positions = stores_positions(&s);
+	letters = stores_letters(&s);
+	assert_int_equal(positions.store(positions.context, updates, 2, &e), 0);
+	assert_int_equal(positions_find(s.positions, &key, &found, &e), 0);
+	assert_true(found.kind == POSITION_EARLIEST && found.in_flight == INT64_MAX && found.stored_ms > 0);
+	assert_false(dead_letters_exist(s.profile)); /* none came, none made */
+	assert_int_equal(letters.store(letters.context, &letter, 1, &e), 0);
+	assert_int_equal(dead_letters_each(s.dead_letters, NULL, is_complete, &complete, &e), 0);
+	assert_true(complete);
+	stores_release(&s);
+	positions_free(s.positions);
+	profile_free(s.profile);
+	assert_int_equal(nftw(home, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_stores)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
