@@ -1,0 +1,620 @@
+#!/usr/bin/env -S /usr/bin/python3 -B
+"""The Salesforce half of the emulator, held against the contract of the Pub/Sub API by a client that shares no code with it.
+
+python3-avro decodes the payloads. Each test function is one line of the result; --list N decodes N events of every topic
+and prints them as JSON instead, for a person to look at.
+"""
+import collections
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+import urllib.parse
+import uuid
+
+import avro.io
+import avro.schema
+import grpc
+
+from emulator_client import CUSTOM, EARLIEST, LATEST, M, PREFIX, PROGRAM, TOP, Emulator, refused
+
+TOPICS = {"/data/AccountChangeEvent": "Account", "/data/ContactChangeEvent": "Contact",
+          "/data/OpportunityChangeEvent": "Opportunity", "/data/Invoice__ChangeEvent": "Invoice__c"}
+ORDERS = "/event/Order_Event__e"
+
+
+def names_of(fields, bitmaps):
+    out = []
+    for element in bitmaps:
+        part, prefix = fields, ""
+        if "-" in element:
+            position, element = element.split("-")
+            field = fields[int(position)]
+            part, prefix = [t for t in field.type.schemas if t.type == "record"][-1].fields, field.name + "."
+        assert element == "0x" + element[2:].upper() and len(element) % 2 == 0, element
+        value = int(element, 16)
+        out += [prefix + part[i].name for i in range(value.bit_length()) if value >> i & 1]
+    return out
+
+
+class Decoder:
+    def __init__(self, emulator):
+        self.emulator, self.schemas = emulator, {}
+
+    def __call__(self, event):
+        if event.schema_id not in self.schemas:
+            self.schemas[event.schema_id] = avro.schema.parse(self.emulator.schema(event.schema_id).schema_json)
+        schema, data = self.schemas[event.schema_id], io.BytesIO(event.payload)
+        record = avro.io.DatumReader(schema).read(avro.io.BinaryDecoder(data))
+        assert data.tell() == len(event.payload), "bytes are left"
+        return schema, record
+
+
+# --- tests: each takes the shared emulator -----------------------------------------------------------
+
+def test_topics(em):
+    for name, entity in TOPICS.items():
+        info = em.topic(name)
+        assert (info.topic_name, info.can_subscribe, info.can_publish) == (name, True, False), info
+        assert info.tenant_guid.endswith(em.org) and uuid.UUID(info.rpc_id)
+        served = em.schema(info.schema_id).schema_json
+        assert served == open(f"{TOP}/tests/data/schemas/{name[6:]}.avsc").read(), name
+    assert em.topic(ORDERS).can_publish
+    for channel in ("/data/ChangeEvents", "/data/Crm__chn"):
+        assert em.topic(channel).schema_id == ""
+    refused("NOT_FOUND", "topic.not.found", em.topic, "/data/accountchangeevent")
+    refused("INVALID_ARGUMENT", "topic.validation.empty", em.topic, "")
+    text = refused("INVALID_ARGUMENT", "schema.validation.failed", em.schema, "")
+    assert "The schema ID can't be blank" in text
+    refused("NOT_FOUND", None, em.schema, "AAAAAAAAAAAAAAAAAAAAAA")
+
+
+def test_headers(em):
+    def with_(key, value):
+        return [(k, value if k == key else v) for k, v in em.metadata]
+    for key in ("accesstoken", "instanceurl", "tenantid"):
+        missing = [(k, v) for k, v in em.metadata if k != key]
+        refused("UNAUTHENTICATED", "service.auth.headers.invalid", em.topic, ORDERS, missing)
+    refused("UNAUTHENTICATED", "service.auth.headers.invalid", em.topic, ORDERS, with_("instanceurl", "https://x/"))
+    refused("UNAUTHENTICATED", "service.auth.error", em.topic, ORDERS, with_("accesstoken", "00D!nonsense"))
+    refused("UNAUTHENTICATED", "service.auth.error", em.topic, ORDERS, with_("tenantid", "00D000000000000AAA"))
+    assert em.topic(ORDERS, with_("tenantid", em.org[:15])).topic_name
+    assert em.topic(ORDERS, with_("tenantid", "core/acme/" + em.org)).topic_name
+
+
+def check_change(schema, record, counts):
+    header = record["ChangeEventHeader"]
+    kind = header["changeType"]
+    changed, nulled, diffed = (names_of(schema.fields, header[k]) for k in ("changedFields", "nulledFields", "diffFields"))
+    counts[kind] += 1
+    counts["merged"] += len(header["recordIds"]) > 1
+    counts["diff"] += bool(diffed)
+    counts["nested"] += any("." in n for n in changed)
+    assert set(nulled) <= set(changed) and set(diffed) <= set(changed)
+    present = set()
+    for name, value in record.items():
+        if name == "ChangeEventHeader" or value is None:
+            continue
+        present |= {f"{name}.{k}" for k, v in value.items() if v is not None} if isinstance(value, dict) else {name}
+    if kind == "UPDATE":
+        assert "LastModifiedDate" in changed
+        assert present == set(changed) - set(nulled), (present ^ set(changed), header)
+    else:
+        assert not changed
+    if kind in ("CREATE", "UNDELETE"):
+        assert {"CreatedDate", "LastModifiedDate"} <= present
+    if kind == "DELETE" or kind.startswith("GAP"):
+        assert not present, kind
+    assert (kind == "GAP_OVERFLOW") == (not header["recordIds"])
+
+
+def test_events(em):
+    decode, counts, by_id, alive = Decoder(em), collections.Counter(), {}, {}
+    everything = em.read_all("/data/ChangeEvents")
+    for event in everything:
+        schema, record = decode(event.event)
+        header = record["ChangeEventHeader"]
+        assert schema.name == header["entityName"].replace("__c", "__") + "ChangeEvent"
+        assert abs(header["commitTimestamp"] / 1000 - time.time()) < 3600
+        assert event.event.id not in by_id and uuid.UUID(event.event.id)
+        by_id[event.event.id] = event.replay_id
+        check_change(schema, record, counts)
+        for r in header["recordIds"]:  # a record lives before it changes, and is deleted before it comes back
+            kind = header["changeType"]
+            if not kind.startswith("GAP"):
+                assert alive.get(r, False) == (kind in ("UPDATE", "DELETE")), (r, kind)
+                alive[r] = kind != "DELETE"
+    replays = [e.replay_id for e in everything]
+    assert replays == sorted(replays) and len(set(replays)) == len(replays)
+    assert all(len(r) == 10 and r.endswith(b"\0\0") for r in replays)
+    for kind in ("CREATE", "UPDATE", "DELETE", "UNDELETE", "merged", "diff", "nested"):
+        assert counts[kind] > 0, f"no {kind}"
+    total = 0
+    for topic, entity in TOPICS.items():
+        events = em.read_all(topic)
+        total += len(events)
+        for event in events:  # the same id and replay id on a topic and on a channel that holds it
+            assert by_id[event.event.id] == event.replay_id
+    assert total == len(everything)
+    for event in em.read_all(ORDERS):
+        _, record = decode(event.event)
+        assert record["CreatedDate"] and record["CreatedById"].startswith("005")
+
+
+def test_published_list(em):
+    listed, after = [], ""
+    while True:
+        page = [json.loads(x) for x in em.admin("GET", f"/published?limit=700&after={after}&topic=/data/ChangeEvents")[1].splitlines()]
+        listed += page
+        if len(page) < 700:
+            break
+        after = page[-1]["replay_id"]
+    seen = [(e.event.id, e.replay_id.hex()) for e in em.read_all("/data/ChangeEvents")]
+    assert [(x["id"], x["replay_id"]) for x in listed] == seen
+    assert {x["topic"] for x in listed} == set(TOPICS)
+
+
+def test_credit(em):
+    with em.subscribe("/data/ChangeEvents", count=7) as s:
+        got, started = 0, time.monotonic()
+        for m in s:
+            got += len(m.events)
+            if m.pending_num_requested == 0:
+                break
+        assert got == 7
+        s.send(num_requested=3)
+        m = next(iter(s))
+        assert len(m.events) == 3 and m.pending_num_requested == 0, len(m.events)
+    with em.subscribe("/data/ChangeEvents", count=5000) as s:  # more than 100 counts as 100
+        got = 0
+        for m in s:
+            got += len(m.events)
+            if m.pending_num_requested == 0:
+                break
+        assert got == 100, got
+    for n in (0, -5):
+        refused("INVALID_ARGUMENT", "subscription.fetch.requested.events.invalid", em.subscribe, ORDERS, count=n)
+
+    def mismatch():
+        s = em.subscribe(ORDERS, LATEST)
+        s.send(topic_name="/data/ChangeEvents", num_requested=1)
+        return s
+    refused("INVALID_ARGUMENT", "subscription.fetch.topic.mismatch", mismatch)
+    refused("NOT_FOUND", "topic.not.found", em.subscribe, "/data/NopeChangeEvent")
+
+
+def test_presets(em):
+    events = em.read_all("/data/AccountChangeEvent")
+    middle = events[len(events) // 2]
+    after = [e.replay_id for e in em.read_all("/data/AccountChangeEvent", CUSTOM, middle.replay_id)]
+    assert after == [e.replay_id for e in events[len(events) // 2 + 1:]]
+    assert [e.replay_id for e in em.read_all("/data/AccountChangeEvent", CUSTOM, middle.replay_id[:8])] == after
+    assert em.read_all("/data/AccountChangeEvent", LATEST) == []
+    corrupted = "subscription.fetch.replayid.corrupted"
+    for replay in (b"\0" * 10, b"\xff" * 8 + b"\0\0", b"abc", middle.replay_id[:9] + b"\1"):
+        refused("INVALID_ARGUMENT", corrupted, em.subscribe, ORDERS, CUSTOM, 1, replay)
+    refused("INVALID_ARGUMENT", "subscription.fetch.replayid.validation.failed", em.subscribe, ORDERS, CUSTOM)
+
+
+def test_live_and_keepalive(em):
+    with em.subscribe("/data/ChangeEvents", LATEST, 100) as s:
+        answers = iter(s)
+        first = next(answers)
+        assert not first.events and first.pending_num_requested == 100
+        second = next(answers)
+        assert second.latest_replay_id >= first.latest_replay_id and not second.events
+        em.admin("POST", "/events", '{"count": 40}')
+        live = []
+        while sum(len(m.events) for m in live) < 1:
+            live.append(next(answers))
+        assert all(e.replay_id > second.latest_replay_id for m in live for e in m.events)
+    # the keepalive's id is a place to resume from, with nothing between
+    resumed = em.read_all("/data/ChangeEvents", CUSTOM, second.latest_replay_id)
+    assert resumed and resumed[0].replay_id == [e for m in live for e in m.events][0].replay_id
+
+
+def order(number, schema, **more):
+    record = {f.name: None for f in schema.fields}
+    record.update(CreatedDate=1700000000000, CreatedById="0055f000000Emu1AAC", Order_Number__c=f"N-{number}", **more)
+    out = io.BytesIO()
+    avro.io.DatumWriter(schema).write(record, avro.io.BinaryEncoder(out))
+    return out.getvalue()
+
+
+def test_publish(em):
+    info = em.topic(ORDERS)
+    schema = avro.schema.parse(em.schema(info.schema_id).schema_json)
+    good, sid = order(1, schema, Amount__c=1.5, City__c="Łódź"), info.schema_id
+    rows = [("good", dict(id="a-1", schema_id=sid, payload=good), True),
+            ("no id", dict(schema_id=sid, payload=order(2, schema)), True),
+            ("wrong schema", dict(id="b", schema_id="Z9QGC7PCPgbQdkX-ELWnkA", payload=good), False),
+            ("short", dict(id="c", schema_id=sid, payload=good[:-3]), False),
+            ("bytes left", dict(id="d", schema_id=sid, payload=good + b"\0"), False),
+            ("branch", dict(id="e", schema_id=sid, payload=good[:25] + b"\x09" + good[26:]), False),
+            ("long id", dict(id="f" * 37, schema_id=sid, payload=good), False),
+            ("1 MB", dict(id="g", schema_id=sid, payload=order(3, schema, Note__c="x" * 1100000)), False)]
+    events = [M["ProducerEvent"](**fields) for _, fields, _ in rows]
+    before = em.read_all(ORDERS)
+    answer = em.unary("Publish", M["PublishRequest"](topic_name=ORDERS, events=events), "PublishResponse")
+    assert len(answer.results) == len(rows) and answer.schema_id == sid
+    for (name, fields, taken), result in zip(rows, answer.results):
+        assert result.HasField("error") != taken, (name, result)
+        assert bool(result.replay_id) == taken, name
+        if fields.get("id"):
+            assert result.correlation_key == fields["id"], name
+        if not taken:
+            assert result.error.code == 1 and result.error.msg, name
+    fresh = em.read_all(ORDERS)[len(before):]
+    assert [e.replay_id for e in fresh] == [r.replay_id for r in answer.results if r.replay_id]
+    assert fresh[0].event.id == "a-1" and fresh[0].event.payload == good and uuid.UUID(fresh[1].event.id)
+
+    def publish(**fields):
+        return em.unary("Publish", M["PublishRequest"](**fields), "PublishResponse")
+    refused("INVALID_ARGUMENT", "publish.event.count.invalid", publish, topic_name=ORDERS)
+    refused("INVALID_ARGUMENT", "publish.topic.validation.empty", publish, events=events[:1])
+    refused("PERMISSION_DENIED", "topic.meta.permission", publish, topic_name="/data/AccountChangeEvent", events=events[:1])
+    big = [M["ProducerEvent"](schema_id=sid, payload=b"x" * 1000000)] * 5
+    text = refused("UNAVAILABLE", None, publish, topic_name=ORDERS, events=big)
+    assert text.startswith("upstream connect error"), text
+
+
+def test_publish_stream(em):
+    info = em.topic(ORDERS)
+    schema = avro.schema.parse(em.schema(info.schema_id).schema_json)
+    before = len(em.read_all(ORDERS))
+    event = lambda n: M["ProducerEvent"](id=f"s-{n}", schema_id=info.schema_id, payload=order(n, schema))
+    with em.stream("PublishStream", "PublishRequest", "PublishResponse", dict(topic_name=ORDERS, events=[event(0)])) as s:
+        answers = iter(s)
+        assert next(answers).results[0].correlation_key == "s-0"
+        for n in range(1, 30):
+            s.send(events=[event(n)])
+            assert next(answers).results[0].correlation_key == f"s-{n}"
+        s.half_close()
+        assert list(answers) == []
+    assert [e.event.id for e in em.read_all(ORDERS)[before:]] == [f"s-{n}" for n in range(30)]
+
+    def mismatch():
+        s = em.stream("PublishStream", "PublishRequest", "PublishResponse", dict(topic_name=ORDERS, events=[event(0)]))
+        s.send(topic_name="/event/Other__e", events=[event(1)])
+        return s
+    refused("INVALID_ARGUMENT", "publish.topic.mismatch", mismatch)
+
+
+def test_oauth(em):
+    def error(status, name, answer):
+        assert answer[0] == status and json.loads(answer[1])["error"] == name, answer[:2]
+    status, body, _ = em.token()
+    j = json.loads(body)
+    assert status == 200 and j["instance_url"] == em.settings["instance_url"] and j["access_token"].startswith(em.org[:15] + "!")
+    assert isinstance(j["issued_at"], str) and j["token_type"] == "Bearer"
+    error(400, "invalid_client", em.token(client_secret="wrong"))
+    error(400, "invalid_client_id", em.token(client_id="wrong"))
+    error(400, "unsupported_grant_type", em.token(grant_type="magic"))
+    password = open(em.dir + "/salesforce-password").read()
+    user = "integration@emulator.example"
+    assert em.token(grant_type="password", username=user, password=password)[0] == 200
+    error(400, "invalid_grant", em.token(grant_type="password", username=user, password="no"))
+    bearer = {"Authorization": "Bearer " + j["access_token"]}
+    me = json.loads(em.http("GET", "/services/oauth2/userinfo", headers=bearer)[1])
+    assert me["organization_id"] == em.org and me["user_id"].startswith("005")
+    status, body, _ = em.http("GET", "/services/oauth2/userinfo", headers={"Authorization": "Bearer x"})
+    assert (status, body) == (403, "Bad_OAuth_Token")
+    assert em.form("/services/oauth2/revoke", token=j["access_token"])[0] == 200
+    error(400, "invalid_token", em.form("/services/oauth2/revoke", token="nothing"))
+    assert em.http("GET", "/services/oauth2/userinfo", headers=bearer)[0] == 403
+    soap = ("<se:Envelope xmlns:se='http://schemas.xmlsoap.org/soap/envelope/'><se:Body><login xmlns='urn:partner.soap.sforce.com'>"
+            "<username>%s</username><password>%s</password></login></se:Body></se:Envelope>")
+    status, body, _ = em.http("POST", "/services/Soap/u/64.0", (soap % (user, password)).encode(), {"SOAPAction": '""'})
+    assert status == 200 and "<sessionId>" in body and "<passwordExpired>false<" in body
+    status, body, _ = em.http("POST", "/services/Soap/u/64.0", (soap % (user, "no")).encode())
+    assert status == 500 and "INVALID_LOGIN: Invalid username" in body
+    status, body, _ = em.http("POST", "/services/Soap/u/65.0", (soap % (user, password)).encode())
+    assert status == 500 and "UNSUPPORTED_API_VERSION" in body
+
+
+def test_browser_login(em):
+    import base64
+    import hashlib
+    import http.client
+    host = urllib.parse.urlsplit(em.settings["instance_url"])
+    verifier = base64.urlsafe_b64encode(os.urandom(128)).decode().rstrip("=")
+    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
+    redirect = "http://localhost:1717/OauthRedirect"
+
+    def consent():
+        c = http.client.HTTPSConnection(host.hostname, host.port, context=em.tls)
+        c.request("GET", "/services/oauth2/authorize?" + urllib.parse.urlencode(dict(
+            response_type="code", client_id=em.settings["client_id"], redirect_uri=redirect, state="s&1",
+            code_challenge=challenge, code_challenge_method="S256", scope="api refresh_token")))
+        answer = c.getresponse()
+        assert answer.status == 302
+        back = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(answer.headers["Location"]).query))
+        assert back["state"] == "s&1"
+        return back["code"]
+
+    def exchange(**more):
+        return em.token(**dict(dict(grant_type="authorization_code", code=consent(), redirect_uri=redirect, code_verifier=verifier), **more))
+    assert json.loads(exchange(code_verifier="x" * 43)[1])["error"] == "invalid_request"
+    assert json.loads(exchange(redirect_uri="http://localhost:1/")[1])["error"] == "redirect_uri_mismatch"
+    code = consent()
+    j = json.loads(exchange(code=code)[1])
+    assert json.loads(exchange(code=code)[1])["error"] == "invalid_grant"  # one use
+    assert em.token(grant_type="refresh_token", refresh_token=j["refresh_token"])[0] == 200
+    assert em.form("/services/oauth2/revoke", token=j["refresh_token"])[0] == 200
+    assert json.loads(em.token(grant_type="refresh_token", refresh_token=j["refresh_token"])[1])["error"] == "invalid_grant"
+    em.log_in()
+
+
+def test_jwt(em):
+    import base64
+    key = em.scratch + "/key.pem"
+    subprocess.run(["openssl", "genrsa", "-out", key, "2048"], check=True, stderr=subprocess.DEVNULL)
+    b64 = lambda b: base64.urlsafe_b64encode(b).decode().rstrip("=")
+
+    def assertion(**more):
+        claims = dict(iss=em.settings["client_id"], sub="integration@emulator.example", aud="https://login.salesforce.com",
+                      exp=int(time.time()) + 180)
+        head = b64(b'{"alg":"RS256"}') + "." + b64(json.dumps(dict(claims, **more)).encode())
+        sign = subprocess.run(["openssl", "dgst", "-sha256", "-sign", key], input=head.encode(), stdout=subprocess.PIPE, check=True)
+        return head + "." + b64(sign.stdout)
+
+    def ask(text):
+        return em.form("/services/oauth2/token", grant_type="urn:ietf:params:oauth:grant-type:jwt-bearer", assertion=text)
+    assert "approved" in ask(assertion())[1]
+    subprocess.run(["openssl", "rsa", "-in", key, "-pubout", "-out", em.dir + "/jwt-public.pem"], check=True, stderr=subprocess.DEVNULL)
+    status, body, _ = ask(assertion())
+    assert status == 200 and json.loads(body)["access_token"], body
+    for claims, words in ((dict(aud="https://example.com"), "audience is invalid"), (dict(exp=int(time.time()) - 9), "expired"),
+                          (dict(exp=int(time.time()) + 9000), "invalid assertion"), (dict(sub="me"), "approved")):
+        assert words in json.loads(ask(assertion(**claims))[1])["error_description"], words
+    text = assertion()
+    assert "invalid assertion" in ask(text[:-8] + "AAAAAAAA")[1]
+
+
+def test_rest(em):
+    bearer = {"Authorization": "Bearer " + em.access_token}
+    get = lambda path: em.http("GET", path, headers=bearer)
+    assert "67.0" in [v["version"] for v in json.loads(em.http("GET", "/services/data")[1])]
+    status, body, headers = get("/services/data/v67.0/sobjects")
+    names = {o["name"] for o in json.loads(body)["sobjects"]}
+    assert {"Account", "AccountChangeEvent", "Invoice__c", "Invoice__ChangeEvent", "Order_Event__e"} <= names
+    assert headers["Sforce-Limit-Info"].startswith("api-usage=")
+    assert json.loads(get("/services/data/v67.0/limits")[1])["DailyDeliveredPlatformEvents"]["Max"] > 0
+    q = lambda text: get("/services/data/v67.0/tooling/query?q=" + urllib.parse.quote_plus(text))
+    members = json.loads(q("SELECT Id,DeveloperName,EventChannel,SelectedEntity,FilterExpression FROM PlatformEventChannelMember")[1])
+    assert members["done"] and members["totalSize"] == 7 and members["records"][0]["attributes"]["type"]
+    channels = json.loads(q("SELECT Id,DeveloperName,ChannelType,MasterLabel FROM PlatformEventChannel")[1])
+    assert channels["records"][0]["Id"] in {m["EventChannel"] for m in members["records"]}
+    entity = [m["SelectedEntity"] for m in members["records"] if m["SelectedEntity"].startswith("01I")][0]
+    found = json.loads(q(f"SELECT DurableId,QualifiedApiName FROM EntityDefinition WHERE DurableId IN ('{entity}','{entity[:15]}')")[1])
+    assert [r["QualifiedApiName"] for r in found["records"]] == ["Invoice__ChangeEvent"], found
+    for text, code in (("SELECT", "MALFORMED_QUERY"), ("SELECT Id FROM Nope", "INVALID_TYPE"), ("SELECT X FROM PlatformEventChannel", "INVALID_FIELD")):
+        status, body, _ = q(text)
+        assert status == 400 and json.loads(body)[0]["errorCode"] == code, body
+    accounts = json.loads(get("/services/data/v67.0/query?q=SELECT+COUNT()+FROM+Account")[1])["totalSize"]
+    assert accounts == len(json.loads(get("/services/data/v67.0/query?q=SELECT+Id+FROM+Account")[1])["records"]) > 0
+    status, body, _ = em.http("GET", "/services/data/v67.0/limits", headers={"Authorization": "Bearer no"})
+    assert status == 401 and json.loads(body)[0]["errorCode"] == "INVALID_SESSION_ID"
+    assert get("/nowhere")[0] == 404
+
+
+def test_error_script(em):
+    for script, words in (("subscribe cutt", "line 1: unknown word"), ("\n\ntoken lose-ack", "line 3: ")):
+        status, body, _ = em.admin("PUT", "/faults", script)
+        assert status == 400 and body.startswith(words), body
+    try:
+        em.faults(f"get-topic UNAVAILABLE x2 error-code={PREFIX}topic.api.unavailable message=\"not now\"\n"
+                  "get-schema delay 300ms x1\ntoken http=503 x1 retry-after=7\n")
+        for _ in range(2):
+            try:
+                em.topic(ORDERS)
+                raise AssertionError("no fault")
+            except grpc.RpcError as e:
+                assert (e.code().name, e.details()) == ("UNAVAILABLE", "not now")
+                assert dict(e.trailing_metadata())["error-code"] == PREFIX + "topic.api.unavailable"
+        sid, started = em.topic(ORDERS).schema_id, time.monotonic()
+        em.schema(sid)
+        assert time.monotonic() - started >= 0.29
+        status, _, headers = em.token()
+        assert (status, headers["Retry-After"]) == (503, "7") and em.token()[0] == 200
+        counts = em.state()["faults"]
+        assert counts["by_kind"] == {"status": 2, "delay": 1, "http": 1}, counts
+        assert "# struck 2" in em.admin("GET", "/faults")[1]
+
+        all_ids = [e.event.id for e in em.read_all("/data/ChangeEvents")]
+        for script, code, words in (("subscribe cut after 130 x1", "UNAVAILABLE", None),
+                                    ("subscribe INTERNAL after 130 x1", "INTERNAL", "INTERNAL by the error script"),
+                                    ("subscribe OK after 130 x1", None, None)):
+            em.faults(script)
+            got, credit = [], 100
+            with em.subscribe("/data/ChangeEvents") as s:
+                try:
+                    for m in s:
+                        got += [e.event.id for e in m.events]
+                        s.send(num_requested=max(1, len(m.events)))
+                    assert code is None
+                except grpc.RpcError as e:
+                    assert e.code().name == code and words in (None, e.details()), (script, e.code(), e.details())
+            if code != "UNAVAILABLE":  # what a cut leaves behind in the sockets is lost, as in life
+                assert len(got) == 130, (script, len(got))
+            assert got == all_ids[:len(got)] and len(got) <= 130
+        assert len(em.read_all("/data/ChangeEvents")) == len(all_ids)
+
+        em.faults("subscribe stall after 5")
+        with em.subscribe("/data/ChangeEvents") as s:
+            assert len(next(iter(s)).events) == 5
+            time.sleep(0.8)  # two keepalives would have come
+            assert em.state()["faults"]["by_kind"]["stall"] == 1
+        em.faults("subscribe duplicate after 3 x1")
+        ids = collections.Counter(e.event.id for e in em.read_all("/data/ChangeEvents"))
+        assert [i for i, n in ids.items() if n > 1] == [all_ids[2]]
+        em.faults("salesforce.tokens expire")
+        refused("UNAUTHENTICATED", "service.auth.error", em.topic, ORDERS)
+        em.log_in()
+        assert em.topic(ORDERS).topic_name
+    finally:
+        em.admin("DELETE", "/faults")
+    assert em.admin("GET", "/faults")[1] == ""
+
+
+def test_limits_of_a_client(em):
+    """Ten subscribers get all of it; a call to nowhere is UNIMPLEMENTED; half-close ends a subscription in order."""
+    expected = len(em.read_all("/data/AccountChangeEvent"))
+    streams = [em.subscribe("/data/AccountChangeEvent") for _ in range(10)]
+    counts = []
+    for s in streams:
+        n = 0
+        for m in s:
+            if not m.events:
+                break
+            n += len(m.events)
+            s.send(num_requested=len(m.events))
+        counts.append(n)
+        s.__exit__()
+    assert counts == [expected] * 10, counts
+    refused("UNIMPLEMENTED", None, em.unary, "Nothing", M["TopicRequest"](), "TopicInfo")
+    s = em.subscribe("/data/AccountChangeEvent", LATEST)
+    s.half_close()
+    assert all(not m.events for m in s)
+
+
+# --- tests with an emulator of their own -----------------------------------------------------------------
+
+def test_determinism(_):
+    runs = []
+    for seed in (5, 5, 6):
+        em = Emulator("--events", "500", "--seed", str(seed))
+        events = em.read_all("/data/ChangeEvents")
+        runs.append([(e.event.id, e.replay_id, len(e.event.payload)) for e in events])
+        em.close()
+    assert runs[0] == runs[1] and not set(x[0] for x in runs[0]) & set(x[0] for x in runs[2])
+
+
+def test_restart(_):
+    em = Emulator("--events", "300")
+    try:
+        before, settings = em.read_all("/data/ChangeEvents"), em.settings
+        em.process.kill()
+        em.process.wait()
+        em.channel.close()
+        em.start()
+        for key in ("client_id", "client_secret", "ca_file"):
+            assert em.settings[key] == settings[key]
+        after = em.read_all("/data/ChangeEvents")
+        assert len(after) > len(before), "--events makes more at each start"
+        assert [e.replay_id for e in after[:len(before)]] == [e.replay_id for e in before]
+        assert len({e.event.id for e in after}) == len(after)
+    finally:
+        em.close()
+
+
+def test_retention(_):
+    em = Emulator("--events", "50", "--retention", "1s")
+    try:
+        with em.subscribe("/data/ChangeEvents", EARLIEST, 1) as s:
+            old = next(iter(s)).events[0].replay_id
+        time.sleep(1.3)
+        em.admin("POST", "/events", '{"count": 10}')
+        assert 0 < len(em.read_all("/data/ChangeEvents")) <= 10
+        refused("INVALID_ARGUMENT", "subscription.fetch.replayid.corrupted", em.subscribe, ORDERS, CUSTOM, 1, old)
+    finally:
+        em.close()
+
+
+def test_rate(_):
+    em = Emulator("--rate", "200", "--objects", "Account")
+    try:
+        time.sleep(1)
+        assert 60 <= em.state()["salesforce"]["published"] <= 400
+        refused("NOT_FOUND", "topic.not.found", em.topic, "/data/ContactChangeEvent")
+        em.admin("POST", "/events", '{"rate": 0}')
+        time.sleep(0.1)
+        n = em.state()["salesforce"]["published"]
+        time.sleep(0.3)
+        assert em.state()["salesforce"]["published"] == n
+    finally:
+        em.close()
+
+
+def test_command(_):
+    scratch = tempfile.mkdtemp(prefix="sfzb-emulator-test-")
+    env = dict(os.environ, HOME=scratch, SFZB_HOME=scratch + "/home", TMPDIR=scratch, KEPT="1")
+    run = lambda *args: subprocess.run([PROGRAM, *args], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE, text=True, timeout=60)
+    try:
+        r = run("--", "sh", "-c", "echo $SFZB_PROFILE $KEPT; ls $SFZB_HOME/profiles/emulator; exit 7")
+        assert (r.returncode, r.stdout.split()[:2], r.stderr) == (7, ["emulator", "1"], ""), r
+        assert "salesforce.json" in r.stdout
+        assert run("--", "sh", "-c", "kill -9 $$").returncode == 137
+        assert run("--", "/no/such/program").returncode == 1
+        assert not os.path.exists(scratch + "/home/profiles/emulator"), "the profile of a temporary emulator stays"
+        assert not [f for f in os.listdir(scratch) if f.startswith("sfzb-emulator.")], "its directory stays"
+        p = subprocess.Popen([PROGRAM, "--", "sh", "-c", "trap 'exit 9' TERM; echo up; while :; do sleep 0.05; done"], env=env,
+                             stdout=subprocess.PIPE, text=True)
+        assert p.stdout.readline() == "up\n"
+        second = run("--", "true")
+        assert second.returncode == 2 and "another emulator is running" in second.stderr, second
+        p.send_signal(signal.SIGTERM)
+        assert p.wait(20) == 9
+        os.makedirs(scratch + "/home/profiles/emulator")
+        open(scratch + "/home/profiles/emulator/salesforce.json", "w").write('{"method":"jwt"}')
+        r = run("--", "true")
+        assert r.returncode == 2 and "was made by a login" in r.stderr, r
+        assert open(scratch + "/home/profiles/emulator/salesforce.json").read() == '{"method":"jwt"}'
+        shutil.rmtree(scratch + "/home")
+        for args, words in ((["--nope"], "unknown option --nope"), (["--rate", "x"], "--rate"), (["--events"], "needs a value"),
+                            (["true"], "behind"), (["--objects", "Lead", "--", "true"], "no object")):
+            r = run(*args)
+            assert r.returncode == 2 and words in r.stderr, (args, r)
+        assert "usage: sfzb-emulator" in run("--help").stdout and "lose-ack" in run("--help-faults").stdout
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+SHARED = [test_topics, test_headers, test_events, test_published_list, test_credit, test_presets, test_live_and_keepalive,
+          test_publish, test_publish_stream, test_oauth, test_browser_login, test_jwt, test_rest, test_error_script,
+          test_limits_of_a_client]
+OWN = [test_determinism, test_restart, test_retention, test_rate, test_command]
+
+
+def show(count):
+    em = Emulator("--events", str(count))
+    decode = Decoder(em)
+    for topic in [*TOPICS, ORDERS]:
+        for event in em.read_all(topic):
+            print(json.dumps({"topic": topic, "replay_id": event.replay_id.hex(), "id": event.event.id,
+                              "record": decode(event.event)[1]}, ensure_ascii=False))
+    em.close()
+
+
+def main():
+    if sys.argv[1:2] == ["--list"]:
+        return show(int(sys.argv[2]))
+    wanted, failed, passed = sys.argv[1:], 0, 0
+    em = Emulator("--events", "3000", "--seed", "7")
+    try:
+        for test in SHARED + OWN:
+            if wanted and test.__name__ not in wanted:
+                continue
+            try:
+                test(em)
+                passed += 1
+                print("ok  ", test.__name__)
+            except Exception:
+                failed += 1
+                print("FAIL", test.__name__)
+                traceback.print_exc(file=sys.stdout)
+    finally:
+        em.close()
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
