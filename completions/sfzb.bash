@@ -5,7 +5,7 @@ _sfzb_names() {
 }
 
 _sfzb() {
-	local cur prev command='' profile='' i word commands='login logout topics schema tail stream replay create-table sql emulator help'
+	local cur prev command='' profile='' i word commands='login logout topics schema tail stream publish replay create-table sql emulator help'
 	COMPREPLY=()
 	cur=${COMP_WORDS[COMP_CWORD]}
 	prev=${COMP_WORDS[COMP_CWORD - 1]}
@@ -84,6 +84,12 @@ _sfzb() {
 	'stream --cacert') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	'stream --color') COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
 	'stream --log-format') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
+	'publish --file' | 'publish -f') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	'publish --profile') _sfzb_names profiles; return ;;
+	'publish --output' | 'publish -o') COMPREPLY=($(compgen -W 'line json' -- "$cur")); return ;;
+	'publish --cacert') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	'publish --color') COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+	'publish --log-format') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
 	'replay --table' | 'replay -t') :; return ;;
 	'replay --profile') _sfzb_names profiles; return ;;
 	'replay --output' | 'replay -o') COMPREPLY=($(compgen -W 'table json' -- "$cur")); return ;;
@@ -154,6 +160,12 @@ _sfzb() {
 	stream)
 		if [[ $cur == -* ]]; then
 			COMPREPLY=($(compgen -W ' --table --from --until-caught-up --quiet-for --limit --timeout --layout --no-create --schema-json --on-lost-position --max-retries --batch-rows --batch-bytes --linger --max-in-flight-rows --max-in-flight-bytes --ack-timeout --watchdog --visibility-wait --stats-interval --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
+		else
+			_sfzb_names topics
+		fi ;;
+	publish)
+		if [[ $cur == -* ]]; then
+			COMPREPLY=($(compgen -W ' --file --template --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
 		else
 			_sfzb_names topics
 		fi ;;

@@ -109,23 +109,19 @@ style_of(struct text change)
 	return text_starts(change, "GAP_") ? STYLE_YELLOW : STYLE_BLUE;
 }
 
-/* "{"Name":"Acme","Phone":null}" → "Name="Acme" Phone=null"; nested values stay JSON. */
+/* {"Name":"Acme","Phone":null} → Name="Acme" Phone=null; nested values stay JSON. nulls: those, too. */
 static void
-append_fields(struct buffer *out, struct text json)
+append_fields(struct buffer *out, struct text json, bool nulls)
 {
 	struct json_reader r;
-	enum json_token t;
 	struct buffer line = BUFFER_INIT;
-	bool first = true;
 
 	json_reader_init(&r, json);
 	json_reader_next(&r, NULL);
-	while ((t = json_reader_next(&r, NULL)) == JSON_TOKEN_KEY) {
-		size_t from;
+	while (json_reader_next(&r, NULL) == JSON_TOKEN_KEY) {
+		size_t start = line.len, from;
+		enum json_token t;
 
-		if (!first)
-			buffer_append_byte(&line, ' ');
-		first = false;
 		buffer_append(&line, r.value.data, r.value.len);
 		buffer_append_byte(&line, '=');
 		from = r.at;
@@ -135,7 +131,12 @@ append_fields(struct buffer *out, struct text json)
 		while (from < r.at && (json.data[from] == ':' || json.data[from] == ' '))
 			from++;
 		buffer_append(&line, json.data + from, r.at - from);
+		buffer_append_byte(&line, ' ');
+		if (t == JSON_TOKEN_NULL && !nulls)
+			line.len = start;
 	}
+	if (line.len > 0)
+		line.len--;
 	append_cleaned(out, buffer_span(&line));
 	json_reader_release(&r);
 	buffer_release(&line);
@@ -164,7 +165,8 @@ event_print_line(struct buffer *out, const struct event *event, size_t columns)
 		append_cleaned(&tail, event->record_ids.items[i]);
 	}
 	buffer_append_byte(&tail, ' ');
-	append_fields(&tail, event->changed_json.len > 0 ? event->changed_json : event->record_json);
+	append_fields(&tail, event->changed_json.len > 0 ? event->changed_json : event->record_json,
+	    text_is(event->change_type, "UPDATE"));
 	shown = buffer_span(&tail);
 	used = width_of(buffer_span(&head));
 	if (columns > 0 && used + width_of(shown) > columns) {

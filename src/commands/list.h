@@ -13,6 +13,7 @@
 	X(schema)                                                                   \
 	X(tail)                                                                     \
 	X(stream)                                                                   \
+	X(publish)                                                                  \
 	X(replay)                                                                   \
 	X(create_table)                                                             \
 	X(sql)                                                                      \

@@ -125,7 +125,7 @@ const struct command command_schema = {
 	.summary = "show the Avro schema of a topic",
 	.arguments = "TOPIC|SCHEMA_ID",
 	.description =
-	    "Prints the schema as a tree of fields with their types (a '?' marks what may be null), as the Avro JSON that "
+	    "Prints the schema as a tree of fields, with their types and whether they may be null, as the Avro JSON that "
 	    "Salesforce serves, as Delta columns, or as a protobuf file. A channel of several entities has no "
 	    "schema of its own.",
 	.examples = examples,

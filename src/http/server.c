@@ -21,7 +21,6 @@
 #define CONNECTION_LIMIT 1000
 #define CONNECTION_IDLE_SECONDS 120
 #define LISTEN_BACKLOG 128
-#define DROPPED_MOST_BYTES (64 * 1024 * 1024) /* of a body that is too large; then the connection is closed */
 
 struct http_server {
 	struct MHD_Daemon *daemon;
@@ -39,8 +38,7 @@ struct http_server {
 struct request {
 	char *query; /* raw */
 	struct buffer body;
-	bool begun;
-	size_t dropped_bytes; /* of a body over the limit */
+	bool begun, too_large;
 };
 
 bool
@@ -188,19 +186,23 @@ on_request(void *context, struct MHD_Connection *connection, const char *path, c
 
 	(void)version;
 	if (!r->begun) {
+		const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+		    "Content-Length");
+
 		r->begun = true;
+		if (length != NULL && strtoull(length, NULL, 10) > s->body_limit_bytes)
+			return answer_too_large(connection);
 		return MHD_YES;
 	}
 	if (*data_len > 0) {
-		/* read to its end, or the client would see a broken connection and not the answer */
-		if (r->dropped_bytes > 0 || r->body.len + *data_len > s->body_limit_bytes)
-			r->dropped_bytes += *data_len;
+		if (r->body.len + *data_len > s->body_limit_bytes)
+			r->too_large = true;
 		else
 			buffer_append(&r->body, data, *data_len);
 		*data_len = 0;
-		return r->dropped_bytes > DROPPED_MOST_BYTES ? MHD_NO : MHD_YES;
+		return MHD_YES;
 	}
-	if (r->dropped_bytes > 0)
+	if (r->too_large)
 		return answer_too_large(connection);
 	q = (struct http_query){.method = method, .path = path, .query = r->query,
 	    .body = buffer_span(&r->body), .native = connection};

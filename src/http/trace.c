@@ -91,10 +91,6 @@ trace_text(struct text line)
 {
 	char clean[512];
 
-	/* over HTTP/2 libcurl remarks on every request header as well, the secret ones included */
-	if (text_starts(line, "h2h3 [") || text_starts(line, "[HTTP/") ||
-	    strcasestr(text_clean(clean, sizeof(clean), line), "authorization") != NULL)
-		return;
 	while (line.len > 0 && line.data[line.len - 1] == '\n')
 		line.len--;
 	log_trace("http", "* %s", text_clean(clean, sizeof(clean), line));

@@ -48,16 +48,13 @@ database_error(sqlite3 *db, const char *doing, struct error *e)
 	    sqlite3_errmsg(db), errnum != 0 ? ": " : "", errnum != 0 ? strerror(errnum) : "");
 	switch (result & 0xff) {
 	case SQLITE_FULL:
-		return error_hint(
-		    e, "free some space there and start again; what was stored is intact");
+		return error_hint(e, "free some space there and start again; what was stored is intact");
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
-		return error_hint(
-		    e, "another program holds the file; is a backup or a shell open on it?");
+		return error_hint(e, "another program holds the file; is a backup or a shell open on it?");
 	case SQLITE_READONLY:
 	case SQLITE_CANTOPEN:
-		return error_hint(
-		    e, "the profile must be writable by this user; SFZB_HOME names another place");
+		return error_hint(e, "the profile must be writable by this user; SFZB_HOME names another place");
 	default:
 		return -1;
 	}
@@ -97,8 +94,7 @@ database_finish(sqlite3 *db, sqlite3_stmt *s, const char *doing, struct error *e
 void
 database_bind_text(sqlite3_stmt *s, int index, struct text t)
 {
-	sqlite3_bind_text64(
-	    s, index, t.data != NULL ? t.data : "", t.len, SQLITE_STATIC, SQLITE_UTF8);
+	sqlite3_bind_text64(s, index, t.data != NULL ? t.data : "", t.len, SQLITE_STATIC, SQLITE_UTF8);
 }
 
 void
@@ -123,8 +119,7 @@ database_blob(sqlite3_stmt *s, int column)
 	return text_span(data, (size_t)sqlite3_column_bytes(s, column));
 }
 
-/* Creates the file with the right mode, or checks that what is there is a file of its own. *empty:
- * it held nothing before. */
+/* Creates the file with the right mode, or checks that what is there is a file of its own. *empty: it held nothing before. */
 static int
 prepare_file(const char *path, bool *created, bool *empty, struct error *e)
 {
@@ -132,8 +127,7 @@ prepare_file(const char *path, bool *created, bool *empty, struct error *e)
 	int fd;
 
 	*created = *empty = false;
-	/* never an open and a close of an existing one: that would drop the locks that SQLite holds
-	 * in this process */
+	/* never an open and a close of an existing one: that would drop the locks that SQLite holds in this process */
 	if (lstat(path, &st) == 0) {
 		if (!S_ISREG(st.st_mode))
 			return error_set(e, ERR_CONFIG, "'%s' is not a regular file", path);
@@ -147,8 +141,7 @@ prepare_file(const char *path, bool *created, bool *empty, struct error *e)
 		if (errno == EEXIST) /* another run was quicker */
 			return 0;
 		error_set_errno(e, ERR_CONFIG, errno, "cannot create '%s'", path);
-		return error_hint(
-		    e, "the profile must be writable by this user; SFZB_HOME names another place");
+		return error_hint(e, "the profile must be writable by this user; SFZB_HOME names another place");
 	}
 	close(fd);
 	*created = true;
@@ -179,14 +172,12 @@ set_aside(const char *path, const char *why, struct error *e)
 			*p = '-';
 	aside = memory_format("%s.damaged-%s", path, stamp);
 	if (rename(path, aside) != 0) {
-		error_set_errno(
-		    e, ERR_FAILED, errno, "'%s' is damaged (%s) and cannot be renamed", path, why);
+		error_set_errno(e, ERR_FAILED, errno, "'%s' is damaged (%s) and cannot be renamed", path, why);
 		rc = -1;
 	} else {
 		rename_aside(path, "-wal", aside);
 		rename_aside(path, "-shm", aside);
-		log_warn("profile", "'%s' is damaged (%s); kept as '%s', and begun anew", path, why,
-		    aside);
+		log_warn("profile", "'%s' is damaged (%s); kept as '%s', and begun anew", path, why, aside);
 	}
 	free(aside);
 	return rc;
@@ -233,8 +224,7 @@ check(sqlite3 *db, int version, char *why, size_t size, struct error *e)
 	found = sqlite3_column_int(s, 0);
 	sqlite3_finalize(s);
 	if (found > version) {
-		error_set(e, ERR_CONFIG,
-		    "'%s' was written by a newer sfzb (format %d, this one knows %d)",
+		error_set(e, ERR_CONFIG, "'%s' was written by a newer sfzb (format %d, this one knows %d)",
 		    sqlite3_db_filename(db, "main"), found, version);
 		return error_hint(e, "use the newer sfzb, or another --profile");
 	}
@@ -243,11 +233,10 @@ check(sqlite3 *db, int version, char *why, size_t size, struct error *e)
 
 /* 0, 1 (damaged) or -1 as check; the connection is closed unless 0. */
 static int
-open_once(const char *path, int version, const char *schema_sql, sqlite3 **db, char *why,
-    size_t size, struct error *e)
+open_once(const char *path, int version, const char *schema_sql, sqlite3 **db, char *why, size_t size,
+    struct error *e)
 {
-	char *begin =
-	    memory_format("BEGIN IMMEDIATE;%s;PRAGMA user_version=%d;COMMIT", schema_sql, version);
+	char *begin = memory_format("BEGIN IMMEDIATE;%s;PRAGMA user_version=%d;COMMIT", schema_sql, version);
 	int rc = -1, result;
 
 	result = sqlite3_open_v2(path, db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
@@ -261,8 +250,7 @@ open_once(const char *path, int version, const char *schema_sql, sqlite3 **db, c
 	if (rc != 0)
 		goto out;
 	rc = -1;
-	if (database_run(*db,
-		"PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA trusted_schema=OFF",
+	if (database_run(*db, "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA trusted_schema=OFF",
 		"prepare the database", e) != 0 ||
 	    database_run(*db, begin, "prepare the tables", e) != 0) {
 		if (is_damage(sqlite3_errcode(*db))) {
@@ -282,8 +270,8 @@ out:
 }
 
 sqlite3 *
-database_open(
-    const char *path, int version, const char *schema_sql, bool *was_damaged, struct error *e)
+database_open(const char *path, int version, const char *schema_sql, bool *was_damaged,
+    struct error *e)
 {
 	sqlite3 *db = NULL;
 	bool created, empty;
@@ -296,8 +284,7 @@ database_open(
 		return NULL;
 	rc = open_once(path, version, schema_sql, &db, why, sizeof(why), e);
 	if (rc == 0 && empty) {
-		/* cut to nothing, or a run that died before its first write: nothing to keep, but
-		 * say so */
+		/* cut to nothing, or a run that died before its first write: nothing to keep, but say so */
 		log_warn("profile", "'%s' was empty; begun anew", path);
 		if (was_damaged != NULL)
 			*was_damaged = true;

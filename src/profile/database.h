@@ -1,7 +1,7 @@
 /*
  * The door to SQLite for a profile's databases: opened without following a link, mode 0600, WAL,
- * synchronous=FULL, checked at open. A damaged file is renamed aside and named in a warning, never
- * overwritten. For positions.c and dead_letters.c only.
+ * synchronous=FULL, checked at open. A damaged file is renamed aside and named in a warning, never overwritten.
+ * For positions.c and dead_letters.c only.
  */
 #ifndef SFZB_PROFILE_DATABASE_H
 #define SFZB_PROFILE_DATABASE_H
@@ -12,10 +12,9 @@
 #include "base/error.h"
 #include "base/text.h"
 
-/* Creates the tables when the file is new. version: PRAGMA user_version of this schema; a higher
- * one is refused. */
-sqlite3 *database_open(
-    const char *path, int version, const char *schema_sql, bool *was_damaged, struct error *e);
+/* Creates the tables when the file is new. version: PRAGMA user_version of this schema; a higher one is refused. */
+sqlite3 *database_open(const char *path, int version, const char *schema_sql, bool *was_damaged,
+    struct error *e);
 void database_close(sqlite3 *db);
 
 /* What SQLite's result codes mean to the program, over every primary code. */

@@ -13,28 +13,23 @@
 static const char schema_sql[] =
     "CREATE TABLE IF NOT EXISTS schema (id TEXT PRIMARY KEY, json TEXT NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS letter ("
-    " id INTEGER PRIMARY KEY AUTOINCREMENT, org TEXT NOT NULL, topic TEXT NOT NULL, target TEXT "
-    "NOT NULL,"
-    " event_id TEXT NOT NULL, replay_id BLOB NOT NULL, schema_id TEXT NOT NULL, payload BLOB NOT "
-    "NULL,"
+    " id INTEGER PRIMARY KEY AUTOINCREMENT, org TEXT NOT NULL, topic TEXT NOT NULL, target TEXT NOT NULL,"
+    " event_id TEXT NOT NULL, replay_id BLOB NOT NULL, schema_id TEXT NOT NULL, payload BLOB NOT NULL,"
     " code TEXT NOT NULL, reason TEXT NOT NULL, received_ms INTEGER NOT NULL,"
     " set_aside_ms INTEGER NOT NULL, attempts INTEGER NOT NULL,"
     " UNIQUE (org, topic, target, event_id, replay_id))";
 
 #define MATCHES                                                                                    \
 	" FROM letter l LEFT JOIN schema s ON s.id = l.schema_id"                                  \
-	" WHERE (?1 = '' OR l.org = ?1) AND (?2 = '' OR l.topic = ?2) AND (?3 = '' OR l.target = " \
-	"?3)"                                                                                      \
+	" WHERE (?1 = '' OR l.org = ?1) AND (?2 = '' OR l.topic = ?2) AND (?3 = '' OR l.target = ?3)" \
 	" AND (?4 = '' OR l.event_id = ?4) AND (?5 = 0 OR l.id = ?5) AND l.id > ?6"
 
 enum statement { STORE_SCHEMA, STORE, REMOVE, STATEMENTS };
 
 static const char *const statement_sql[STATEMENTS] = {
     [STORE_SCHEMA] = "INSERT INTO schema (id, json) VALUES (?1, ?2) ON CONFLICT (id) DO NOTHING",
-    [STORE] = "INSERT INTO letter (org, topic, target, event_id, replay_id, schema_id, payload, "
-	      "code, reason,"
-	      " received_ms, set_aside_ms, attempts) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
-	      "?10, ?11, 1)"
+    [STORE] = "INSERT INTO letter (org, topic, target, event_id, replay_id, schema_id, payload, code, reason,"
+	      " received_ms, set_aside_ms, attempts) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 1)"
 	      " ON CONFLICT (org, topic, target, event_id, replay_id) DO UPDATE SET schema_id = ?6,"
 	      " payload = ?7, code = ?8, reason = ?9, set_aside_ms = ?11, attempts = attempts + 1",
     [REMOVE] = "DELETE FROM letter WHERE id = ?1",
@@ -59,8 +54,7 @@ dead_letters_open(struct profile *p, bool *was_damaged, struct error *e)
 	if (profile_make_directory(p, "dead-letters", e) != 0)
 		return NULL;
 	d = memory_zero(1, sizeof(*d));
-	d->db =
-	    database_open(profile_path(p, FILE_NAME), FORMAT_VERSION, schema_sql, was_damaged, e);
+	d->db = database_open(profile_path(p, FILE_NAME), FORMAT_VERSION, schema_sql, was_damaged, e);
 	if (d->db == NULL)
 		goto fail;
 	for (int i = 0; i < STATEMENTS; i++) {
@@ -112,8 +106,8 @@ store_one(struct dead_letters *d, const struct dead_letter *l, struct error *e)
 }
 
 int
-dead_letters_store(
-    struct dead_letters *d, const struct dead_letter *letters, size_t count, struct error *e)
+dead_letters_store(struct dead_letters *d, const struct dead_letter *letters, size_t count,
+    struct error *e)
 {
 	int rc = database_run(d->db, "BEGIN IMMEDIATE", "set an event aside", e);
 
@@ -127,8 +121,8 @@ dead_letters_store(
 }
 
 static sqlite3_stmt *
-prepare_matching(
-    struct dead_letters *d, const char *sql, const struct dead_letter_filter *f, struct error *e)
+prepare_matching(struct dead_letters *d, const char *sql, const struct dead_letter_filter *f,
+    struct error *e)
 {
 	static const struct dead_letter_filter all;
 	sqlite3_stmt *s = database_prepare(d->db, sql, e);
@@ -160,10 +154,8 @@ dead_letters_each(struct dead_letters *d, const struct dead_letter_filter *filte
     dead_letters_visit *visit, void *context, struct error *e)
 {
 	sqlite3_stmt *s = prepare_matching(d,
-	    "SELECT l.id, l.org, l.topic, l.target, l.event_id, l.replay_id, l.schema_id, s.json, "
-	    "l.payload,"
-	    " l.code, l.reason, l.received_ms, l.set_aside_ms, l.attempts" MATCHES " ORDER BY l.id",
-	    filter, e);
+	    "SELECT l.id, l.org, l.topic, l.target, l.event_id, l.replay_id, l.schema_id, s.json, l.payload,"
+	    " l.code, l.reason, l.received_ms, l.set_aside_ms, l.attempts" MATCHES " ORDER BY l.id", filter, e);
 	int result, rc = 0;
 
 	if (s == NULL)

@@ -1,11 +1,10 @@
 /*
- * Dead letters: events that were set aside because they could not be decoded, made no row, or were
- * refused by the table. Nothing of them is lost: the raw payload, the schema it was written with,
- * the position, the reason. SQLite, durable when a store returns 0; several processes may share the
- * file.
+ * Dead letters: events that were set aside because they could not be decoded, made no row, or were refused
+ * by the table. Nothing of them is lost: the raw payload, the schema it was written with, the position, the
+ * reason. SQLite, durable when a store returns 0; several processes may share the file.
  *
- * An event set aside again (a retry failed, or a run died between setting aside and storing its
- * position) is the same letter with one more attempt and the newest reason, not a second one.
+ * An event set aside again (a retry failed, or a run died between setting aside and storing its position) is
+ * the same letter with one more attempt and the newest reason, not a second one.
  */
 #ifndef SFZB_PROFILE_DEAD_LETTERS_H
 #define SFZB_PROFILE_DEAD_LETTERS_H
@@ -33,15 +32,14 @@ struct dead_letter {
 	int64_t attempts;		   /* 1 after the first store */
 };
 
-/* In the profile's dead-letters/, which is made. A damaged file is renamed aside as in
- * profile/positions.h. */
+/* In the profile's dead-letters/, which is made. A damaged file is renamed aside as in profile/positions.h. */
 struct dead_letters *dead_letters_open(struct profile *p, bool *was_damaged, struct error *e);
 bool dead_letters_exist(struct profile *p); /* there is a file to open */
 void dead_letters_free(struct dead_letters *d);
 
 /* All or none, durable when it returns 0. */
-int dead_letters_store(
-    struct dead_letters *d, const struct dead_letter *letters, size_t count, struct error *e);
+int dead_letters_store(struct dead_letters *d, const struct dead_letter *letters, size_t count,
+    struct error *e);
 
 /* Which to visit: NULL or "" matches all. */
 struct dead_letter_filter {
@@ -49,8 +47,7 @@ struct dead_letter_filter {
 	int64_t id;    /* 0: all */
 	int64_t after; /* only ids above this one */
 };
-/* Borrowed for the call, which must not change the store; false stops. schema_json and payload are
- * filled in. */
+/* Borrowed for the call, which must not change the store; false stops. schema_json and payload are filled in. */
 typedef bool dead_letters_visit(void *context, const struct dead_letter *letter);
 int dead_letters_each(struct dead_letters *d, const struct dead_letter_filter *filter,
     dead_letters_visit *visit, void *context, struct error *e);

@@ -17,13 +17,11 @@ fault(struct error *e, const char *doing, const char *path, int errnum)
 	switch (errnum) {
 	case ENOSPC:
 	case EDQUOT:
-		return error_hint(
-		    e, "free some space there and try again; the old content is intact");
+		return error_hint(e, "free some space there and try again; the old content is intact");
 	case EROFS:
 	case EACCES:
 	case EPERM:
-		return error_hint(
-		    e, "the profile must be writable by this user; SFZB_HOME names another place");
+		return error_hint(e, "the profile must be writable by this user; SFZB_HOME names another place");
 	default:
 		return -1;
 	}
@@ -39,13 +37,13 @@ check_kind(int fd, const char *path, bool secret, size_t limit_bytes, struct err
 	if (!S_ISREG(st.st_mode))
 		return error_set(e, ERR_CONFIG, "'%s' is not a regular file", path);
 	if (secret && (st.st_mode & 077) != 0) {
-		error_set(e, ERR_CONFIG, "'%s' can be read or written by other users (mode %04o)",
-		    path, (unsigned)(st.st_mode & 07777));
+		error_set(e, ERR_CONFIG, "'%s' can be read or written by other users (mode %04o)", path,
+		    (unsigned)(st.st_mode & 07777));
 		return error_hint(e, "chmod 600 '%s'", path);
 	}
 	if (secret && st.st_uid != geteuid() && st.st_uid != 0 && geteuid() != 0)
-		return error_set(
-		    e, ERR_CONFIG, "'%s' belongs to another user (%u)", path, (unsigned)st.st_uid);
+		return error_set(e, ERR_CONFIG, "'%s' belongs to another user (%u)", path,
+		    (unsigned)st.st_uid);
 	if ((uint64_t)st.st_size > limit_bytes)
 		return error_set(e, ERR_CONFIG, "'%s' is larger than %zu bytes", path, limit_bytes);
 	return 0;
@@ -83,8 +81,7 @@ file_read(const char *path, bool secret, size_t limit_bytes, struct buffer *out,
 			break;
 		out->len += (size_t)n;
 		if (out->len - before > limit_bytes) { /* it grew under us */
-			error_set(
-			    e, ERR_CONFIG, "'%s' is larger than %zu bytes", path, limit_bytes);
+			error_set(e, ERR_CONFIG, "'%s' is larger than %zu bytes", path, limit_bytes);
 			goto out;
 		}
 	}
@@ -104,8 +101,7 @@ file_sync_directory(const char *path, struct error *e)
 
 	if (fd < 0)
 		return fault(e, "open", path, errno);
-	/* some file systems cannot sync a directory and say EINVAL; there is nothing better to do
-	 * there */
+	/* some file systems cannot sync a directory and say EINVAL; there is nothing better to do there */
 	if (fsync(fd) != 0 && errno != EINVAL)
 		rc = fault(e, "sync", path, errno);
 	close(fd);
@@ -147,8 +143,7 @@ file_write(const char *path, struct text bytes, struct error *e)
 	struct stat st;
 	int rc = -1, fd;
 
-	/* a rename would replace a link, not follow it; but a link here is somebody's mistake or
-	 * trap */
+	/* a rename would replace a link, not follow it; but a link here is somebody's mistake or trap */
 	if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
 		error_set(e, ERR_CONFIG, "'%s' is not a regular file", path);
 		goto out;

@@ -35,10 +35,9 @@ lock_path(const char *directory, const struct position_key *key)
 
 	h = hash_more(h, key->topic, SIZE_MAX);
 	h = hash_more(h, key->table, SIZE_MAX);
-	for (const char *p = slash != NULL ? slash + 1 : key->topic;
-	     *p != '\0' && n < sizeof(name) - 1; p++) {
+	for (const char *p = slash != NULL ? slash + 1 : key->topic; *p != '\0' && n < sizeof(name) - 1; p++) {
 		bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
-			     (*p >= '0' && *p <= '9') || *p == '_';
+		    (*p >= '0' && *p <= '9') || *p == '_';
 
 		name[n++] = plain ? *p : '_';
 	}
@@ -55,8 +54,8 @@ refuse(int fd, const struct position_key *key, struct error *e)
 
 	text_clean(shown, sizeof(shown), text_of(key->topic));
 	if (pid > 0)
-		error_set(e, ERR_CONFIG, "process %ld is already streaming '%s' to '%s'", pid,
-		    shown, key->table);
+		error_set(e, ERR_CONFIG, "process %ld is already streaming '%s' to '%s'", pid, shown,
+		    key->table);
 	else
 		error_set(e, ERR_CONFIG, "another process is already streaming '%s' to '%s'", shown,
 		    key->table);
@@ -91,8 +90,7 @@ positions_lock(const char *directory, const struct position_key *key, struct err
 			error_set_errno(e, ERR_CONFIG, errno, "cannot lock '%s'", path);
 		goto out;
 	}
-	/* The pid is for people's eyes: the lock holds without it, so a full disk is no reason to
-	 * stop. */
+	/* The pid is for people's eyes: the lock holds without it, so a full disk is no reason to stop. */
 	length = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
 	if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)length, 0) != length)
 		errno = 0;
@@ -112,8 +110,7 @@ positions_unlock(struct position_lock *l)
 {
 	if (l == NULL)
 		return;
-	/* The file stays: removing it would let a third process lock a name that a second one still
-	 * waits on. */
+	/* The file stays: removing it would let a third process lock a name that a second one still waits on. */
 	close(l->fd);
 	free(l);
 }

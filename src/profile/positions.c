@@ -8,8 +8,7 @@
 
 #define FORMAT_VERSION 1
 #define HOUR_MS 3600000
-/* Of each key's history: this many newest ones whole, and one an hour for as long as a replay id
- * lives, and then some. */
+/* Of each key's history: this many newest ones whole, and one an hour for as long as a replay id lives, and then some. */
 #define HISTORY_KEPT 1000
 #define HISTORY_HOURLY_MS (8 * 24 * (int64_t)HOUR_MS)
 #define PRUNE_EVERY 256
@@ -27,37 +26,39 @@ static const char schema_sql[] =
     "CREATE INDEX IF NOT EXISTS history_of ON history (position, n);"
     "CREATE INDEX IF NOT EXISTS history_hourly ON history (position, n) WHERE hourly";
 
-enum statement { FIND, UPSERT, APPEND, PRUNE, FORGET_HISTORY, FORGET, LIST, HISTORY, STATEMENTS };
+enum statement {
+	FIND,
+	UPSERT,
+	APPEND,
+	PRUNE,
+	FORGET_HISTORY,
+	FORGET,
+	LIST,
+	HISTORY,
+	STATEMENTS
+};
 
 static const char *const statement_sql[STATEMENTS] = {
     [FIND] = "SELECT replay_id, event_ms, stored_ms, in_flight, kind FROM position"
 	     " WHERE org15 = ?1 AND topic = ?2 AND target = ?3",
-    [UPSERT] = "INSERT INTO position (org15, topic, target, org, replay_id, event_ms, stored_ms, "
-	       "in_flight,"
-	       " kind) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (org15, topic, "
-	       "target) DO UPDATE SET"
-	       " org = ?4, replay_id = ?5, event_ms = ?6, stored_ms = ?7, in_flight = ?8, kind = "
-	       "?9 RETURNING id",
-    /* the same replay id again (only in_flight changed) is not news; hourly: the first one of its
-       hour */
-    [APPEND] =
-	"INSERT INTO history (position, replay_id, event_ms, stored_ms, in_flight, hourly)"
-	" SELECT ?1, ?2, ?3, ?4, ?5, coalesce((SELECT stored_ms FROM history WHERE position = ?1"
-	" AND hourly ORDER BY n DESC LIMIT 1), -3600000) / 3600000 <> ?4 / 3600000"
-	" WHERE (SELECT replay_id FROM history WHERE position = ?1 ORDER BY n DESC LIMIT 1)"
-	" IS NOT ?2",
-    [PRUNE] =
-	"DELETE FROM history WHERE position = ?1 AND n < (SELECT n FROM history WHERE position = ?1"
-	" ORDER BY n DESC LIMIT 1 OFFSET ?2) AND NOT (hourly AND stored_ms >= ?3)",
+    [UPSERT] = "INSERT INTO position (org15, topic, target, org, replay_id, event_ms, stored_ms, in_flight,"
+	       " kind) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (org15, topic, target) DO UPDATE SET"
+	       " org = ?4, replay_id = ?5, event_ms = ?6, stored_ms = ?7, in_flight = ?8, kind = ?9 RETURNING id",
+    /* the same replay id again (only in_flight changed) is not news; hourly: the first one of its hour */
+    [APPEND] = "INSERT INTO history (position, replay_id, event_ms, stored_ms, in_flight, hourly)"
+	       " SELECT ?1, ?2, ?3, ?4, ?5, coalesce((SELECT stored_ms FROM history WHERE position = ?1"
+	       " AND hourly ORDER BY n DESC LIMIT 1), -3600000) / 3600000 <> ?4 / 3600000"
+	       " WHERE (SELECT replay_id FROM history WHERE position = ?1 ORDER BY n DESC LIMIT 1)"
+	       " IS NOT ?2",
+    [PRUNE] = "DELETE FROM history WHERE position = ?1 AND n < (SELECT n FROM history WHERE position = ?1"
+	      " ORDER BY n DESC LIMIT 1 OFFSET ?2) AND NOT (hourly AND stored_ms >= ?3)",
     [FORGET_HISTORY] = "DELETE FROM history WHERE position = (SELECT id FROM position"
 		       " WHERE org15 = ?1 AND topic = ?2 AND target = ?3)",
     [FORGET] = "DELETE FROM position WHERE org15 = ?1 AND topic = ?2 AND target = ?3",
-    [LIST] =
-	"SELECT replay_id, event_ms, stored_ms, in_flight, kind, org, topic, target FROM position"
-	" ORDER BY stored_ms, id",
-    [HISTORY] =
-	"SELECT h.replay_id, h.event_ms, h.stored_ms, h.in_flight, 0 FROM history h JOIN position p"
-	" ON p.id = h.position WHERE p.org15 = ?1 AND p.topic = ?2 AND p.target = ?3 ORDER BY h.n",
+    [LIST] = "SELECT replay_id, event_ms, stored_ms, in_flight, kind, org, topic, target FROM position"
+	     " ORDER BY stored_ms, id",
+    [HISTORY] = "SELECT h.replay_id, h.event_ms, h.stored_ms, h.in_flight, 0 FROM history h JOIN position p"
+		" ON p.id = h.position WHERE p.org15 = ?1 AND p.topic = ?2 AND p.target = ?3 ORDER BY h.n",
 };
 
 struct positions {
@@ -137,8 +138,8 @@ read_position(sqlite3_stmt *s, struct position *out, struct error *e)
 }
 
 int
-positions_find(
-    struct positions *p, const struct position_key *key, struct position *out, struct error *e)
+positions_find(struct positions *p, const struct position_key *key, struct position *out,
+    struct error *e)
 {
 	sqlite3_stmt *s = bind_key(p, FIND, key);
 	int rc;
@@ -239,8 +240,7 @@ positions_forget(struct positions *p, const struct position_key *key, struct err
 	int rc = database_run(p->db, "BEGIN IMMEDIATE", "forget the position", e);
 
 	if (rc == 0)
-		rc = database_finish(
-		    p->db, bind_key(p, FORGET_HISTORY, key), "forget the position", e);
+		rc = database_finish(p->db, bind_key(p, FORGET_HISTORY, key), "forget the position", e);
 	if (rc == 0)
 		rc = database_finish(p->db, bind_key(p, FORGET, key), "forget the position", e);
 	return end_transaction(p, rc, e);

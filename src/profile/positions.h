@@ -1,7 +1,6 @@
 /*
- * Stored positions: after which replay id a stream goes on. SQLite (WAL, synchronous=FULL), keyed
- * by organisation, topic and table, with history. A position stored is a promise that every event
- * up to it is durable.
+ * Stored positions: after which replay id a stream goes on. SQLite (WAL, synchronous=FULL), keyed by organisation,
+ * topic and table, with history. A position stored is a promise that every event up to it is durable.
  */
 #ifndef SFZB_PROFILE_POSITIONS_H
 #define SFZB_PROFILE_POSITIONS_H
@@ -15,21 +14,18 @@
 struct positions;
 
 struct position_key {
-	const char
-	    *org_id;	   /* 18 or 15 characters, as the login gave it; compared by the first 15 */
-	const char *topic; /* full name */
-	const char *table; /* as given to --table, "{entity}" included */
+	const char *org_id; /* 18 or 15 characters, as the login gave it; compared by the first 15 */
+	const char *topic;  /* full name */
+	const char *table;  /* as given to --table, "{entity}" included */
 };
 
 enum position_kind {
 	POSITION_AFTER, /* everything up to replay_id is durable: go on behind it */
-	/* A run began at the start of retention and nothing is durable yet: begin there again. No
-	   replay_id. */
+	/* A run began at the start of retention and nothing is durable yet: begin there again. No replay_id. */
 	POSITION_EARLIEST,
 	/*
-	 * A run began at the tip and nothing is durable yet: replay_id is the first event that it
-	 * received. Go on with that one, itself included (the bus offers no such start: read from
-	 * the earliest and skip to it).
+	 * A run began at the tip and nothing is durable yet: replay_id is the first event that it received. Go on
+	 * with that one, itself included (the bus offers no such start: read from the earliest and skip to it).
 	 */
 	POSITION_AT,
 };
@@ -40,20 +36,19 @@ struct position {
 	int64_t event_ms;  /* commit time of the event it names; 0: unknown (a keepalive) */
 	int64_t stored_ms; /* wall clock */
 	/*
-	 * At most this many events behind the position may have been sent when the run ended
-	 * without saying goodbye; 0: it stopped in good order, nothing was in flight.
+	 * At most this many events behind the position may have been sent when the run ended without saying
+	 * goodbye; 0: it stopped in good order, nothing was in flight.
 	 */
 	int64_t in_flight;
 };
 
-/* Opens or creates. A damaged file is set aside (renamed, named in a warning), never overwritten;
- * *was_damaged tells. */
+/* Opens or creates. A damaged file is set aside (renamed, named in a warning), never overwritten; *was_damaged tells. */
 struct positions *positions_open(const char *path, bool *was_damaged, struct error *e);
 void positions_free(struct positions *p);
 
 /* 0: found; 1: none stored; -1: error. */
-int positions_find(
-    struct positions *p, const struct position_key *key, struct position *out, struct error *e);
+int positions_find(struct positions *p, const struct position_key *key, struct position *out,
+    struct error *e);
 /* Durable when it returns 0. */
 int positions_store(struct positions *p, const struct position_key *key,
     const struct position *position, struct error *e);
@@ -62,21 +57,20 @@ int positions_store_all(struct positions *p, const struct position_key *keys,
     const struct position *positions, size_t count, struct error *e);
 int positions_forget(struct positions *p, const struct position_key *key, struct error *e);
 
-/* Calls each for every stored position (or every one in the history of a key), oldest first; stops
- * when it returns false. */
-typedef bool positions_each(
-    void *context, const struct position_key *key, const struct position *position);
+/* Calls each for every stored position (or every one in the history of a key), oldest first; stops when it returns false. */
+typedef bool positions_each(void *context, const struct position_key *key,
+    const struct position *position);
 int positions_list(struct positions *p, positions_each *each, void *context, struct error *e);
 int positions_history(struct positions *p, const struct position_key *key, positions_each *each,
     void *context, struct error *e);
 
 /*
- * The lock of a stream: one run per organisation, topic and table. Held by an open file
- * description, so that a dead process holds none. ERR_CONFIG names the pid of who has it.
+ * The lock of a stream: one run per organisation, topic and table. Held by an open file description, so
+ * that a dead process holds none. ERR_CONFIG names the pid of who has it.
  */
 struct position_lock;
-struct position_lock *positions_lock(
-    const char *directory, const struct position_key *key, struct error *e);
+struct position_lock *positions_lock(const char *directory, const struct position_key *key,
+    struct error *e);
 void positions_unlock(struct position_lock *l);
 
 #endif

@@ -137,8 +137,7 @@ profile_path(struct profile *p, const char *file)
 	for (size_t i = 0; i < p->path_count; i++)
 		if (strcmp(p->paths[i].file, file) == 0)
 			return p->paths[i].path;
-	p->paths =
-	    memory_reserve(p->paths, &p->path_capacity, p->path_count + 1, sizeof(*p->paths));
+	p->paths = memory_reserve(p->paths, &p->path_capacity, p->path_count + 1, sizeof(*p->paths));
 	entry = &p->paths[p->path_count++];
 	entry->file = memory_strdup(file);
 	entry->path = memory_format("%s/%s", p->directory, file);
@@ -209,8 +208,8 @@ profile_remove(struct profile *p, const char *file, struct error *e)
 }
 
 int
-profile_load_bytes(
-    struct profile *p, const char *file, size_t limit_bytes, struct buffer *out, struct error *e)
+profile_load_bytes(struct profile *p, const char *file, size_t limit_bytes, struct buffer *out,
+    struct error *e)
 {
 	return file_read(profile_path(p, file), false, limit_bytes, out, e);
 }

@@ -23,8 +23,8 @@
 struct profile;
 
 /*
- * name NULL: $SFZB_PROFILE, else "default". A name is letters, digits, '-', '_', '.' and does not
- * begin with a dot. ERR_CONFIG when the name is bad or no home directory is known.
+ * name NULL: $SFZB_PROFILE, else "default". A name is letters, digits, '-', '_', '.' and does not begin with a dot.
+ * ERR_CONFIG when the name is bad or no home directory is known.
  */
 struct profile *profile_open(const char *name, struct error *e);
 void profile_free(struct profile *p);
@@ -45,8 +45,8 @@ int profile_load(struct profile *p, const char *file, struct json **out, struct 
 int profile_store(struct profile *p, const char *file, const struct json *j, struct error *e);
 int profile_remove(struct profile *p, const char *file, struct error *e); /* absent is fine */
 /* The same for bytes of any kind, up to limit_bytes. Result 1 when absent. */
-int profile_load_bytes(
-    struct profile *p, const char *file, size_t limit_bytes, struct buffer *out, struct error *e);
+int profile_load_bytes(struct profile *p, const char *file, size_t limit_bytes, struct buffer *out,
+    struct error *e);
 int profile_store_bytes(struct profile *p, const char *file, struct text bytes, struct error *e);
 
 /* An environment variable that is set and not empty, else NULL. */

@@ -17,8 +17,7 @@ schema_path(const struct profile *p, struct text id)
 	for (size_t i = 0; i < id.len; i++)
 		if (!isalnum((unsigned char)id.data[i]) && id.data[i] != '-' && id.data[i] != '_')
 			return NULL;
-	return memory_format(
-	    "%s/schemas/" TEXT_FORMAT ".avsc", profile_directory(p), TEXT_ARGS(id));
+	return memory_format("%s/schemas/" TEXT_FORMAT ".avsc", profile_directory(p), TEXT_ARGS(id));
 }
 
 int
@@ -50,8 +49,7 @@ schemas_store(struct profile *p, struct text schema_id, struct text schema_json,
 		    text_clean(shown, sizeof(shown), schema_id));
 	}
 	if (schema_json.len > LIMIT_SCHEMA_BYTES)
-		error_set(
-		    e, ERR_REFUSED, "a schema of %zu bytes is over the limit", schema_json.len);
+		error_set(e, ERR_REFUSED, "a schema of %zu bytes is over the limit", schema_json.len);
 	else if (profile_make_directory(p, "schemas", e) == 0)
 		rc = file_write(path, schema_json, e);
 	free(path);

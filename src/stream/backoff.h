@@ -1,7 +1,6 @@
 /*
- * How long to wait before the next try: full jitter (a uniform draw up to a doubling ceiling), so
- * that many clients do not come back at once; slower for quotas; never shorter than the peer asked
- * for.
+ * How long to wait before the next try: full jitter (a uniform draw up to a doubling ceiling), so that many
+ * clients do not come back at once; slower for quotas; never shorter than the peer asked for.
  */
 #ifndef SFZB_STREAM_BACKOFF_H
 #define SFZB_STREAM_BACKOFF_H

@@ -13,7 +13,7 @@ static size_t
 memory_of(const struct batch *b)
 {
 	return b->bytes.capacity + b->kept.capacity + b->ends_capacity * sizeof(*b->ends) +
-	       b->rows_capacity * sizeof(*b->rows);
+	    b->rows_capacity * sizeof(*b->rows);
 }
 
 static void

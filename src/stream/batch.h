@@ -1,7 +1,7 @@
 /*
  * A batch: rows of one table, encoded one behind the other, with what is needed to set each of them
- * aside should the table refuse it. Batches come from a pool and keep their memory, so that a
- * running stream allocates nothing.
+ * aside should the table refuse it. Batches come from a pool and keep their memory, so that a running stream
+ * allocates nothing.
  */
 #ifndef SFZB_STREAM_BATCH_H
 #define SFZB_STREAM_BATCH_H
@@ -40,8 +40,8 @@ struct batch {
 	size_t *ends; /* in bytes */
 	struct row *rows;
 	size_t count, ends_capacity, rows_capacity;
-	size_t suspects;  /* rows with .suspect */
-	int64_t begun_ms; /* monotonic: first row */
+	size_t suspects;    /* rows with .suspect */
+	int64_t begun_ms;   /* monotonic: first row */
 	int64_t sent_ms;
 	int64_t visible_ms; /* a look-up of its suspects says the truth from then on */
 	bool closed;	    /* takes no more rows */

@@ -11,8 +11,7 @@
 /* Schemas kept although no row points at them: rows of the same kind will come again. */
 #define SCHEMAS_KEPT 64
 #define ROW_COST_FIRST 4096
-/* After the drain: how long sources and sinks may take to end in good order, and then after being
- * cancelled. */
+/* After the drain: how long sources and sinks may take to end in good order, and then after being cancelled. */
 #define FINISH_MS 5000
 
 void
@@ -116,8 +115,7 @@ engine_add_source(struct engine *e, struct source *s, const struct position *fro
 	struct feed *f = memory_zero(1, sizeof(*f));
 
 	feed_init(f, e, s, e->feed_count, from);
-	e->feeds =
-	    memory_reserve(e->feeds, &e->feed_capacity, e->feed_count + 1, sizeof(struct feed *));
+	e->feeds = memory_reserve(e->feeds, &e->feed_capacity, e->feed_count + 1, sizeof(struct feed *));
 	e->feeds[e->feed_count++] = f;
 	e->updates = memory_grow(e->updates, e->feed_count, sizeof(*e->updates));
 }
@@ -128,8 +126,7 @@ engine_lane(struct engine *e, struct sink *s)
 	for (size_t i = 0; i < e->lane_count; i++)
 		if (e->lanes[i]->sink == s)
 			return e->lanes[i];
-	e->lanes =
-	    memory_reserve(e->lanes, &e->lane_capacity, e->lane_count + 1, sizeof(struct lane *));
+	e->lanes = memory_reserve(e->lanes, &e->lane_capacity, e->lane_count + 1, sizeof(struct lane *));
 	e->lanes[e->lane_count] = lane_new(e, s);
 	return e->lanes[e->lane_count++];
 }
@@ -175,8 +172,7 @@ rows_held(const struct engine *e)
 {
 	int64_t rows = 0;
 
-	/* windows, not queues: an event that is done but stands behind one that is not holds memory
-	 * too */
+	/* windows, not queues: an event that is done but stands behind one that is not holds memory too */
 	for (size_t i = 0; i < e->feed_count; i++)
 		rows += (int64_t)window_count(&e->feeds[i]->window);
 	return rows;
@@ -209,12 +205,10 @@ engine_share_room(struct engine *e, int64_t now)
 		return;
 	share = room / open;
 	if (share == 0 && room > 0)
-		share = 1; /* a source without credit is ended by its server: better a little over
-			      the limit */
+		share = 1; /* a source without credit is ended by its server: better a little over the limit */
 	for (size_t i = 0; i < e->feed_count; i++)
 		if (e->feeds[i]->state == FEED_OPEN)
-			feed_allow(
-			    e->feeds[i], share > UINT32_MAX ? UINT32_MAX : (uint32_t)share, now);
+			feed_allow(e->feeds[i], share > UINT32_MAX ? UINT32_MAX : (uint32_t)share, now);
 }
 
 /* ---- schemas and dead letters */
@@ -245,7 +239,7 @@ static bool
 is_schema(const struct kept_schema *s, const struct event *event)
 {
 	return text_equal(event->schema_id, text_span(s->id, s->id_len)) &&
-	       event->schema_json.len == s->json_len;
+	    event->schema_json.len == s->json_len;
 }
 
 struct kept_schema *
@@ -267,8 +261,8 @@ engine_keep_schema(struct engine *e, struct feed *f, const struct event *event)
 	s->id_len = event->schema_id.len;
 	s->json = text_dup(event->schema_json);
 	s->json_len = event->schema_json.len;
-	e->schemas = memory_reserve(
-	    e->schemas, &e->schema_capacity, e->schema_count + 1, sizeof(struct kept_schema *));
+	e->schemas = memory_reserve(e->schemas, &e->schema_capacity, e->schema_count + 1,
+	    sizeof(struct kept_schema *));
 	e->schemas[e->schema_count++] = s;
 found:
 	f->last_schema = s;
@@ -290,16 +284,11 @@ engine_set_aside(struct engine *e, struct dead_letter *letter, const struct erro
 	}
 	e->statistics.set_aside++;
 	/* a topic where all is bad must not drown the log: the store holds each one's reason */
-	log_message(e->statistics.set_aside <= 10 || e->statistics.set_aside % 1000 == 0
-			? LOG_WARN
-			: LOG_DEBUG,
-	    "stream", TEXT_FORMAT ": event %s is set aside (%lld by now): %s",
-	    TEXT_ARGS(letter->topic), text_clean(id, sizeof(id), letter->event_id),
-	    (long long)e->statistics.set_aside, why->text);
-	if (e->options.max_dead_letters >= 0 &&
-	    e->statistics.set_aside > e->options.max_dead_letters) {
-		error_set(&error, ERR_REFUSED,
-		    "%lld events were set aside, more than allowed; the last: %s",
+	log_message(e->statistics.set_aside <= 10 || e->statistics.set_aside % 1000 == 0 ? LOG_WARN : LOG_DEBUG,
+	    "stream", TEXT_FORMAT ": event %s is set aside (%lld by now): %s", TEXT_ARGS(letter->topic),
+	    text_clean(id, sizeof(id), letter->event_id), (long long)e->statistics.set_aside, why->text);
+	if (e->options.max_dead_letters >= 0 && e->statistics.set_aside > e->options.max_dead_letters) {
+		error_set(&error, ERR_REFUSED, "%lld events were set aside, more than allowed; the last: %s",
 		    (long long)e->statistics.set_aside, why->text);
 		engine_fail(e, &error);
 	}
@@ -328,9 +317,9 @@ engine_retry(struct engine *e, const char *what, const char *name, const struct 
 	if (e->options.max_retries >= 0 && *failures >= e->options.max_retries)
 		goto fail;
 	/* the first time the new token is likely to do */
-	delay = *session_failures == 1 && error_disposition(why->code) == DISPOSITION_LOG_IN_AGAIN
-		    ? 0
-		    : backoff_delay(why, *failures, e->random);
+	delay = *session_failures == 1 && error_disposition(why->code) == DISPOSITION_LOG_IN_AGAIN ?
+	    0 :
+	    backoff_delay(why, *failures, e->random);
 	++*failures;
 	clock_format_duration(wait, sizeof(wait), delay);
 	log_info("stream", "%s; again in %s", error.text, wait);
@@ -383,8 +372,7 @@ is_drained(const struct engine *e)
 		if (!e->lanes[i]->broken && !lane_is_empty(e->lanes[i]))
 			return false;
 	for (size_t i = 0; i < e->lane_count; i++)
-		if (e->lanes[i]->broken && e->lanes[i]->sent > 0 &&
-		    e->lanes[i]->state != STREAM_NONE)
+		if (e->lanes[i]->broken && e->lanes[i]->sent > 0 && e->lanes[i]->state != STREAM_NONE)
 			return false; /* acknowledgements may still come */
 	return true;
 }
@@ -432,8 +420,7 @@ check_end(struct engine *e, int64_t now)
 	if (e->phase == PHASE_RUNNING) {
 		for (size_t i = 0; i < e->feed_count; i++)
 			caught_up &= e->feeds[i]->caught_up;
-		if (caught_up ||
-		    (e->options.max_events > 0 && e->statistics.received >= e->options.max_events))
+		if (caught_up || (e->options.max_events > 0 && e->statistics.received >= e->options.max_events))
 			begin_drain(e, NEVER);
 	}
 	if (e->phase == PHASE_DRAINING) {
@@ -474,8 +461,7 @@ engine_start(struct engine *e)
 	e->started_ms = now;
 	e->ledger_last_ms = now;
 	for (size_t i = 0; i < e->feed_count; i++)
-		e->feeds[i]->suspect_since_ms =
-		    now; /* the death of the run before lies before this one's birth */
+		e->feeds[i]->suspect_since_ms = now; /* the death of the run before lies before this one's birth */
 	engine_wake(e, now);
 }
 

@@ -2,22 +2,20 @@
  * The engine: moves events from sources to sinks, loses none, stores none twice.
  *
  * What it promises (design.md, "Guarantees of stream"):
- *   1. A position is stored only when every event up to it is durable: acknowledged, found in the
- * table, or set aside in the dead-letter store. Death at any instruction loses nothing.
- *   2. What may have been stored without our knowing is looked up before it is sent again. After a
- * death these are the first `in_flight` events behind the stored position: no event is ever sent
- * before a position whose in_flight covers it is durable. After a lost ingest stream it is every
- * row sent and unacknowledged.
+ *   1. A position is stored only when every event up to it is durable: acknowledged, found in the table, or
+ *      set aside in the dead-letter store. Death at any instruction loses nothing.
+ *   2. What may have been stored without our knowing is looked up before it is sent again. After a death these are the
+ *      first `in_flight` events behind the stored position: no event is ever sent before a position whose
+ *      in_flight covers it is durable. After a lost ingest stream it is every row sent and unacknowledged.
  *   3. Order is kept within a topic: rows of one table go out in the order in which they came.
  *   4. Memory is bounded: sources are allowed as many events as there is room for.
  *   5. An event that cannot be decoded, encoded or stored is set aside and the rest goes on.
  *   6. A position that is lost is never replaced in silence.
  *   7. It retries for ever unless told otherwise, and does not take silence for health.
  *
- * It is a state machine without threads, timers or I/O of its own: the ports' callbacks bring news,
- * engine_tick acts. The host runs engine_tick at the time that its `timer` was last told. All times
- * are the given clock's monotonic ms unless they are said to be wall clock. Nothing here knows a
- * vendor.
+ * It is a state machine without threads, timers or I/O of its own: the ports' callbacks bring news, engine_tick
+ * acts. The host runs engine_tick at the time that its `timer` was last told. All times are the given clock's
+ * monotonic ms unless they are said to be wall clock. Nothing here knows a vendor.
  */
 #ifndef SFZB_STREAM_ENGINE_H
 #define SFZB_STREAM_ENGINE_H
@@ -41,26 +39,21 @@ enum on_lost_position { ON_LOST_FAIL, ON_LOST_EARLIEST, ON_LOST_LATEST };
 struct engine_options {
 	size_t batch_rows;  /* a batch is closed at this many rows … */
 	size_t batch_bytes; /* … or bytes; one row may be larger … */
-	int64_t linger_ms;  /* … or this long after its first row, or when its table has nothing
-			       under way */
+	int64_t linger_ms;  /* … or this long after its first row, or when its table has nothing under way */
 	size_t max_rows;    /* events in memory, of all topics together */
-	size_t max_bytes; /* bytes of rows and payloads in memory; exceeded by what one fetch brings
-			     at most */
-	int64_t ack_timeout_ms;	 /* the oldest unacknowledged row may wait so long for progress */
-	int64_t open_timeout_ms; /* an ingest stream may take so long to open, or to end */
-	int64_t position_interval_ms; /* positions are stored this far apart, or at every
-					 position_events */
+	size_t max_bytes;   /* bytes of rows and payloads in memory; exceeded by what one fetch brings at most */
+	int64_t ack_timeout_ms;	     /* the oldest unacknowledged row may wait so long for progress */
+	int64_t open_timeout_ms;     /* an ingest stream may take so long to open, or to end */
+	int64_t position_interval_ms; /* positions are stored this far apart, or at every position_events */
 	int64_t position_events;
 	size_t find_rows;	  /* event ids in one look-up */
 	int64_t drain_timeout_ms; /* after engine_stop: how long to wait for what is in flight */
 	int64_t max_retries;	  /* failures in a row of one connection; -1: for ever */
 	enum on_lost_position on_lost_position;
-	bool until_caught_up;	  /* stop when every topic is drained */
-	int64_t quiet_for_ms;	  /* caught up: an empty response, or so long without an event while
-				     some were allowed */
-	int64_t max_events;	  /* stop after this many; 0: no limit */
-	int64_t max_dead_letters; /* stop with ERR_REFUSED when more are set aside in this run; -1:
-				     no limit */
+	bool until_caught_up; /* stop when every topic is drained */
+	int64_t quiet_for_ms; /* caught up: an empty response, or so long without an event while some were allowed */
+	int64_t max_events;   /* stop after this many; 0: no limit */
+	int64_t max_dead_letters; /* stop with ERR_REFUSED when more are set aside in this run; -1: no limit */
 };
 void engine_options_init(struct engine_options *o); /* the defaults */
 
@@ -68,8 +61,7 @@ void engine_options_init(struct engine_options *o); /* the defaults */
 struct engine_host {
 	/* Call engine_tick at this time, not at the one said before. INT64_MAX: no need. */
 	void (*timer)(void *context, int64_t at_ms);
-	/* The run is over. result: ERR_OK, or why it ended; the engine may be freed from here on
-	 * (not inside). */
+	/* The run is over. result: ERR_OK, or why it ended; the engine may be freed from here on (not inside). */
 	void (*done)(void *context, const struct error *result);
 	void *context;
 };
@@ -79,29 +71,25 @@ struct position_update {
 	struct position position; /* stored_ms is the store's to fill in */
 };
 
-/* Where positions go: all updates durable together, or none, when it returns. See stream/stores.h.
- */
+/* Where positions go: all updates durable together, or none, when it returns. See stream/stores.h. */
 struct position_store {
-	int (*store)(
-	    void *context, const struct position_update *updates, size_t count, struct error *e);
+	int (*store)(void *context, const struct position_update *updates, size_t count,
+	    struct error *e);
 	void *context;
 };
 
-/* Where events go that are set aside; durable when it returns 0. org_id and set_aside_ms are the
- * store's to fill in. */
+/* Where events go that are set aside; durable when it returns 0. org_id and set_aside_ms are the store's to fill in. */
 struct letter_store {
-	int (*store)(
-	    void *context, const struct dead_letter *letters, size_t count, struct error *e);
+	int (*store)(void *context, const struct dead_letter *letters, size_t count, struct error *e);
 	void *context;
 };
 
 /* Which table an event goes to. */
 struct router {
 	/*
-	 * Called once for each topic (by_entity: for each topic and entity); may take its time,
-	 * when it has to make a table. The sink lives as long as the engine. ERR_REFUSED: no table
-	 * for this event, set it aside; an error that can be retried: the event is fetched again
-	 * later; others end the run. entity is "" unless by_entity.
+	 * Called once for each topic (by_entity: for each topic and entity); may take its time, when it has to make a
+	 * table. The sink lives as long as the engine. ERR_REFUSED: no table for this event, set it aside; an error
+	 * that can be retried: the event is fetched again later; others end the run. entity is "" unless by_entity.
 	 */
 	int (*route)(void *context, const char *topic, struct text entity, struct sink **sink,
 	    struct error *e);
@@ -121,14 +109,13 @@ struct engine_setup {
 };
 
 struct engine *engine_new(const struct engine_setup *setup);
-/* Before engine_start. from: as stored, in_flight included (INT64_MAX: all until caught up); NULL:
- * at the tip. */
+/* Before engine_start. from: as stored, in_flight included (INT64_MAX: all until caught up); NULL: at the tip. */
 void engine_add_source(struct engine *e, struct source *s, const struct position *from);
 void engine_start(struct engine *e);
 void engine_tick(struct engine *e);
 /*
- * Takes no more events, waits for what is in flight (at most drain_timeout_ms), stores the
- * positions, closes all. Called again: does not wait. `done` follows in any case.
+ * Takes no more events, waits for what is in flight (at most drain_timeout_ms), stores the positions, closes
+ * all. Called again: does not wait. `done` follows in any case.
  */
 void engine_stop(struct engine *e);
 /* As engine_stop, with this as the run's result when the drain succeeds or not. */
@@ -157,9 +144,9 @@ const char *retry_reason_name(enum retry_reason r); /* "sink-silent" */
 
 struct engine_statistics {
 	int64_t received, received_bytes; /* events, undecodable ones included; bytes of payloads */
-	int64_t stored;			  /* rows acknowledged */
-	int64_t already_stored;		  /* found by a look-up */
-	int64_t repeated;		  /* published twice by the bus, taken once */
+	int64_t stored;		/* rows acknowledged */
+	int64_t already_stored; /* found by a look-up */
+	int64_t repeated;	/* published twice by the bus, taken once */
 	int64_t set_aside;
 	int64_t resent; /* rows sent again */
 	int64_t gaps;	/* positions lost */
@@ -169,9 +156,8 @@ struct engine_statistics {
 	int64_t suspect_rows;	   /* waiting for a look-up */
 	int64_t oldest_unacked_ms; /* age; 0: none */
 	int64_t last_event_ms;	   /* wall clock: commit time of the newest event received */
-	int64_t stored_event_ms;  /* wall clock: commit time of the oldest stored position among the
-				     topics that have one */
-	int64_t last_received_ms; /* wall clock: the last sign of life of any source */
+	int64_t stored_event_ms;   /* wall clock: commit time of the oldest stored position among the topics that have one */
+	int64_t last_received_ms;  /* wall clock: the last sign of life of any source */
 	unsigned sources_open, sinks_open, sources, sinks;
 	bool stopping;
 };

@@ -12,8 +12,8 @@
 static const struct source_events feed_events;
 
 void
-feed_init(
-    struct feed *f, struct engine *e, struct source *s, size_t index, const struct position *from)
+feed_init(struct feed *f, struct engine *e, struct source *s, size_t index,
+    const struct position *from)
 {
 	memset(f, 0, sizeof(*f));
 	f->engine = e;
@@ -81,8 +81,7 @@ feed_row_done(struct feed *f, uint64_t sequence)
 
 /* ---- what comes from the source */
 
-/* After close, or once the run ends, nothing is taken: what is not taken is fetched again by the
- * next run. */
+/* After close, or once the run ends, nothing is taken: what is not taken is fetched again by the next run. */
 static bool
 takes(const struct feed *f)
 {
@@ -171,8 +170,7 @@ skip(struct feed *f, const struct event *event)
 	return true;
 }
 
-/* The event is ours from here on: it is in the window and must end as done or hold the position
- * back. */
+/* The event is ours from here on: it is in the window and must end as done or hold the position back. */
 static int64_t
 received(struct feed *f, const struct event *event)
 {
@@ -243,8 +241,7 @@ find_route(struct feed *f, const struct event *event, struct lane **lane, struct
 		    f->source->topic, ROUTES_MAX);
 	if (router->route(router->context, f->source->topic, entity, &sink, e) != 0)
 		return -1;
-	f->routes =
-	    memory_reserve(f->routes, &f->route_capacity, f->route_count + 1, sizeof(*f->routes));
+	f->routes = memory_reserve(f->routes, &f->route_capacity, f->route_count + 1, sizeof(*f->routes));
 	r = &f->routes[f->route_count++];
 	r->entity = text_dup(entity);
 	r->entity_len = entity.len;
@@ -278,8 +275,7 @@ on_event(void *context, const struct event *event)
 	use_credit(f);
 	if (f->skipping && skip(f, event))
 		return;
-	/* before anything remembers the event, or calls it progress: it may have to be fetched
-	 * again */
+	/* before anything remembers the event, or calls it progress: it may have to be fetched again */
 	if (find_route(f, event, &lane, &why) != 0) {
 		switch (error_disposition(why.code)) {
 		case DISPOSITION_SET_ASIDE:
@@ -386,18 +382,16 @@ lost_position(struct feed *f, const struct error *why, int64_t now)
 		clock_format_time(since, f->resume_event_ms);
 	replay_id_hex(hex, &f->resume.after);
 	if (e->options.on_lost_position == ON_LOST_FAIL) {
-		error_wrap(&error, "%s: the position %s (events since %s) is lost",
-		    f->source->topic, hex, since);
-		error_hint(&error,
-		    "--on-lost-position earliest goes on with the oldest event that is still kept, "
-		    "latest with new ones only; both leave a gap");
+		error_wrap(&error, "%s: the position %s (events since %s) is lost", f->source->topic, hex, since);
+		error_hint(&error, "--on-lost-position earliest goes on with the oldest event that is still kept, "
+				   "latest with new ones only; both leave a gap");
 		engine_fail(e, &error);
 		return;
 	}
 	log_warn("stream", "%s: the position %s is lost (%s)", f->source->topic, hex, why->text);
-	report_gap(f, e->options.on_lost_position == ON_LOST_EARLIEST
-			  ? "going on with the oldest event that is still kept"
-			  : "going on with new events only");
+	report_gap(f, e->options.on_lost_position == ON_LOST_EARLIEST ?
+		"going on with the oldest event that is still kept" :
+		"going on with new events only");
 	f->reset_wanted = true;
 	f->open_at_ms = now;
 }
@@ -427,8 +421,7 @@ on_ended(void *context, const struct error *why)
 	if (error.code == ERR_OK) {
 		e->statistics.retries[RETRY_SOURCE_ENDED]++;
 		log_debug("stream", "the server ended the subscription to %s", f->source->topic);
-		if (f->failures ==
-		    0) { /* routine; but a server that does only this is not hammered */
+		if (f->failures == 0) { /* routine; but a server that does only this is not hammered */
 			f->failures = 1;
 			f->open_at_ms = now;
 			return;
@@ -437,9 +430,9 @@ on_ended(void *context, const struct error *why)
 	} else if (error_disposition(error.code) == DISPOSITION_SET_ASIDE) {
 		error.code = ERR_UNAVAILABLE; /* there is no event here to set aside */
 	}
-	reason = error_disposition(error.code) == DISPOSITION_RETRY_SLOWLY   ? RETRY_SOURCE_SLOWED
-		 : error_disposition(error.code) == DISPOSITION_LOG_IN_AGAIN ? RETRY_SOURCE_SESSION
-									     : RETRY_SOURCE_FAILED;
+	reason = error_disposition(error.code) == DISPOSITION_RETRY_SLOWLY ? RETRY_SOURCE_SLOWED :
+	    error_disposition(error.code) == DISPOSITION_LOG_IN_AGAIN      ? RETRY_SOURCE_SESSION :
+									     RETRY_SOURCE_FAILED;
 	e->statistics.retries[reason]++;
 	f->open_at_ms = engine_retry(e, "subscription to", f->source->topic, &error, &f->failures,
 	    &f->session_failures, now);
@@ -455,8 +448,7 @@ static const struct source_events feed_events = {
 
 /* ---- what goes to the source */
 
-/* Only when all that came before is durable: else the old entries, done later, would bring the lost
- * position back. */
+/* Only when all that came before is durable: else the old entries, done later, would bring the lost position back. */
 static void
 start_anew(struct feed *f)
 {
@@ -493,10 +485,8 @@ tick_closed(struct feed *f, int64_t now)
 	if (f->reset_wanted)
 		start_anew(f);
 	else if (f->resume.kind == START_LATEST && f->failures > 0)
-		log_warn("stream",
-		    "%s: nothing was received yet; starting at the tip again, what came meanwhile "
-		    "is not seen",
-		    f->source->topic);
+		log_warn("stream", "%s: nothing was received yet; starting at the tip again, what came meanwhile "
+				   "is not seen", f->source->topic);
 	f->state = FEED_OPEN;
 	f->opened = false;
 	f->allowed = 0;
@@ -541,8 +531,7 @@ void
 feed_allow(struct feed *f, uint32_t events, int64_t now)
 {
 	/* the source acts on about a hundred at a time: a little more behind a lot is no news */
-	if (events == f->allowed ||
-	    (events > f->allowed && f->allowed > 400 && events / 2 < f->allowed))
+	if (events == f->allowed || (events > f->allowed && f->allowed > 400 && events / 2 < f->allowed))
 		return;
 	if (f->allowed == 0)
 		f->quiet_since_ms = now;

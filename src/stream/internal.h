@@ -1,7 +1,7 @@
 /*
- * What the parts of the engine know of each other: feed.c (one source), lane.c (one sink's queue)
- * with suspects.c (look-ups) and refusal.c (finding a refused row), ledger.c (storing positions),
- * engine.c (the whole). Nobody outside stream/ includes this.
+ * What the parts of the engine know of each other: feed.c (one source), lane.c (one sink's queue) with
+ * suspects.c (look-ups) and refusal.c (finding a refused row), ledger.c (storing positions), engine.c (the whole).
+ * Nobody outside stream/ includes this.
  */
 #ifndef SFZB_STREAM_INTERNAL_H
 #define SFZB_STREAM_INTERNAL_H
@@ -39,15 +39,13 @@ struct feed {
 	bool skipping;		 /* POSITION_AT: passing over what lies before it */
 	int64_t delivered;	 /* events since the run began, skipped ones not counted */
 
-	/* The position as long as the window has passed none: as the run was given it, or the first
-	 * event at the tip. */
+	/* The position as long as the window has passed none: as the run was given it, or the first event at the tip. */
 	struct position origin;
 	bool has_origin;
-	bool reset_wanted;	  /* the position is lost: start anew once the window is empty */
+	bool reset_wanted;	 /* the position is lost: start anew once the window is empty */
 	int64_t suspect_since_ms; /* what made the first events suspect lies before this */
 
-	/* What may be in the table: the events that this run sent, and those that an earlier one
-	 * may have. */
+	/* What may be in the table: the events that this run sent, and those that an earlier one may have. */
 	int64_t sent_number, suspect_until;
 	int64_t sent_ms; /* last time something was sent */
 	/* What the store holds. */
@@ -64,8 +62,7 @@ struct feed {
 	int64_t quiet_since_ms;
 	int64_t open_at_ms; /* not before */
 	unsigned failures, session_failures;
-	struct error
-	    untaken; /* why an event was not taken and must be fetched again; ERR_OK: none */
+	struct error untaken; /* why an event was not taken and must be fetched again; ERR_OK: none */
 
 	struct feed_route *routes;
 	size_t route_count, route_capacity;
@@ -73,14 +70,12 @@ struct feed {
 	struct kept_schema *last_schema;
 };
 
-void feed_init(
-    struct feed *f, struct engine *e, struct source *s, size_t index, const struct position *from);
+void feed_init(struct feed *f, struct engine *e, struct source *s, size_t index,
+    const struct position *from);
 void feed_release(struct feed *f);
-int64_t feed_tick(
-    struct feed *f, int64_t now); /* returns when it next needs one, as all of these do */
+int64_t feed_tick(struct feed *f, int64_t now); /* returns when it next needs one, as all of these do */
 void feed_close(struct feed *f);
-/* After which place a restart may go on, and how many delivered events lie up to it. false: none is
- * known yet. */
+/* After which place a restart may go on, and how many delivered events lie up to it. false: none is known yet. */
 bool feed_position(const struct feed *f, struct position *p, int64_t *number);
 /* The last event, by number, that may be in the table without our having seen to it. */
 int64_t feed_reach(const struct feed *f);
@@ -108,15 +103,15 @@ struct lane {
 
 	enum stream_state state;
 	bool writable;
-	int64_t acked;		/* batches of this stream, cumulative */
-	int64_t progress_ms;	/* last acknowledgement */
-	int64_t blocked_ms;	/* since when it is not writable */
+	int64_t acked;	     /* batches of this stream, cumulative */
+	int64_t progress_ms; /* last acknowledgement */
+	int64_t blocked_ms;  /* since when it is not writable */
 	int64_t state_until_ms; /* the stream's state must change by then */
 	int64_t open_at_ms;
 	int64_t open_spent_ms; /* how far the openings have used up their rate */
 	unsigned failures, session_failures, refusals;
 	size_t suspect_rows;
-	bool broken; /* an error ended the run here: nothing more can be sent */
+	bool broken;	     /* an error ended the run here: nothing more can be sent */
 	bool finish_wanted;
 	enum retry_reason cancelled_for;
 
@@ -130,7 +125,7 @@ struct lane {
 	struct {
 		struct batch *batch;
 		size_t row;
-	} * asked;
+	} *asked;
 	struct text *asked_ids;
 	size_t asked_count, asked_capacity, asked_ids_capacity;
 	int64_t ask_at_ms;
@@ -140,8 +135,8 @@ struct lane {
 struct lane *lane_new(struct engine *e, struct sink *s);
 void lane_free(struct lane *l);
 /* Takes one event as a row. -1: encode refused it (nothing was taken). */
-int lane_take(struct lane *l, struct feed *f, const struct event *event, uint64_t sequence,
-    int64_t number, struct error *e);
+int lane_take(struct lane *l, struct feed *f, const struct event *event, uint64_t sequence, int64_t number,
+    struct error *e);
 int64_t lane_tick(struct lane *l, int64_t now);
 /* Everything taken has become durable. */
 bool lane_is_empty(const struct lane *l);
@@ -162,15 +157,13 @@ void suspects_mark_row(struct lane *l, struct batch *b, struct row *r, int64_t v
 int64_t suspects_tick(struct lane *l, int64_t now);
 void suspects_found(struct lane *l, const bool *found, size_t count, const struct error *why);
 
-/* refusal.c: the stream has ended with ERR_REFUSED and the first `outstanding` batches not
- * acknowledged. */
+/* refusal.c: the stream has ended with ERR_REFUSED and the first `outstanding` batches not acknowledged. */
 void refusal_begin(struct lane *l, size_t outstanding, const struct error *why, int64_t now);
 void refusal_passed(struct lane *l, size_t rows);
 
 /* ---- storing positions */
 
-/* Makes it durable that events of f up to this number may be in the table. false: the run has
- * failed. */
+/* Makes it durable that events of f up to this number may be in the table. false: the run has failed. */
 bool ledger_cover(struct engine *e, struct feed *f, int64_t number, int64_t now);
 int64_t ledger_tick(struct engine *e, int64_t now);
 int ledger_store(struct engine *e, int64_t now, bool final, struct error *error);
@@ -206,8 +199,8 @@ struct engine {
 	struct kept_schema **schemas;
 	size_t schema_count, schema_capacity;
 
-	int64_t bytes;	     /* of all batches */
-	int64_t row_cost;    /* running average of bytes a row */
+	int64_t bytes;	 /* of all batches */
+	int64_t row_cost; /* running average of bytes a row */
 	unsigned uncredited; /* events since the room was last shared out */
 	bool unsure_said;    /* "at-least-once" */
 
@@ -229,8 +222,8 @@ void engine_share_room(struct engine *e, int64_t now);
 bool engine_set_aside(struct engine *e, struct dead_letter *letter, const struct error *why);
 struct kept_schema *engine_keep_schema(struct engine *e, struct feed *f, const struct event *event);
 /*
- * Counts a failure and says when to try again, or ends the run (NEVER) when its kind or max_retries
- * says so. what and name are for messages: "subscription to", "/data/AccountChangeEvent".
+ * Counts a failure and says when to try again, or ends the run (NEVER) when its kind or max_retries says so.
+ * what and name are for messages: "subscription to", "/data/AccountChangeEvent".
  */
 int64_t engine_retry(struct engine *e, const char *what, const char *name, const struct error *why,
     unsigned *failures, unsigned *session_failures, int64_t now);

@@ -6,12 +6,10 @@
 #include "base/memory.h"
 #include "stream/internal.h"
 
-/* At most this many streams are opened at once, and then one a second: the vendor counts 100 a
- * minute as misuse. */
+/* At most this many streams are opened at once, and then one a second: the vendor counts 100 a minute as misuse. */
 #define OPEN_BURST 20
 #define OPEN_INTERVAL_MS 1000
-/* A stream that is refused before a row was sent on it: not a row's fault, and not one that passes.
- */
+/* A stream that is refused before a row was sent on it: not a row's fault, and not one that passes. */
 #define REFUSED_EMPTY_MAX 3
 
 static const struct sink_events lane_events;
@@ -128,8 +126,8 @@ begin_next(struct lane *l, struct batch *full, size_t before, int64_t now)
 }
 
 int
-lane_take(struct lane *l, struct feed *f, const struct event *event, uint64_t sequence,
-    int64_t number, struct error *e)
+lane_take(struct lane *l, struct feed *f, const struct event *event, uint64_t sequence, int64_t number,
+    struct error *e)
 {
 	struct engine *engine = l->engine;
 	const struct engine_options *o = &engine->options;
@@ -154,8 +152,8 @@ lane_take(struct lane *l, struct feed *f, const struct event *event, uint64_t se
 	r->number = number;
 	r->received_ms = event->received_ms;
 	r->schema = engine_keep_schema(engine, f, event);
-	size = (int64_t)(b->ends[b->count - 1] - (b->count > 1 ? b->ends[b->count - 2] : 0) +
-			 r->id_len + r->payload_len);
+	size = (int64_t)(b->ends[b->count - 1] - (b->count > 1 ? b->ends[b->count - 2] : 0) + r->id_len +
+	    r->payload_len);
 	engine->bytes += size;
 	engine->row_cost += (size - engine->row_cost) / 64;
 	if (feed_is_suspect(f, number))
@@ -164,8 +162,7 @@ lane_take(struct lane *l, struct feed *f, const struct event *event, uint64_t se
 		b->closed = true;
 		engine_wake(engine, now);
 	} else if (b->count == 1) {
-		/* with nothing under way the tick sends it: after the burst that it came in, not
-		 * before */
+		/* with nothing under way the tick sends it: after the burst that it came in, not before */
 		engine_wake(engine, l->sent == 0 ? now : now + o->linger_ms);
 	}
 	return 0;
@@ -207,8 +204,7 @@ on_acknowledged(void *context, int64_t batches)
 		return;
 	now = engine_now(e);
 	if (fresh > (int64_t)l->sent) {
-		log_warn("stream",
-		    "%s: more batches were acknowledged (%lld) than sent; opening a new stream",
+		log_warn("stream", "%s: more batches were acknowledged (%lld) than sent; opening a new stream",
 		    l->sink->table, (long long)batches);
 		l->cancelled_for = RETRY_SINK_FAILED;
 		lane_cancel(l, now);
@@ -238,8 +234,8 @@ on_closing(void *context, int64_t pause_ms)
 
 	if (l->state != STREAM_OPEN)
 		return;
-	log_info("stream", "%s: the server closes the ingest stream; %zu batches wait for it",
-	    l->sink->table, l->sent);
+	log_info("stream", "%s: the server closes the ingest stream; %zu batches wait for it", l->sink->table,
+	    l->sent);
 	l->state = STREAM_PAUSED;
 	l->state_until_ms = engine_now(l->engine) + (pause_ms > 0 ? pause_ms : 0);
 	l->engine->statistics.retries[RETRY_SINK_CLOSING]++;
@@ -271,8 +267,8 @@ refused(struct lane *l, size_t outstanding, const struct error *why, int64_t now
 	}
 	if (++l->refusals < REFUSED_EMPTY_MAX) {
 		error.code = ERR_UNAVAILABLE;
-		l->open_at_ms = engine_retry(l->engine, "ingest stream to", l->sink->table, &error,
-		    &l->failures, &l->session_failures, now);
+		l->open_at_ms = engine_retry(l->engine, "ingest stream to", l->sink->table, &error, &l->failures,
+		    &l->session_failures, now);
 		return;
 	}
 	error_wrap(&error, "%s refuses the ingest stream itself", l->sink->table);
@@ -308,24 +304,22 @@ on_ended(void *context, const struct error *why)
 		return;
 	if (before == STREAM_CANCELLED) {
 		reason = l->cancelled_for;
-		error_set(&error, ERR_UNAVAILABLE, "%s",
-		    reason == RETRY_SINK_SILENT ? "no acknowledgement in time"
-						: "the stream was given up");
+		error_set(&error, ERR_UNAVAILABLE, "%s", reason == RETRY_SINK_SILENT ?
+			"no acknowledgement in time" :
+			"the stream was given up");
 	} else if (error.code == ERR_OK) {
-		/* as asked, after a close signal, or an idle stream that the server let go: routine
-		 */
+		/* as asked, after a close signal, or an idle stream that the server let go: routine */
 		if (before == STREAM_FINISHING || before == STREAM_PAUSED ||
 		    (outstanding == 0 && before == STREAM_OPEN))
 			return;
-		error_set(&error, ERR_UNAVAILABLE,
-		    outstanding > 0 ? "the server ended the stream with rows unacknowledged"
-				    : "the server ended the stream before it was open");
+		error_set(&error, ERR_UNAVAILABLE, outstanding > 0 ?
+			"the server ended the stream with rows unacknowledged" :
+			"the server ended the stream before it was open");
 		reason = RETRY_SINK_FAILED;
 	} else {
-		reason =
-		    error_disposition(error.code) == DISPOSITION_RETRY_SLOWLY	? RETRY_SINK_SLOWED
-		    : error_disposition(error.code) == DISPOSITION_LOG_IN_AGAIN ? RETRY_SINK_SESSION
-										: RETRY_SINK_FAILED;
+		reason = error_disposition(error.code) == DISPOSITION_RETRY_SLOWLY ? RETRY_SINK_SLOWED :
+		    error_disposition(error.code) == DISPOSITION_LOG_IN_AGAIN	   ? RETRY_SINK_SESSION :
+										     RETRY_SINK_FAILED;
 	}
 	if (error_disposition(error.code) == DISPOSITION_STOP) {
 		error_wrap(&error, "ingest stream to %s", l->sink->table);
@@ -334,8 +328,8 @@ on_ended(void *context, const struct error *why)
 		return;
 	}
 	e->statistics.retries[reason]++;
-	l->open_at_ms = engine_retry(
-	    e, "ingest stream to", l->sink->table, &error, &l->failures, &l->session_failures, now);
+	l->open_at_ms = engine_retry(e, "ingest stream to", l->sink->table, &error, &l->failures,
+	    &l->session_failures, now);
 	if (l->open_at_ms == NEVER)
 		l->broken = true;
 }
@@ -407,9 +401,8 @@ open_stream(struct lane *l, int64_t now)
 }
 
 /*
- * Before any row of the batch goes out: a position that covers all of them is durable. The rows
- * count as sent from here on, so that no store on the way (for another topic's rows, say) can take
- * the cover away again.
+ * Before any row of the batch goes out: a position that covers all of them is durable. The rows count as sent from
+ * here on, so that no store on the way (for another topic's rows, say) can take the cover away again.
  */
 static bool
 cover(struct lane *l, const struct batch *b, int64_t now)
@@ -492,8 +485,7 @@ tick_open(struct lane *l, int64_t now)
 	due = since + l->engine->options.ack_timeout_ms;
 	if (now < due)
 		return due < next ? due : next;
-	log_warn("stream",
-	    "%s: no acknowledgement for %lld ms with %zu batches under way; opening a new stream",
+	log_warn("stream", "%s: no acknowledgement for %lld ms with %zu batches under way; opening a new stream",
 	    l->sink->table, (long long)(now - since), l->sent);
 	l->cancelled_for = RETRY_SINK_SILENT;
 	lane_cancel(l, now);
@@ -507,9 +499,7 @@ tick_stream(struct lane *l, int64_t now)
 
 	switch (l->state) {
 	case STREAM_NONE:
-		return ready && !l->broken && l->engine->phase < PHASE_FINISHING
-			   ? open_stream(l, now)
-			   : NEVER;
+		return ready && !l->broken && l->engine->phase < PHASE_FINISHING ? open_stream(l, now) : NEVER;
 	case STREAM_OPENING:
 		if (now < l->state_until_ms)
 			return l->state_until_ms;

@@ -1,7 +1,6 @@
 /*
- * Storing positions. Two rules, and all that the next run knows rests on them: a stored position
- * lies behind no event that is not durable; and it covers, by in_flight, every event that was sent
- * behind it.
+ * Storing positions. Two rules, and all that the next run knows rests on them: a stored position lies behind no
+ * event that is not durable; and it covers, by in_flight, every event that was sent behind it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -9,8 +8,7 @@
 #include "base/log.h"
 #include "stream/internal.h"
 
-/* With nothing sent for so long the record says that nothing is in flight: a death then costs no
- * look-up. */
+/* With nothing sent for so long the record says that nothing is in flight: a death then costs no look-up. */
 #define SETTLE_MS 1000
 #define HEADROOM_LEAST 64
 #define HEADROOM_MOST (1 << 17)
@@ -26,8 +24,7 @@ uncovered(const struct feed *f, int64_t number)
 	return reach > number ? reach - number : 0;
 }
 
-/* The same with room for what will be sent before the next store. What an earlier run left needs
- * none. */
+/* The same with room for what will be sent before the next store. What an earlier run left needs none. */
 static int64_t
 with_headroom(const struct feed *f, int64_t number)
 {
@@ -39,9 +36,8 @@ with_headroom(const struct feed *f, int64_t number)
 }
 
 /*
- * As much room as is used up between two stores, so that sending does not wait for the disk more
- * often than positions are stored anyway; and little for a trickle, so that a death costs few
- * look-ups.
+ * As much room as is used up between two stores, so that sending does not wait for the disk more often than
+ * positions are stored anyway; and little for a trickle, so that a death costs few look-ups.
  */
 static void
 adapt_headroom(struct feed *f, int64_t since_ms, int64_t interval_ms)
@@ -50,8 +46,7 @@ adapt_headroom(struct feed *f, int64_t since_ms, int64_t interval_ms)
 
 	if (f->headroom == 0)
 		f->headroom = HEADROOM_LEAST;
-	if (f->recorded && f->cover_wanted > 0 && since_ms < interval_ms &&
-	    f->headroom < HEADROOM_MOST)
+	if (f->recorded && f->cover_wanted > 0 && since_ms < interval_ms && f->headroom < HEADROOM_MOST)
 		f->headroom *= 2;
 	else if (used < f->headroom / 8 && f->headroom > HEADROOM_LEAST)
 		f->headroom /= 2;
@@ -64,8 +59,7 @@ has_moved(const struct feed *f, const struct position *p)
 	return p->kind != f->stored.kind || !replay_id_equal(&p->replay_id, &f->stored.replay_id);
 }
 
-/* Nothing is in flight, and has not been for a while. *at: when that will be so, unless something
- * is sent. */
+/* Nothing is in flight, and has not been for a while. *at: when that will be so, unless something is sent. */
 static bool
 is_quiet(const struct feed *f, int64_t number, int64_t now, int64_t *at)
 {
@@ -97,8 +91,7 @@ in_flight_to_store(const struct feed *f, int64_t number, int64_t now, bool final
 }
 
 static bool
-wants_storing(
-    const struct feed *f, const struct position *p, int64_t number, int64_t now, bool final)
+wants_storing(const struct feed *f, const struct position *p, int64_t number, int64_t now, bool final)
 {
 	int64_t at;
 
@@ -144,8 +137,7 @@ ledger_store(struct engine *e, int64_t now, bool final, struct error *error)
 		f->stored = e->updates[at_update++].position;
 		f->stored_number = number;
 		f->recorded = true;
-		f->covered_until =
-		    f->stored.in_flight == INT64_MAX ? INT64_MAX : number + f->stored.in_flight;
+		f->covered_until = f->stored.in_flight == INT64_MAX ? INT64_MAX : number + f->stored.in_flight;
 		f->cover_wanted = 0;
 	}
 	return 0;
@@ -175,8 +167,7 @@ settling(const struct engine *e, int64_t now)
 		struct position p;
 		int64_t number, at;
 
-		if (feed_position(e->feeds[i], &p, &number) &&
-		    !has_settled(e->feeds[i], number, now, &at) && at < next)
+		if (feed_position(e->feeds[i], &p, &number) && !has_settled(e->feeds[i], number, now, &at) && at < next)
 			next = at;
 	}
 	return next;
@@ -198,8 +189,7 @@ ledger_tick(struct engine *e, int64_t now)
 			continue;
 		if (has_moved(f, &p) || has_settled(f, number, now, &at))
 			news = true;
-		/* at the tip even the first event's place is worth keeping: the next run would
-		 * begin at a later tip */
+		/* at the tip even the first event's place is worth keeping: the next run would begin at a later tip */
 		if (number - f->stored_number >= e->options.position_events ||
 		    (f->stored.kind == POSITION_AFTER && f->stored.replay_id.len == 0))
 			soon = true;
@@ -208,8 +198,7 @@ ledger_tick(struct engine *e, int64_t now)
 		return due;
 	if (news && ledger_store(e, now, false, &error) != 0) {
 		engine_fail(e, &error);
-		return now +
-		       (e->options.position_interval_ms > 0 ? e->options.position_interval_ms : 1);
+		return now + (e->options.position_interval_ms > 0 ? e->options.position_interval_ms : 1);
 	}
 	return settling(e, now);
 }

@@ -7,54 +7,38 @@
 
 /* One line a metric: name, kind, help, value. A value of -1 is not known and not written. */
 #define METRICS(X)                                                                                 \
-	X("sfzb_events_received_total", "counter", "events received, undecodable ones included",   \
-	    s->received)                                                                           \
-	X("sfzb_event_bytes_received_total", "counter", "bytes of event payloads received",        \
-	    s->received_bytes)                                                                     \
+	X("sfzb_events_received_total", "counter", "events received, undecodable ones included", s->received) \
+	X("sfzb_event_bytes_received_total", "counter", "bytes of event payloads received", s->received_bytes) \
 	X("sfzb_rows_stored_total", "counter", "rows acknowledged as durable", s->stored)          \
-	X("sfzb_rows_already_stored_total", "counter",                                             \
-	    "rows that a look-up found in the table, not sent again", s->already_stored)           \
-	X("sfzb_rows_resent_total", "counter", "rows sent again after a lost ingest stream",       \
-	    s->resent)                                                                             \
-	X("sfzb_events_repeated_total", "counter",                                                 \
-	    "events that the bus delivered twice, taken once", s->repeated)                        \
-	X("sfzb_events_set_aside_total", "counter", "events in the dead-letter store",             \
-	    s->set_aside)                                                                          \
-	X("sfzb_positions_lost_total", "counter", "positions that the server no longer accepted",  \
-	    s->gaps)                                                                               \
-	X("sfzb_position_stores_total", "counter", "transactions that stored positions",           \
-	    s->positions_stored)                                                                   \
-	X("sfzb_token_refreshes_total", "counter", "tokens renewed on both sides",                 \
-	    extra->token_refreshes)                                                                \
-	X("sfzb_in_flight_rows", "gauge", "events in memory that are not durable yet",             \
-	    s->in_flight_rows)                                                                     \
+	X("sfzb_rows_already_stored_total", "counter", "rows that a look-up found in the table, not sent again", \
+	    s->already_stored)                                                                     \
+	X("sfzb_rows_resent_total", "counter", "rows sent again after a lost ingest stream", s->resent) \
+	X("sfzb_events_repeated_total", "counter", "events that the bus delivered twice, taken once", s->repeated) \
+	X("sfzb_events_set_aside_total", "counter", "events in the dead-letter store", s->set_aside) \
+	X("sfzb_positions_lost_total", "counter", "positions that the server no longer accepted", s->gaps) \
+	X("sfzb_position_stores_total", "counter", "transactions that stored positions", s->positions_stored) \
+	X("sfzb_token_refreshes_total", "counter", "tokens renewed on both sides", extra->token_refreshes) \
+	X("sfzb_in_flight_rows", "gauge", "events in memory that are not durable yet", s->in_flight_rows) \
 	X("sfzb_in_flight_bytes", "gauge", "bytes that they hold", s->in_flight_bytes)             \
 	X("sfzb_suspect_rows", "gauge", "rows that wait for a look-up", s->suspect_rows)           \
 	X("sfzb_sources", "gauge", "topics", (int64_t)s->sources)                                  \
-	X("sfzb_sources_open", "gauge", "topics with a subscription that is open",                 \
-	    (int64_t)s->sources_open)                                                              \
+	X("sfzb_sources_open", "gauge", "topics with a subscription that is open", (int64_t)s->sources_open) \
 	X("sfzb_sinks", "gauge", "tables", (int64_t)s->sinks)                                      \
-	X("sfzb_sinks_open", "gauge", "tables with an ingest stream that is open",                 \
-	    (int64_t)s->sinks_open)                                                                \
-	X("sfzb_delivery_quota_remaining", "gauge",                                                \
-	    "events that the organisation may still receive in 24 hours",                          \
+	X("sfzb_sinks_open", "gauge", "tables with an ingest stream that is open", (int64_t)s->sinks_open) \
+	X("sfzb_delivery_quota_remaining", "gauge", "events that the organisation may still receive in 24 hours", \
 	    extra->delivery_remaining)                                                             \
-	X("sfzb_delivery_quota", "gauge", "events that the organisation may receive in 24 hours",  \
-	    extra->delivery_max)
+	X("sfzb_delivery_quota", "gauge", "events that the organisation may receive in 24 hours", extra->delivery_max)
 
 /* The same for values in seconds that are kept in ms. */
 #define METRICS_SECONDS(X)                                                                         \
-	X("sfzb_start_time_seconds", "gauge", "when this run began, since 1970",                   \
-	    extra->start_wall_ms)                                                                  \
-	X("sfzb_oldest_unacknowledged_seconds", "gauge",                                           \
-	    "age of the oldest row sent and not acknowledged", s->oldest_unacked_ms)               \
+	X("sfzb_start_time_seconds", "gauge", "when this run began, since 1970", extra->start_wall_ms) \
+	X("sfzb_oldest_unacknowledged_seconds", "gauge", "age of the oldest row sent and not acknowledged", \
+	    s->oldest_unacked_ms)                                                                  \
 	X("sfzb_received_lag_seconds", "gauge", "commit of the newest event received to now",      \
 	    age(s->last_event_ms, extra))                                                          \
-	X("sfzb_stored_lag_seconds", "gauge",                                                      \
-	    "commit of the event at the oldest stored position to now",                            \
+	X("sfzb_stored_lag_seconds", "gauge", "commit of the event at the oldest stored position to now", \
 	    age(s->stored_event_ms, extra))                                                        \
-	X("sfzb_silence_seconds", "gauge", "since the last sign of life of any topic",             \
-	    age(s->last_received_ms, extra))
+	X("sfzb_silence_seconds", "gauge", "since the last sign of life of any topic", age(s->last_received_ms, extra))
 
 #define RETRIES "sfzb_retries_total"
 
@@ -63,7 +47,7 @@ const struct metric metrics_list[] = {
 #define X(name, kind, help, value) {name, kind, help},
     METRICS(X) METRICS_SECONDS(X)
 #undef X
-	{RETRIES, "counter", "connections tried again, by reason"},
+    {RETRIES, "counter", "connections tried again, by reason"},
     {NULL, NULL, NULL},
 };
 
@@ -80,13 +64,12 @@ head(struct buffer *out, const char *name)
 {
 	for (const struct metric *m = metrics_list; m->name != NULL; m++)
 		if (strcmp(m->name, name) == 0)
-			buffer_append_format(out, "# HELP %s %s\n# TYPE %s %s\n", m->name, m->help,
-			    m->name, m->kind);
+			buffer_append_format(out, "# HELP %s %s\n# TYPE %s %s\n", m->name, m->help, m->name,
+			    m->kind);
 }
 
 void
-metrics_write(
-    struct buffer *out, const struct engine_statistics *s, const struct metrics_extra *extra)
+metrics_write(struct buffer *out, const struct engine_statistics *s, const struct metrics_extra *extra)
 {
 	const struct {
 		const char *name;
@@ -108,11 +91,9 @@ metrics_write(
 			continue;
 		head(out, values[i].name);
 		if (values[i].seconds)
-			buffer_append_format(
-			    out, "%s %.3f\n", values[i].name, (double)values[i].value / 1000);
+			buffer_append_format(out, "%s %.3f\n", values[i].name, (double)values[i].value / 1000);
 		else
-			buffer_append_format(
-			    out, "%s %" PRId64 "\n", values[i].name, values[i].value);
+			buffer_append_format(out, "%s %" PRId64 "\n", values[i].name, values[i].value);
 	}
 	head(out, RETRIES);
 	for (int r = 0; r < RETRY_REASONS; r++)
@@ -128,8 +109,7 @@ metrics_ready(struct buffer *out, const struct engine_statistics *s)
 		return false;
 	}
 	if (s->sources_open < s->sources) {
-		buffer_append_format(
-		    out, "%u of %u topics are subscribed\n", s->sources_open, s->sources);
+		buffer_append_format(out, "%u of %u topics are subscribed\n", s->sources_open, s->sources);
 		return false;
 	}
 	/* an ingest stream is opened with the first row */

@@ -1,7 +1,6 @@
 /*
- * The engine's figures for machines: Prometheus text (version 0.0.4) and the health answers that go
- * with it. One list names every metric, its kind, its words and where its value comes from; the man
- * page is made from it.
+ * The engine's figures for machines: Prometheus text (version 0.0.4) and the health answers that go with it.
+ * One list names every metric, its kind, its words and where its value comes from; the man page is made from it.
  */
 #ifndef SFZB_STREAM_METRICS_H
 #define SFZB_STREAM_METRICS_H
@@ -30,12 +29,12 @@ struct metric {
 /* All of them, in the order in which they are written; ends with a NULL name. */
 extern const struct metric metrics_list[];
 
-void metrics_write(
-    struct buffer *out, const struct engine_statistics *s, const struct metrics_extra *extra);
+void metrics_write(struct buffer *out, const struct engine_statistics *s,
+    const struct metrics_extra *extra);
 
 /*
- * Ready: every source and every sink that there is work for is open, and the run is not stopping.
- * Appends one line that says what is missing.
+ * Ready: every source and every sink that there is work for is open, and the run is not stopping. Appends one line that
+ * says what is missing.
  */
 bool metrics_ready(struct buffer *out, const struct engine_statistics *s);
 

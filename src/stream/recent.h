@@ -1,8 +1,7 @@
 /*
  * The events taken lately, so that one which the bus publishes twice (same id, other replay id) is
- * taken once. Remembers at least the last RECENT_EVENTS by a 128-bit keyed fingerprint of id,
- * schema and payload: ids are chosen by publishers, and two different events under one id are two
- * events.
+ * taken once. Remembers at least the last RECENT_EVENTS by a 128-bit keyed fingerprint of id, schema
+ * and payload: ids are chosen by publishers, and two different events under one id are two events.
  */
 #ifndef SFZB_STREAM_RECENT_H
 #define SFZB_STREAM_RECENT_H

@@ -1,16 +1,14 @@
 /*
- * Finding the row that the table refuses. The server says that a record was refused, not which:
- * what was outstanding is looked up, then goes out one batch at a time; the batch that is refused
- * alone is halved, on new streams, until one row is left. That one is set aside and the rest goes
- * on.
+ * Finding the row that the table refuses. The server says that a record was refused, not which: what was
+ * outstanding is looked up, then goes out one batch at a time; the batch that is refused alone is halved, on new
+ * streams, until one row is left. That one is set aside and the rest goes on.
  */
 #include "base/log.h"
 #include "stream/internal.h"
 
 /*
- * So many rows more go out one batch at a time: bad rows rarely come alone, and one that is met
- * with care costs a few streams, while one that is met at full speed costs a look-up of all that
- * was outstanding.
+ * So many rows more go out one batch at a time: bad rows rarely come alone, and one that is met with care costs a few
+ * streams, while one that is met at full speed costs a look-up of all that was outstanding.
  */
 #define CAREFUL_ROWS 5000
 
@@ -57,11 +55,9 @@ refusal_begin(struct lane *l, size_t outstanding, const struct error *why, int64
 {
 	struct batch *b = lane_at(l, 0);
 
-	l->open_at_ms = now; /* not a fault of the service: no back-off, the rate of openings is
-				bounded anyway */
+	l->open_at_ms = now; /* not a fault of the service: no back-off, the rate of openings is bounded anyway */
 	if (!l->careful) {
-		log_warn("stream", "%s: a row was refused (%s); looking for it", l->sink->table,
-		    why->text);
+		log_warn("stream", "%s: a row was refused (%s); looking for it", l->sink->table, why->text);
 		l->careful = true;
 		l->careful_rows = CAREFUL_ROWS;
 		for (size_t i = 0; i < outstanding; i++) {
@@ -74,8 +70,7 @@ refusal_begin(struct lane *l, size_t outstanding, const struct error *why, int64
 		}
 		return;
 	}
-	/* A batch is stored whole or not at all (wire/zerobus.md §3), and this one was refused
-	 * alone: it is not stored. */
+	/* A batch is stored whole or not at all (wire/zerobus.md §3), and this one was refused alone: it is not stored. */
 	for (size_t j = 0; j < b->count; j++)
 		b->rows[j].sent = true;
 	if (b->count > 1) {

@@ -30,19 +30,16 @@ struct sink_events {
 	void (*opened)(void *context);
 	/* Room for another send, after send said 0. */
 	void (*writable)(void *context);
-	/* The first `batches` batches sent on this stream are durable. Only ever grows within a
-	 * stream. */
+	/* The first `batches` batches sent on this stream are durable. Only ever grows within a stream. */
 	void (*acknowledged)(void *context, int64_t batches);
 	/*
-	 * The server wants the stream to end: no more sends are taken, acknowledgements still come
-	 * for at most pause_ms; then, or when all is acknowledged, the engine calls finish and
-	 * opens another.
+	 * The server wants the stream to end: no more sends are taken, acknowledgements still come for at most
+	 * pause_ms; then, or when all is acknowledged, the engine calls finish and opens another.
 	 */
 	void (*closing)(void *context, int64_t pause_ms);
 	/*
 	 * The stream is over; open may be called again. ERR_OK after finish. ERR_REFUSED when the
-	 * server refused a record: batches behind the last acknowledgement may or may not be
-	 * stored.
+	 * server refused a record: batches behind the last acknowledgement may or may not be stored.
 	 */
 	void (*ended)(void *context, const struct error *why);
 	/*
@@ -59,13 +56,12 @@ struct sink_ops {
 	 * Appends one row's bytes to out. No I/O. ERR_REFUSED when this event makes no row for this
 	 * table (too large, a NOT NULL column without a value): out is then unchanged.
 	 */
-	int (*encode)(
-	    struct sink *s, const struct event *event, struct buffer *out, struct error *e);
+	int (*encode)(struct sink *s, const struct event *event, struct buffer *out, struct error *e);
 	/* Begins an ingest stream. Never blocks, never fails: trouble comes as `ended`. */
 	void (*open)(struct sink *s, const struct sink_events *events, void *context);
 	/*
-	 * Sends the next batch of this stream. Returns 1 when taken (rows are borrowed for the call
-	 * only), 0 when a send is still under way (`writable` will follow).
+	 * Sends the next batch of this stream. Returns 1 when taken (rows are borrowed for the call only), 0
+	 * when a send is still under way (`writable` will follow).
 	 */
 	int (*send)(struct sink *s, const struct rows *rows);
 	/* No more sends: half-closes and ends in good order once the server has answered. */
@@ -73,9 +69,8 @@ struct sink_ops {
 	/* Ends the stream now; `ended` follows. */
 	void (*cancel)(struct sink *s);
 	/*
-	 * Asks the table which of these event ids it holds, of any topic. One question at a time;
-	 * the answer comes as `found`. Works with no stream open. NULL op: this sink cannot look
-	 * (at-least-once).
+	 * Asks the table which of these event ids it holds, of any topic. One question at a time; the
+	 * answer comes as `found`. Works with no stream open. NULL op: this sink cannot look (at-least-once).
 	 */
 	void (*find)(struct sink *s, const struct text *ids, size_t count,
 	    const struct sink_events *events, void *context);

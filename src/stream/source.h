@@ -3,8 +3,8 @@
  *
  * One source is one topic. Its owner calls open; from then on the source answers through the
  * callbacks, always from the loop's thread and never from inside open, allow or close. Events come
- * decoded and in the topic's order; whatever the source needs for that (a schema it has not seen
- * yet) it gets by itself, and later events wait behind.
+ * decoded and in the topic's order; whatever the source needs for that (a schema it has not seen yet)
+ * it gets by itself, and later events wait behind.
  */
 #ifndef SFZB_STREAM_SOURCE_H
 #define SFZB_STREAM_SOURCE_H
@@ -31,7 +31,7 @@ struct start {
 struct event {
 	struct text topic; /* as subscribed, "/data/AccountChangeEvent" */
 	struct replay_id replay_id;
-	struct text id; /* ProducerEvent.id, the deduplication key */
+	struct text id;		 /* ProducerEvent.id, the deduplication key */
 	struct text schema_id;
 	struct text schema_json; /* byte for byte as served */
 	struct text payload;	 /* the raw Avro datum */
@@ -44,26 +44,22 @@ struct event {
 	int64_t commit_timestamp_ms; /* since 1970 UTC */
 	int64_t commit_number;
 	struct text_list record_ids;
-	struct text_list changed_fields, nulled_fields,
-	    diff_fields; /* names, children written out */
-	struct text
-	    record_json; /* every field but ChangeEventHeader, nulls written; one JSON object */
+	struct text_list changed_fields, nulled_fields, diff_fields; /* names, children written out */
+	struct text record_json;  /* every field but ChangeEventHeader, nulls written; one JSON object */
 	struct text changed_json; /* only changed and nulled fields; the whole record for creates */
 	int64_t received_ms;	  /* wall clock */
 };
 
 struct source_events {
-	/* The first response of this subscription came, or the server took it and said nothing for
-	 * some seconds: it works. */
+	/* The first response of this subscription came, or the server took it and said nothing for some seconds: it works. */
 	void (*opened)(void *context);
 	void (*event)(void *context, const struct event *event);
 	/*
-	 * An event that cannot be decoded. Of event only topic, replay_id, id, schema_id, payload,
-	 * org_id and received_ms are set. It counts as delivered: whoever takes it must keep it.
+	 * An event that cannot be decoded. Of event only topic, replay_id, id, schema_id, payload, org_id and
+	 * received_ms are set. It counts as delivered: whoever takes it must keep it.
 	 */
 	void (*undecodable)(void *context, const struct event *event, const struct error *why);
-	/* Nothing undelivered up to here: an empty response, while credit was outstanding. len may
-	 * be 0. */
+	/* Nothing undelivered up to here: an empty response, while credit was outstanding. len may be 0. */
 	void (*idle)(void *context, const struct replay_id *latest);
 	/*
 	 * The subscription is over; open may be called again. ERR_OK only after close or when the
@@ -76,13 +72,12 @@ struct source;
 
 struct source_ops {
 	/* Begins a subscription. Never blocks, never fails: trouble comes as `ended`. */
-	void (*open)(struct source *s, const struct start *start,
-	    const struct source_events *events, void *context);
+	void (*open)(struct source *s, const struct start *start, const struct source_events *events,
+	    void *context);
 	/*
-	 * The number of events that may still be taken from now on; replaces what was said before.
-	 * The source keeps its credit at the server within it (and within the vendor's 100). 0 lets
-	 * the credit run out; a source that stays at 0 so long that the server would close ends
-	 * with ERR_OK.
+	 * The number of events that may still be taken from now on; replaces what was said before. The
+	 * source keeps its credit at the server within it (and within the vendor's 100). 0 lets the
+	 * credit run out; a source that stays at 0 so long that the server would close ends with ERR_OK.
 	 */
 	void (*allow)(struct source *s, uint32_t events);
 	/* Ends the subscription in good order; `ended` follows, no `event` after this call. */

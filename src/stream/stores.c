@@ -14,8 +14,7 @@ store_positions(void *context, const struct position_update *updates, size_t cou
 	int rc;
 
 	for (size_t i = 0; i < count; i++) {
-		keys[i] = (struct position_key){
-		    .org_id = s->org_id, .topic = updates[i].topic, .table = s->table};
+		keys[i] = (struct position_key){.org_id = s->org_id, .topic = updates[i].topic, .table = s->table};
 		positions[i] = updates[i].position;
 		positions[i].stored_ms = now;
 	}

@@ -1,7 +1,6 @@
 /*
- * The engine's stores, made of a profile's: positions in replay.db under one organisation and
- * table, dead letters in dead-letters/. The structs are placed by value and must outlive the
- * engine.
+ * The engine's stores, made of a profile's: positions in replay.db under one organisation and table, dead letters in
+ * dead-letters/. The structs are placed by value and must outlive the engine.
  */
 #ifndef SFZB_STREAM_STORES_H
 #define SFZB_STREAM_STORES_H
@@ -10,7 +9,7 @@
 
 struct stores {
 	struct positions *positions;
-	struct profile *profile; /* for dead letters: their file is made when the first one comes */
+	struct profile *profile;	   /* for dead letters: their file is made when the first one comes */
 	struct dead_letters *dead_letters; /* NULL until then; freed by stores_release */
 	const struct clock *clock;
 	const char *org_id;

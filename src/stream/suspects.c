@@ -1,7 +1,6 @@
 /*
- * Rows that may be in the table already. They are looked up by event id, once a row that was stored
- * must be visible, and before anything behind them is sent: order within a topic is the table's
- * order too.
+ * Rows that may be in the table already. They are looked up by event id, once a row that was stored must be
+ * visible, and before anything behind them is sent: order within a topic is the table's order too.
  */
 #include <stdlib.h>
 
@@ -20,13 +19,9 @@ suspects_mark_row(struct lane *l, struct batch *b, struct row *r, int64_t visibl
 	if (l->sink->ops->find == NULL || r->id_len == 0) {
 		if (!l->engine->unsure_said) {
 			l->engine->unsure_said = true;
-			log_warn("stream",
-			    "%s: what was in flight cannot be looked up %s; it is sent again and "
-			    "may "
-			    "be stored twice",
-			    l->sink->table,
-			    l->sink->ops->find == NULL ? "without a SQL warehouse"
-						       : "without an event id");
+			log_warn("stream", "%s: what was in flight cannot be looked up %s; it is sent again and may "
+					   "be stored twice", l->sink->table,
+			    l->sink->ops->find == NULL ? "without a SQL warehouse" : "without an event id");
 		}
 		return;
 	}
@@ -50,8 +45,7 @@ ask_for(struct lane *l, struct batch *b)
 	size_t most = l->engine->options.find_rows;
 
 	l->asked = memory_reserve(l->asked, &l->asked_capacity, most, sizeof(*l->asked));
-	l->asked_ids =
-	    memory_reserve(l->asked_ids, &l->asked_ids_capacity, most, sizeof(*l->asked_ids));
+	l->asked_ids = memory_reserve(l->asked_ids, &l->asked_ids_capacity, most, sizeof(*l->asked_ids));
 	for (size_t i = 0; i < b->count && l->asked_count < most; i++) {
 		if (!b->rows[i].suspect)
 			continue;
@@ -69,8 +63,7 @@ suspects_tick(struct lane *l, int64_t now)
 	if (l->asking) {
 		if (now < l->asking_warn_ms)
 			return l->asking_warn_ms;
-		log_warn("stream",
-		    "%s: still waiting for a look-up of %zu events; is the warehouse starting?",
+		log_warn("stream", "%s: still waiting for a look-up of %zu events; is the warehouse starting?",
 		    l->sink->table, l->asked_count);
 		l->asking_warn_ms = now + OVERDUE_MS;
 		return l->asking_warn_ms;
@@ -80,15 +73,13 @@ suspects_tick(struct lane *l, int64_t now)
 	if (now < l->ask_at_ms)
 		return l->ask_at_ms;
 	l->asked_count = 0;
-	for (size_t i = l->sent; i < l->count && l->asked_count < l->engine->options.find_rows;
-	     i++) {
+	for (size_t i = l->sent; i < l->count && l->asked_count < l->engine->options.find_rows; i++) {
 		struct batch *b = lane_at(l, i);
 		int64_t due = b->visible_ms;
 
 		if (b->suspects == 0)
 			continue;
-		/* an id must stay where it is while the question is open, so the batch takes no
-		 * more rows */
+		/* an id must stay where it is while the question is open, so the batch takes no more rows */
 		if (!b->closed && due < b->begun_ms + l->engine->options.linger_ms)
 			due = b->begun_ms + l->engine->options.linger_ms;
 		if (now < due) {
@@ -168,8 +159,7 @@ suspects_found(struct lane *l, const bool *found, size_t count, const struct err
 		if (why != NULL && why->code != ERR_OK && found == NULL)
 			error = *why;
 		else
-			error_set(&error, ERR_UNAVAILABLE, "%zu answers to %zu questions", count,
-			    l->asked_count);
+			error_set(&error, ERR_UNAVAILABLE, "%zu answers to %zu questions", count, l->asked_count);
 		find_failed(l, &error);
 		return;
 	}

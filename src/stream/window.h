@@ -1,12 +1,10 @@
 /*
- * The window of one source: its events between the first that is not durable and the last received,
- * in the topic's order. It answers the one question that the guarantees hang on: after which replay
- * id may a restart go on?
+ * The window of one source: its events between the first that is not durable and the last received, in the
+ * topic's order. It answers the one question that the guarantees hang on: after which replay id may a restart go on?
  *
- * Each event enters with its own replay id and is marked done once it is durable (or set aside
- * durably, or known to be stored). The position moves over done entries only, so it never passes
- * one that is not. A keepalive's id enters as an entry that is done at once: it counts as soon as
- * all before it do.
+ * Each event enters with its own replay id and is marked done once it is durable (or set aside durably, or
+ * known to be stored). The position moves over done entries only, so it never passes one that is not.
+ * A keepalive's id enters as an entry that is done at once: it counts as soon as all before it do.
  *
  * Amortised O(1), no allocation once the ring has grown.
  */
@@ -30,8 +28,7 @@ struct window {
 	struct window_entry *ring;
 	size_t capacity;     /* a power of two */
 	uint64_t head, tail; /* sequence numbers: of the oldest entry, and of the next to come */
-	/* The newest entry that the head has passed and that has a replay id; done is true once
-	 * there is one. */
+	/* The newest entry that the head has passed and that has a replay id; done is true once there is one. */
 	struct window_entry passed;
 };
 
@@ -39,10 +36,8 @@ void window_init(struct window *w);
 void window_release(struct window *w);
 
 /* Returns the entry's sequence number, for window_done. */
-uint64_t window_push(
-    struct window *w, const struct replay_id *id, int64_t event_ms, int64_t number);
-/* An entry that is done already: a keepalive, an event to be skipped. Takes no room behind another
- * done one. */
+uint64_t window_push(struct window *w, const struct replay_id *id, int64_t event_ms, int64_t number);
+/* An entry that is done already: a keepalive, an event to be skipped. Takes no room behind another done one. */
 void window_pass(struct window *w, const struct replay_id *id, int64_t event_ms, int64_t number);
 /* Once for each pushed entry. */
 void window_done(struct window *w, uint64_t sequence);

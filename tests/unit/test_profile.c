@@ -1,5 +1,4 @@
-/* profile/: directories, settings, schemas, positions, locks, dead letters; each in a fresh
- * directory. */
+/* profile/: directories, settings, schemas, positions, locks, dead letters; each in a fresh directory. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,8 +28,7 @@ static char home[] = "/tmp/sfzb-profile-XXXXXX", directory[64];
 static struct profile *profile;
 static char warned[1024];
 
-static const struct position_key key = {
-    "00D000000000001AAA", "/data/AccountChangeEvent", "main.crm.t"};
+static const struct position_key key = {"00D000000000001AAA", "/data/AccountChangeEvent", "main.crm.t"};
 
 static void
 remember(void *context, enum log_level level, const char *area, const char *message)
@@ -101,8 +99,8 @@ test_names(void **state)
 	static const struct {
 		const char *name;
 		bool good;
-	} rows[] = {{"default", true}, {"a-b_c.d9", true}, {"", false}, {".", false}, {"..", false},
-	    {".x", false}, {"a/b", false}, {"a b", false}, {"\xc3\xa4", false}, {"a\n", false}};
+	} rows[] = {{"default", true}, {"a-b_c.d9", true}, {"", false}, {".", false}, {"..", false}, {".x", false},
+	    {"a/b", false}, {"a b", false}, {"\xc3\xa4", false}, {"a\n", false}};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -121,8 +119,7 @@ test_where(void **state)
 	static const struct {
 		const char *own, *xdg, *home, *directory;
 	} rows[] = {{"/a", "/b", "/c", "/a/profiles/p"}, {"", "/b", "/c", "/b/sfzb/profiles/p"},
-	    {"", "relative", "/c", "/c/.config/sfzb/profiles/p"},
-	    {"", "", "/c", "/c/.config/sfzb/profiles/p"}};
+	    {"", "relative", "/c", "/c/.config/sfzb/profiles/p"}, {"", "", "/c", "/c/.config/sfzb/profiles/p"}};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -172,11 +169,9 @@ test_settings_refused(void **state)
 		mode_t mode;
 		bool link;
 		const char *says;
-	} rows[] = {{"readable by all", "{}", 0644, false, "other users"},
-	    {"by the group", "{}", 0640, false, "other users"},
-	    {"a link", "{}", 0600, true, "symbolic link"},
-	    {"cut", "{\"a\":", 0600, false, "damaged"}, {"empty", "", 0600, false, "damaged"},
-	    {"an array", "[]", 0600, false, "not a JSON object"}};
+	} rows[] = {{"readable by all", "{}", 0644, false, "other users"}, {"by the group", "{}", 0640, false, "other users"},
+	    {"a link", "{}", 0600, true, "symbolic link"}, {"cut", "{\"a\":", 0600, false, "damaged"},
+	    {"empty", "", 0600, false, "damaged"}, {"an array", "[]", 0600, false, "not a JSON object"}};
 	const char *path = profile_path(profile, "databricks.json");
 
 	(void)state;
@@ -191,9 +186,8 @@ test_settings_refused(void **state)
 		write_file(rows[i].link ? target : path, rows[i].text, rows[i].mode);
 		if (rows[i].link)
 			assert_int_equal(symlink(target, path), 0);
-		if (profile_load(profile, "databricks.json", &j, &e) != -1 ||
-		    e.code != ERR_CONFIG || strstr(e.text, rows[i].says) == NULL ||
-		    strstr(e.text, path) == NULL)
+		if (profile_load(profile, "databricks.json", &j, &e) != -1 || e.code != ERR_CONFIG ||
+		    strstr(e.text, rows[i].says) == NULL || strstr(e.text, path) == NULL)
 			fail_msg("%s: %s", rows[i].name, e.text);
 	}
 	/* and a store through a link is refused too: it might be somebody else's file */
@@ -202,8 +196,7 @@ test_settings_refused(void **state)
 
 		unlink(path);
 		assert_int_equal(symlink("/tmp/nowhere", path), 0);
-		assert_int_equal(
-		    profile_store_bytes(profile, "databricks.json", text_of("x"), &e), -1);
+		assert_int_equal(profile_store_bytes(profile, "databricks.json", text_of("x"), &e), -1);
 		assert_int_equal(access("/tmp/nowhere", F_OK), -1);
 	}
 }
@@ -233,8 +226,7 @@ test_read_only_directory(void **state)
 	assert_int_equal(profile_store_bytes(profile, "topics.json", text_of("old"), &e), 0);
 	assert_int_equal(chmod(directory, 0500), 0);
 	if (geteuid() != 0) { /* root writes everywhere */
-		assert_int_equal(
-		    profile_store_bytes(profile, "topics.json", text_of("new"), &e), -1);
+		assert_int_equal(profile_store_bytes(profile, "topics.json", text_of("new"), &e), -1);
 		assert_non_null(strstr(e.text, "Permission denied"));
 		assert_null(positions_open(profile_path(profile, "replay.db"), NULL, &e));
 		assert_int_equal(e.code, ERR_CONFIG);
@@ -265,8 +257,7 @@ test_full_disk(void **state)
 		memset(much, 'x', sizeof(much));
 		if (setrlimit(RLIMIT_FSIZE, &limit) != 0)
 			_exit(3);
-		status =
-		    profile_store_bytes(profile, "topics.json", text_span(much, sizeof(much)), &e);
+		status = profile_store_bytes(profile, "topics.json", text_span(much, sizeof(much)), &e);
 		_exit(status == -1 && strstr(e.text, "File too large") != NULL ? 0 : 1);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
@@ -282,16 +273,15 @@ test_schemas(void **state)
 	static const struct {
 		const char *id;
 		bool good;
-	} rows[] = {{"KxC1P8xW4-iTJxZQ6PlZpw", true}, {"a_b", true}, {"", false}, {"../x", false},
-	    {"a/b", false}, {"a.b", false}, {"a b", false},
+	} rows[] = {{"KxC1P8xW4-iTJxZQ6PlZpw", true}, {"a_b", true}, {"", false}, {"../x", false}, {"a/b", false},
+	    {"a.b", false}, {"a b", false},
 	    {"0123456789012345678901234567890123456789012345678901234567890123456789", false}};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct error e = ERROR_INIT;
 		struct buffer b = BUFFER_INIT;
-		bool stored =
-		    schemas_store(profile, text_of(rows[i].id), text_of("{\"type\":1}"), &e) == 0;
+		bool stored = schemas_store(profile, text_of(rows[i].id), text_of("{\"type\":1}"), &e) == 0;
 		bool loaded = schemas_load(profile, text_of(rows[i].id), &b, &e) == 0;
 
 		if (stored != rows[i].good || loaded != rows[i].good)
@@ -303,8 +293,7 @@ test_schemas(void **state)
 static struct position
 position(uint8_t n, int64_t stored_ms)
 {
-	return (struct position){
-	    .replay_id = {.len = 2, .bytes = {9, n}}, .event_ms = 5, .stored_ms = stored_ms};
+	return (struct position){.replay_id = {.len = 2, .bytes = {9, n}}, .event_ms = 5, .stored_ms = stored_ms};
 }
 
 static const char *
@@ -322,8 +311,7 @@ test_positions(void **state)
 	struct error e = ERROR_INIT;
 	const char *path = replay_db();
 	struct positions *p = positions_open(path, NULL, &e);
-	struct position_key same = {"00D000000000001", key.topic, key.table},
-			    other = {"00D000000000002", key.topic, key.table};
+	struct position_key same = {"00D000000000001", key.topic, key.table}, other = {"00D000000000002", key.topic, key.table};
 	struct position stored = position(1, 1000), found;
 
 	(void)state;
@@ -378,8 +366,7 @@ test_history_is_bounded(void **state)
 	many[0].in_flight = 7; /* the same place is no news */
 	assert_int_equal(positions_store(p, &key, &many[0], &e), 0);
 	assert_int_equal(positions_history(p, &key, count_one, &count, &e), 0);
-	/* the last 1000, one an hour for eight days less those 17 hours, and what has come since
-	 * the last pruning */
+	/* the last 1000, one an hour for eight days less those 17 hours, and what has come since the last pruning */
 	assert_in_range(count, 1000 + 8 * 24 - 20, 1000 + 8 * 24 + 256 + 2);
 	count = 0;
 	assert_int_equal(positions_list(p, count_one, &count, &e), 0);
@@ -395,10 +382,9 @@ test_damaged_database(void **state)
 		const char *name;
 		long at; /* -1: replaced whole; -2: emptied */
 		const char *bytes;
-	} rows[] = {{"no database", -1,
-			"hello, this is no database, and is long enough to be taken for one"},
-	    {"header", 0, "XXXXXXXXXXXXXXXXXXXX"},
-	    {"a page", 4096, "XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX"}, {"emptied", -2, ""}};
+	} rows[] = {{"no database", -1, "hello, this is no database, and is long enough to be taken for one"},
+	    {"header", 0, "XXXXXXXXXXXXXXXXXXXX"}, {"a page", 4096, "XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX"},
+	    {"emptied", -2, ""}};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -418,8 +404,7 @@ test_damaged_database(void **state)
 		warned[0] = '\0';
 		p = positions_open(path, &damaged, &e);
 		if (p == NULL || !damaged || strstr(warned, path) == NULL ||
-		    positions_find(p, &key, &found, &e) != 1 ||
-		    positions_store(p, &key, &stored, &e) != 0)
+		    positions_find(p, &key, &found, &e) != 1 || positions_store(p, &key, &stored, &e) != 0)
 			fail_msg("%s: %s (%s)", rows[i].name, e.text, warned);
 		if (rows[i].at != -2) {
 			char *aside = strstr(warned, ".damaged-");
@@ -441,10 +426,8 @@ test_newer_database(void **state)
 
 	(void)state;
 	positions_free(p);
-	snprintf(command, sizeof(command),
-	    "/usr/bin/python3 -c 'import sqlite3;d=sqlite3.connect(\"%s\");"
-	    "d.execute(\"PRAGMA user_version=99\");d.commit()'",
-	    path);
+	snprintf(command, sizeof(command), "/usr/bin/python3 -c 'import sqlite3;d=sqlite3.connect(\"%s\");"
+	    "d.execute(\"PRAGMA user_version=99\");d.commit()'", path);
 	assert_int_equal(system(command), 0);
 	assert_null(positions_open(path, NULL, &e));
 	assert_int_equal(e.code, ERR_CONFIG);
@@ -466,8 +449,7 @@ test_database_links(void **state)
 	assert_int_equal(access(target, F_OK), -1);
 }
 
-/* A process that is killed in the middle of storing leaves a sound file with a position that it had
- * stored. */
+/* A process that is killed in the middle of storing leaves a sound file with a position that it had stored. */
 static void
 test_killed_while_storing(void **state)
 {
@@ -490,8 +472,7 @@ test_killed_while_storing(void **state)
 			for (uint8_t i = 1; p != NULL; i++) {
 				struct position one = position(i, i);
 
-				if (positions_store(p, &key, &one, &e) != 0 ||
-				    write(ends[1], &i, 1) != 1)
+				if (positions_store(p, &key, &one, &e) != 0 || write(ends[1], &i, 1) != 1)
 					break;
 			}
 			_exit(1);
@@ -511,8 +492,7 @@ test_killed_while_storing(void **state)
 		assert_false(damaged);
 		assert_int_equal(positions_find(p, &key, &found, &e), 0);
 		/* the last one reported, or the one that was stored and not reported */
-		assert_true(found.replay_id.bytes[1] == last ||
-			    found.replay_id.bytes[1] == (uint8_t)(last + 1));
+		assert_true(found.replay_id.bytes[1] == last || found.replay_id.bytes[1] == (uint8_t)(last + 1));
 		positions_free(p);
 	}
 }
@@ -577,17 +557,10 @@ test_dead_letters(void **state)
 {
 	struct error e = ERROR_INIT;
 	struct dead_letters *d;
-	struct dead_letter l = {.org_id = text_of("00D"),
-	    .topic = text_of("/data/T"),
-	    .table = text_of("c.s.t"),
-	    .event_id = text_of("../../x"),
-	    .schema_id = text_of("s"),
-	    .schema_json = text_of("{}"),
-	    .payload = text_span("a\0b", 3),
-	    .replay_id = {.len = 2, .bytes = {1, 2}},
-	    .code = ERR_REFUSED,
-	    .reason = text_of("why"),
-	    .set_aside_ms = 5};
+	struct dead_letter l = {.org_id = text_of("00D"), .topic = text_of("/data/T"), .table = text_of("c.s.t"),
+	    .event_id = text_of("../../x"), .schema_id = text_of("s"), .schema_json = text_of("{}"),
+	    .payload = text_span("a\0b", 3), .replay_id = {.len = 2, .bytes = {1, 2}}, .code = ERR_REFUSED,
+	    .reason = text_of("why"), .set_aside_ms = 5};
 	struct dead_letter_filter filter = {.topic = "/data/T"};
 	int64_t count;
 	int seen = 0;
@@ -627,10 +600,9 @@ test_database_codes(void **state)
 	(void)state;
 	for (int code = 0; code <= 101; code++) {
 		bool good = code == 0 || code == 100 || code == 101;
-		enum error_code expected = code == 3 || code == 8 || code == 14 || code == 23
-					       ? ERR_CONFIG
-					   : code == 9 ? ERR_INTERRUPTED
-						       : ERR_FAILED;
+		enum error_code expected = code == 3 || code == 8 || code == 14 || code == 23 ? ERR_CONFIG :
+		    code == 9							      ? ERR_INTERRUPTED :
+											ERR_FAILED;
 
 		assert_int_equal(database_error_code(code), good ? ERR_OK : expected);
 		assert_int_equal(database_error_code(code | 7 << 8), good ? ERR_OK : expected);

@@ -1,5 +1,4 @@
-/* The engine's guarantees, one scenario each, in the small world of stream_world.h with the clock
- * turned by hand. */
+/* The engine's guarantees, one scenario each, in the small world of stream_world.h with the clock turned by hand. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -97,8 +96,7 @@ test_all_arrives(void **state)
 	assert_int_equal(s.stored, 100);
 	assert_int_equal(s.in_flight_rows, 0);
 	assert_int_equal(s.in_flight_bytes, 0);
-	assert_int_equal(
-	    world_number(&w.topics[0].position.replay_id), w.topics[0].events[99].replay);
+	assert_int_equal(world_number(&w.topics[0].position.replay_id), w.topics[0].events[99].replay);
 }
 
 static void
@@ -269,8 +267,7 @@ test_positions_cannot_be_stored(void **state)
 	world_calm(&w);
 	assert_true(w.done);
 	assert_int_equal(w.result.code, ERR_FAILED);
-	assert_int_equal(
-	    w.topics[0].sent_end, 0); /* nothing is sent that a next run would not know of */
+	assert_int_equal(w.topics[0].sent_end, 0); /* nothing is sent that a next run would not know of */
 	no_fault();
 }
 
@@ -298,8 +295,8 @@ test_lost_position(void **state)
 		enum on_lost_position policy;
 		enum error_code result;
 		uint32_t first; /* of the events still kept: 10 … 19 */
-	} rows[] = {{"fail", ON_LOST_FAIL, ERR_POSITION, 20},
-	    {"earliest", ON_LOST_EARLIEST, ERR_OK, 10}, {"latest", ON_LOST_LATEST, ERR_OK, 20}};
+	} rows[] = {{"fail", ON_LOST_FAIL, ERR_POSITION, 20}, {"earliest", ON_LOST_EARLIEST, ERR_OK, 10},
+	    {"latest", ON_LOST_LATEST, ERR_OK, 20}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -309,8 +306,7 @@ test_lost_position(void **state)
 		world_init(&w, 1, 1, 1);
 		publish(20);
 		t->has_position = true;
-		t->position = (struct position){
-		    .kind = POSITION_AFTER, .replay_id = world_replay(t->events[4].replay)};
+		t->position = (struct position){.kind = POSITION_AFTER, .replay_id = world_replay(t->events[4].replay)};
 		t->retained_from = 10;
 		t->required_from = rows[i].first;
 		for (uint32_t j = 0; j < 10; j++) /* gone: not the engine's fault */
@@ -324,12 +320,10 @@ test_lost_position(void **state)
 		world_calm(&w);
 		world_check_all(&w);
 		if (!w.done || w.result.code != rows[i].result || w.fault[0] != '\0')
-			fail_msg(
-			    "%s: done %d, %s, %s", rows[i].name, w.done, w.result.text, w.fault);
+			fail_msg("%s: done %d, %s, %s", rows[i].name, w.done, w.result.text, w.fault);
 		statistics();
 		if (s.gaps != (rows[i].policy != ON_LOST_FAIL) || s.stored != 20 - rows[i].first)
-			fail_msg("%s: %lld gaps, %lld stored", rows[i].name, (long long)s.gaps,
-			    (long long)s.stored);
+			fail_msg("%s: %lld gaps, %lld stored", rows[i].name, (long long)s.gaps, (long long)s.stored);
 	}
 }
 
@@ -342,10 +336,8 @@ test_source_failures(void **state)
 		int64_t max_retries;
 		int failures; /* that it takes to end the run; 0: never */
 		enum error_code result;
-	} rows[] = {{"stop", ERR_PERMISSION, -1, 1, ERR_PERMISSION},
-	    {"for ever", ERR_UNAVAILABLE, -1, 0, ERR_OK},
-	    {"three retries", ERR_UNAVAILABLE, 3, 4, ERR_UNAVAILABLE},
-	    {"no retries", ERR_QUOTA, 0, 1, ERR_QUOTA},
+	} rows[] = {{"stop", ERR_PERMISSION, -1, 1, ERR_PERMISSION}, {"for ever", ERR_UNAVAILABLE, -1, 0, ERR_OK},
+	    {"three retries", ERR_UNAVAILABLE, 3, 4, ERR_UNAVAILABLE}, {"no retries", ERR_QUOTA, 0, 1, ERR_QUOTA},
 	    {"sessions", ERR_SESSION, -1, 5, ERR_CREDENTIALS}, {"quota", ERR_QUOTA, -1, 0, ERR_OK},
 	    {"data refused", ERR_REFUSED, -1, 0, ERR_OK}, {"in good order", ERR_OK, -1, 0, ERR_OK}};
 
@@ -382,8 +374,7 @@ test_source_failures(void **state)
 			fail_msg("%s: ended after %d", rows[i].name, failures);
 		}
 		if (!w.done || w.result.code != rows[i].result || w.fault[0] != '\0')
-			fail_msg(
-			    "%s: done %d, %s, %s", rows[i].name, w.done, w.result.text, w.fault);
+			fail_msg("%s: done %d, %s, %s", rows[i].name, w.done, w.result.text, w.fault);
 	}
 }
 
@@ -396,8 +387,7 @@ test_sink_failures(void **state)
 		int failures;
 		enum error_code result;
 	} rows[] = {{"stop", ERR_MISFIT, 1, ERR_MISFIT}, {"for ever", ERR_UNAVAILABLE, 0, ERR_OK},
-	    {"sessions", ERR_SESSION, 5, ERR_CREDENTIALS},
-	    {"refused before a row", ERR_REFUSED, 3, ERR_REFUSED}};
+	    {"sessions", ERR_SESSION, 5, ERR_CREDENTIALS}, {"refused before a row", ERR_REFUSED, 3, ERR_REFUSED}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -429,8 +419,7 @@ test_sink_failures(void **state)
 		}
 		world_calm(&w);
 		if (!w.done || w.result.code != rows[i].result || w.fault[0] != '\0')
-			fail_msg(
-			    "%s: done %d, %s, %s", rows[i].name, w.done, w.result.text, w.fault);
+			fail_msg("%s: done %d, %s, %s", rows[i].name, w.done, w.result.text, w.fault);
 		/* what was not stored is the next run's */
 		world_kill(&w);
 		w.options.until_caught_up = true;
@@ -574,8 +563,7 @@ test_router(void **state)
 		world_release(&w);
 		world_init(&w, 1, 1, 1);
 		for (int j = 0; j < 5; j++)
-			world_publish(
-			    &w.topics[0], rows[i].code == ERR_REFUSED ? UNENCODABLE : SOUND, 0);
+			world_publish(&w.topics[0], rows[i].code == ERR_REFUSED ? UNENCODABLE : SOUND, 0);
 		error_set(&w.route_error, rows[i].code, "no table");
 		w.options.until_caught_up = true;
 		world_begin(&w);
@@ -588,8 +576,8 @@ test_router(void **state)
 		statistics();
 		if (!w.done || w.result.code != rows[i].result || s.stored != rows[i].stored ||
 		    s.set_aside != rows[i].set_aside)
-			fail_msg("%s: done %d, %s, %lld stored, %lld set aside", rows[i].name,
-			    w.done, w.result.text, (long long)s.stored, (long long)s.set_aside);
+			fail_msg("%s: done %d, %s, %lld stored, %lld set aside", rows[i].name, w.done, w.result.text,
+			    (long long)s.stored, (long long)s.set_aside);
 		no_fault();
 	}
 }
@@ -622,8 +610,7 @@ test_stop(void **state)
 		else
 			world_pass(&w, rows[i].stops == 2 ? 10000 : 80000);
 		if (!w.done || w.result.code != rows[i].result || w.fault[0] != '\0')
-			fail_msg(
-			    "%s: done %d, %s, %s", rows[i].name, w.done, w.result.text, w.fault);
+			fail_msg("%s: done %d, %s, %s", rows[i].name, w.done, w.result.text, w.fault);
 		world_kill(&w);
 		w.options.until_caught_up = true;
 		world_begin(&w);
@@ -739,9 +726,8 @@ test_backoff(void **state)
 		unsigned failures;
 		int64_t after_ms, least, most;
 	} rows[] = {{ERR_UNAVAILABLE, 0, 0, 0, 1000}, {ERR_UNAVAILABLE, 3, 0, 0, 8000},
-	    {ERR_UNAVAILABLE, 1000, 0, 0, 60000}, {ERR_OVERLOADED, 0, 0, 10000, 30000},
-	    {ERR_QUOTA, 0, 0, 150000, 300000}, {ERR_QUOTA, 50, 0, 150000, 3600000},
-	    {ERR_UNAVAILABLE, 0, 7000, 7000, 8000}};
+	    {ERR_UNAVAILABLE, 1000, 0, 0, 60000}, {ERR_OVERLOADED, 0, 0, 10000, 30000}, {ERR_QUOTA, 0, 0, 150000, 300000},
+	    {ERR_QUOTA, 50, 0, 150000, 3600000}, {ERR_UNAVAILABLE, 0, 7000, 7000, 8000}};
 	struct random random;
 
 	(void)state;

@@ -1,8 +1,8 @@
 /*
- * The engine driven through random interleavings of everything that its ports can do, with deaths
- * at any point, against the rules of stream_world.h. SFZB_MODEL_STEPS sets how long (default
- * 200000), SFZB_MODEL_SEED where it begins; a failure prints the seed of its world, which alone
- * brings it back: SFZB_MODEL_SEED=… SFZB_MODEL_STEPS=1 make check-unit UNIT=test_stream_model
+ * The engine driven through random interleavings of everything that its ports can do, with deaths at any point,
+ * against the rules of stream_world.h. SFZB_MODEL_STEPS sets how long (default 200000), SFZB_MODEL_SEED where it
+ * begins; a failure prints the seed of its world, which alone brings it back:
+ *     SFZB_MODEL_SEED=… SFZB_MODEL_STEPS=1 make check-unit UNIT=test_stream_model
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -40,15 +40,12 @@ publish_some(struct world *w, const struct rates *r)
 	struct bus_topic *t = &w->topics[random_below(&w->random, w->topic_count)];
 
 	for (uint64_t n = random_below(&w->random, 6); n > 0 && t->count < EVENTS_MAX - 1; n--) {
-		enum flaw flaw =
-		    chance(w, r->flawed) ? (enum flaw)(1 + random_below(&w->random, 3)) : SOUND;
+		enum flaw flaw = chance(w, r->flawed) ? (enum flaw)(1 + random_below(&w->random, 3)) : SOUND;
 
 		if (random_below(&w->random, 10) == 0)
 			t->next_replay += random_below(&w->random, 5); /* other orgs' events */
 		if (t->count > 0 && chance(w, r->repeated))
-			world_publish_again(
-			    t, t->count - 1 -
-				   (uint32_t)random_below(&w->random, t->count < 3 ? t->count : 3));
+			world_publish_again(t, t->count - 1 - (uint32_t)random_below(&w->random, t->count < 3 ? t->count : 3));
 		else
 			world_publish(t, flaw, (int)random_below(&w->random, w->table_count));
 	}
@@ -57,8 +54,8 @@ publish_some(struct world *w, const struct rates *r)
 static enum error_code
 some_trouble(struct world *w)
 {
-	static const enum error_code codes[] = {
-	    ERR_UNAVAILABLE, ERR_UNAVAILABLE, ERR_OVERLOADED, ERR_QUOTA, ERR_OK, ERR_SESSION};
+	static const enum error_code codes[] = {ERR_UNAVAILABLE, ERR_UNAVAILABLE, ERR_OVERLOADED, ERR_QUOTA, ERR_OK,
+	    ERR_SESSION};
 
 	return codes[random_below(&w->random, sizeof(codes) / sizeof(codes[0]))];
 }
@@ -92,13 +89,12 @@ act_on_table(struct world *w, struct bus_table *b, const struct rates *r)
 {
 	if (chance(w, r->break_sink)) {
 		trouble_sink(w, b);
-	} else if (chance(w, r->close_signal) && b->open && b->announced && !b->close_said &&
-		   !b->cancelled && !b->finishing) {
+	} else if (chance(w, r->close_signal) && b->open && b->announced && !b->close_said && !b->cancelled &&
+	    !b->finishing) {
 		b->close_said = true;
 		b->to->closing(b->context, (int64_t)random_below(&w->random, 3000));
 	} else if (b->open && b->refused && random_below(&w->random, 2) == 0) {
-		world_end_sink(b, ERR_REFUSED); /* what lies before the refused batch may be stored
-						   and not acknowledged */
+		world_end_sink(b, ERR_REFUSED); /* what lies before the refused batch may be stored and not acknowledged */
 	} else if (b->asked && random_below(&w->random, 2) == 0) {
 		world_answer(b, !chance(w, r->refuse_find));
 	} else {
@@ -144,9 +140,7 @@ act(struct world *w, const struct rates *r)
 		world_pass(w, (int64_t)random_below(&w->random, 100));
 		break;
 	case 7:
-		world_pass(w, random_below(&w->random, 10) == 0
-				  ? (int64_t)random_below(&w->random, 90000)
-				  : 1);
+		world_pass(w, random_below(&w->random, 10) == 0 ? (int64_t)random_below(&w->random, 90000) : 1);
 		break;
 	default:
 		act_on_table(w, &w->tables[random_below(&w->random, w->table_count)], r);
@@ -177,8 +171,7 @@ draw_world(struct world *w, struct rates *r, uint64_t seed)
 	w->options.position_events = 1 + (int64_t)random_below(&draw, 100);
 	w->options.ack_timeout_ms = 5000;
 	for (size_t i = 0; i < w->table_count; i++)
-		w->tables[i].sink.visibility_ms =
-		    random_below(&draw, 2) == 0 ? 0 : (int64_t)random_below(&draw, 8000);
+		w->tables[i].sink.visibility_ms = random_below(&draw, 2) == 0 ? 0 : (int64_t)random_below(&draw, 8000);
 	for (size_t i = 0; i < w->topic_count; i++)
 		w->topics[i].at_tip = random_below(&draw, 4) == 0;
 	*r = (struct rates){
@@ -243,8 +236,7 @@ run_world(uint64_t seed, int64_t *totals)
 		totals[1] += w.topics[j].count;
 	world_release(&w);
 	if (w.fault[0] != '\0')
-		fail_msg("SFZB_MODEL_SEED=%llu: step %d, run %u: %s", (unsigned long long)seed,
-		    step, w.runs, w.fault);
+		fail_msg("SFZB_MODEL_SEED=%llu: step %d, run %u: %s", (unsigned long long)seed, step, w.runs, w.fault);
 }
 
 static void
@@ -267,8 +259,8 @@ test_model(void **state)
 		log_set_writer(be_silent, NULL);
 	for (; steps > 0; steps -= STEPS_A_WORLD, worlds++)
 		run_world(seed + worlds, totals);
-	print_message("%llu worlds, %lld runs begun again, %lld events\n",
-	    (unsigned long long)worlds, (long long)totals[0], (long long)totals[1]);
+	print_message("%llu worlds, %lld runs begun again, %lld events\n", (unsigned long long)worlds,
+	    (long long)totals[0], (long long)totals[1]);
 }
 
 int

@@ -26,8 +26,7 @@ static bool
 is_complete(void *context, const struct dead_letter *l)
 {
 	*(bool *)context = text_is(l->org_id, "00D000000000001") && text_is(l->topic, "/data/A") &&
-			   text_is(l->table, "c.s.{entity}") && l->set_aside_ms > 0 &&
-			   l->attempts == 1;
+	    text_is(l->table, "c.s.{entity}") && l->set_aside_ms > 0 && l->attempts == 1;
 	return true;
 }
 
@@ -36,15 +35,12 @@ test_stores(void **state)
 {
 	char home[] = "/tmp/sfzb-stores-XXXXXX";
 	struct error e = ERROR_INIT;
-	struct stores s = {
-	    .clock = &clock_system, .org_id = "00D000000000001", .table = "c.s.{entity}"};
+	struct stores s = {.clock = &clock_system, .org_id = "00D000000000001", .table = "c.s.{entity}"};
 	const struct position_update updates[2] = {
 	    {"/data/A", {.replay_id = {.len = 1, .bytes = {1}}, .in_flight = 9}},
 	    {"/data/B", {.kind = POSITION_EARLIEST, .in_flight = INT64_MAX}}};
-	const struct dead_letter letter = {.topic = text_of("/data/A"),
-	    .event_id = text_of("e"),
-	    .code = ERR_REFUSED,
-	    .reason = text_of("no row")};
+	const struct dead_letter letter = {.topic = text_of("/data/A"), .event_id = text_of("e"),
+	    .code = ERR_REFUSED, .reason = text_of("no row")};
 	struct position_key key = {s.org_id, "/data/B", s.table};
 	struct position_store positions;
 	struct letter_store letters;
@@ -62,8 +58,7 @@ test_stores(void **state)
 	letters = stores_letters(&s);
 	assert_int_equal(positions.store(positions.context, updates, 2, &e), 0);
 	assert_int_equal(positions_find(s.positions, &key, &found, &e), 0);
-	assert_true(
-	    found.kind == POSITION_EARLIEST && found.in_flight == INT64_MAX && found.stored_ms > 0);
+	assert_true(found.kind == POSITION_EARLIEST && found.in_flight == INT64_MAX && found.stored_ms > 0);
 	assert_false(dead_letters_exist(s.profile)); /* none came, none made */
 	assert_int_equal(letters.store(letters.context, &letter, 1, &e), 0);
 	assert_int_equal(dead_letters_each(s.dead_letters, NULL, is_complete, &complete, &e), 0);

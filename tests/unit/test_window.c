@@ -15,9 +15,8 @@
 #include "stream/window.h"
 
 /*
- * A script, a letter a step: 'p' pushes the next event, a digit marks that one done, 'k' a
- * keepalive, 'n' an event without a replay id that is done, ' ' nothing. Then the number of the
- * position and what is left.
+ * A script, a letter a step: 'p' pushes the next event, a digit marks that one done, 'k' a keepalive, 'n' an
+ * event without a replay id that is done, ' ' nothing. Then the number of the position and what is left.
  */
 static void
 test_window(void **state)
@@ -26,10 +25,9 @@ test_window(void **state)
 		const char *script;
 		int passed; /* replay id; -1: none */
 		size_t left;
-	} rows[] = {{"", -1, 0}, {"p", -1, 1}, {"p0", 0, 0}, {"pp1", -1, 2}, {"pp10", 1, 0},
-	    {"ppp02", 0, 2}, {"ppp021", 2, 0}, {"k", 100, 0}, {"pk", -1, 2}, {"pk0", 101, 0},
-	    {"pkk0", 102, 0}, {"pkkkkkkp", -1, 3}, {"kp", 100, 1}, {"kp0", 0, 0}, {"p0n", 0, 0},
-	    {"pn0", 0, 0}, {"pkn0", 101, 0}, {"ppkp10", 102, 1}};
+	} rows[] = {{"", -1, 0}, {"p", -1, 1}, {"p0", 0, 0}, {"pp1", -1, 2}, {"pp10", 1, 0}, {"ppp02", 0, 2},
+	    {"ppp021", 2, 0}, {"k", 100, 0}, {"pk", -1, 2}, {"pk0", 101, 0}, {"pkk0", 102, 0}, {"pkkkkkkp", -1, 3},
+	    {"kp", 100, 1}, {"kp0", 0, 0}, {"p0n", 0, 0}, {"pn0", 0, 0}, {"pkn0", 101, 0}, {"ppkp10", 102, 1}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -63,8 +61,7 @@ test_window(void **state)
 	}
 }
 
-/* Random order of completion against the plain definition, over many growths and turns of the ring.
- */
+/* Random order of completion against the plain definition, over many growths and turns of the ring. */
 static void
 test_window_at_random(void **state)
 {
@@ -91,8 +88,7 @@ test_window_at_random(void **state)
 		}
 		if (pushed == head)
 			continue;
-		i = (uint64_t)head +
-		    random_below(&r, (uint64_t)(pushed - head < 700 ? pushed - head : 700));
+		i = (uint64_t)head + random_below(&r, (uint64_t)(pushed - head < 700 ? pushed - head : 700));
 		if (done[i])
 			i = (uint64_t)head;
 		done[i] = true;

@@ -1,0 +1,202 @@
+# The Salesforce side against the emulator, over TLS: topics, schemas, events live, publishing.
+bats_require_minimum_version 1.5.0
+load helper
+
+inside() { # EMULATOR OPTIONS… -- COMMAND…   fine, in a fresh emulator
+	fine sfzb emulator -q --seed 1 --keepalive 300ms "$@"
+}
+
+@test "topics lists what there is, and completion knows it afterwards" {
+	inside -- sfzb topics -o table
+	prints '^/data/AccountChangeEvent +change events +yes +no +[A-Za-z0-9_-]{22} '
+	prints '^/event/Order_Event__e +platform event +yes +yes '
+	prints '^/data/ChangeEvents +channel +yes +no '
+	inside -- sh -c 'sfzb topics >/dev/null && sfzb help --names topics'
+	prints '^/data/AccountChangeEvent$'
+	inside -- sfzb topics 'Acc*'
+	[ "$(jq -r .name "$out")" = /data/AccountChangeEvent ]
+	inside -- sfzb topics order
+	[ "$(jq -r .name "$out")" = /event/Order_Event__e ]
+	inside -- sfzb topics nothing-like-it
+	[ ! -s "$out" ]
+}
+
+@test "schema in its four forms, by topic and by id" {
+	inside -- sh -c '
+		sfzb schema Account >a && jq -e ".name == \"AccountChangeEvent\"" a >/dev/null &&
+		id=$(sfzb topics Account | jq -r .schema_id) && sfzb schema "$id" | cmp - a &&
+		sfzb schema Order_Event__e -o tree >tree && sfzb schema Order_Event__e -o ddl >ddl &&
+		sfzb schema Order_Event__e -o proto >proto && sfzb schema OpportunityChangeEvent >/dev/null'
+	golden schema-order-event.tree tree
+	golden schema-order-event.ddl ddl
+	golden schema-order-event.proto proto
+}
+
+@test "schema of a channel, of an unknown topic and of an unknown id" {
+	fails 4 sfzb emulator -q -- sfzb schema ChangeEvents
+	says "topic '/data/ChangeEvents' has no schema of its own"
+	fails 4 sfzb emulator -q -- sfzb schema Nothing__c
+	says "NOT_FOUND.*/data/Nothing__ChangeEvent"
+	ends 1 sfzb emulator -q -- sfzb schema AAAAAAAAAAAAAAAAAAAAAA || [ "$status" -eq 4 ]
+	says "AAAAAAAAAAAAAAAAAAAAAA"
+}
+
+@test "tail -n prints exactly so many events, decoded" {
+	inside --events 50 -- sfzb tail -q Account --from earliest -n 3
+	[ "$(wc -l <"$out")" -eq 3 ]
+	jq -se 'all(.topic == "/data/AccountChangeEvent" and .entity_name == "Account" and (.record | type) == "object"
+		and (.commit_number | type) == "string" and (.replay_id | length) == 20)' "$out"
+}
+
+@test "tail --until-caught-up prints all there is and ends; several topics and channels too" {
+	inside --events 120 --objects Account,Contact -- sfzb tail -q Account Contact --from earliest --until-caught-up
+	[ "$(wc -l <"$out")" -eq 120 ]
+	[ "$(jq -r .event_id "$out" | sort -u | wc -l)" -eq 120 ]
+	[ "$(jq -r .topic "$out" | sort -u | wc -l)" -eq 2 ]
+	inside --events 60 --objects Account,Contact -- sfzb tail -q ChangeEvents --from earliest --until-caught-up
+	[ "$(wc -l <"$out")" -eq 60 ]
+}
+
+@test "tail goes on behind a replay id, and starts at a time" {
+	inside --events 40 --objects Account -- sh -c '
+		sfzb tail -q Account --from earliest --until-caught-up >all
+		id=$(sed -n 10p all | jq -r .replay_id)
+		sfzb tail -q Account --from "$id" --until-caught-up >rest
+		tail -n +11 all | cmp - rest
+		sfzb tail -q Account --from 2000-01-01 --until-caught-up | cmp - all
+		sfzb tail -q Account --from 2100-01-01T00:00Z --until-caught-up'
+	[ ! -s "$out" ]
+}
+
+@test "tail -o line says what happened, one line each, cut to the terminal" {
+	inside --events 30 --objects Account -- sfzb tail -q Account --from earliest -n 3 -o line
+	[ "$(grep -cE '^[0-9:]{8} Account (CREATE|UPDATE|DELETE|UNDELETE) [0-9A-Za-z]{18}' "$out")" -eq 3 ]
+	run ! grep -q $'\e' "$out"
+	inside --events 30 --objects Account -- script -qc 'stty cols 60; sfzb tail -q Account --from earliest -n 3' /dev/null
+	prints $'^[0-9:]{8}|\e'
+	[ "$(sed 's/\x1b\[[0-9;]*m//g' "$out" | tr -d '\r' | LC_ALL=C.UTF-8 wc -L)" -le 60 ]
+}
+
+@test "tail --changes holds just the changes" {
+	inside --events 200 --objects Account -- sfzb tail -q Account --from earliest --until-caught-up --changes
+	jq -se 'map(select(.change_type == "UPDATE")) | length > 0 and all((.record | length) < 60)' "$out"
+}
+
+@test "tail --timeout: status 7 when -n is not met, else 0" {
+	fails 7 sfzb emulator -q -- sfzb tail -q Account -n 1 --timeout 1s
+	says "0 of 1 events came before --timeout was over"
+	inside -- sfzb tail -q Account --timeout 1s
+}
+
+@test "tail into a pipe that closes ends quietly" {
+	inside --events 100 --objects Account -- sh -c 'sfzb tail -q Account --from earliest | head -n 2'
+	[ "$(wc -l <"$out")" -eq 2 ]
+}
+
+@test "tail onto a full disk is an error" {
+	fails 1 sfzb emulator -q --events 10 --objects Account -- sh -c 'sfzb tail -q Account --from earliest >/dev/full'
+	says "cannot write to standard output: No space left on device"
+}
+
+@test "tail stops on SIGINT and SIGTERM with 0" {
+	for s in INT TERM; do
+		inside --events 5 --objects Account -- sh -c "sfzb tail -q Account --from earliest & sleep 1; kill -$s \$!; wait \$!"
+		[ "$(wc -l <"$out")" -eq 5 ]
+	done
+}
+
+@test "an unknown topic is one error that says what to do, status 4" {
+	fails 4 sfzb emulator -q -- sfzb tail Nothing__c
+	says "error: .*NOT_FOUND.*Nothing__ChangeEvent"
+	says "hint: "
+}
+
+@test "--from stored without a position is status 8; with one it goes on there" {
+	fails 8 sfzb emulator -q -- sfzb tail Account --from stored
+	says "no position of '/data/AccountChangeEvent' is stored"
+	inside --events 40 --objects Account -- sh -c '
+		sfzb tail -q Account --from earliest --until-caught-up >all
+		sfzb replay -q set Account "$(sed -n 30p all | jq -r .replay_id)" --table a.b.c
+		sfzb tail -q Account --from stored --until-caught-up >rest
+		tail -n +31 all | cmp - rest'
+}
+
+@test "a position that the server does not know is status 8 and never a silent jump" {
+	fails 8 sfzb emulator -q --events 10 --objects Account -- sfzb tail -q Account --from 00000000000000010000 --until-caught-up
+	says "replayid.corrupted|Replay ID"
+	ends 0 sfzb emulator -q --keepalive 300ms --events 10 --objects Account -- \
+		sfzb tail Account --from 00000000000000010000 --until-caught-up --on-lost-position earliest
+	[ "$(wc -l <"$out")" -eq 10 ]
+}
+
+@test "refused credentials: status 3, one error, and no secret in it" {
+	for v in '"client_secret": "wrong-secret"' '"access_token": "00D!gone", "method": "access-token"'; do
+		fails 3 sfzb emulator -q -- sh -c '
+			f=$(find "$HOME" -name salesforce.json | head -n 1)
+			jq "del(.session) | . + {'"${v//\"/\\\"}"'}" "$f" >new && cat new >"$f" && sfzb tail Account'
+		run ! grep -qE 'wrong-secret|00D!gone' "$err"
+	done
+}
+
+@test "a certificate that is not trusted: status 5, and the hint names --cacert" {
+	for leg in topics 'tail Account'; do
+		ends 5 sfzb emulator -q -- sh -c '
+			f=$(find "$HOME" -name salesforce.json | head -n 1)
+			jq "del(.ca_file)" "$f" >new && cat new >"$f" && sfzb '"$leg"
+		says "[Cc]ertificate|certificate"
+		says "cacert"
+	done
+}
+
+@test "--cacert makes an unknown authority known" {
+	fine sfzb emulator -q -- sh -c '
+		f=$(find "$HOME" -name salesforce.json | head -n 1)
+		ca=$(jq -r .ca_file "$f")
+		jq "del(.ca_file)" "$f" >new && cat new >"$f" && sfzb topics Account --cacert "$ca"'
+	[ "$(jq -r .name "$out")" = /data/AccountChangeEvent ]
+}
+
+@test "publish: the template can be published, results come in order, events arrive" {
+	inside -- sh -c '
+		sfzb publish Order_Event__e --template >t
+		sfzb publish Order_Event__e "$(cat t)" >one
+		printf "%s\n" "{\"Order_Number__c\":\"1\"}" "" "{\"Order_Number__c\":\"2\",\"Amount__c\":12.5}" >two.ndjson
+		sfzb publish Order_Event__e -f two.ndjson >two
+		sfzb tail -q Order_Event__e --from earliest -n 3 >got'
+	jq -se 'length == 1 and .[0].result == "published" and (.[0].replay_id | length) == 20' one
+	[ "$(jq -r .line two | tr '\n' ' ')" = "1 3 " ]
+	[ "$(jq -r .event_id one two | tr '\n' ' ')" = "$(jq -r .event_id got | tr '\n' ' ')" ]
+	jq -se '.[1].record.Order_Number__c == "1" and .[2].record.Amount__c == 12.5
+		and (.[1].record.CreatedDate > 1700000000000) and (.[1].record.CreatedById | startswith("005"))' got
+}
+
+@test "publish: what cannot be encoded is refused by name, the rest goes, status 6" {
+	ends 6 sfzb emulator -q -- sfzb publish Order_Event__e '{"Amount__c":"x"}' '{"Nothing__c":1}' '{"City__c":"Ü"}' '{'
+	[ "$(jq -r .result "$out" | tr '\n' ' ')" = "refused refused published refused " ]
+	jq -se '(.[0].message | test("Amount__c")) and (.[1].message | test("Nothing__c"))' "$out"
+	says "error: 3 of 4 events were not published"
+}
+
+@test "publish: many from standard input arrive, all and in order" {
+	inside -- sh -c '
+		seq 1 2000 | sed "s/.*/{\"Order_Number__c\":\"&\"}/" | sfzb publish Order_Event__e >results
+		sfzb tail -q Order_Event__e --from earliest -n 2000 | jq -r .record.Order_Number__c >got
+		seq 1 2000 | cmp - got'
+	[ "$(jq -r .result results | sort | uniq -c | tr -s ' ')" = " 2000 published" ]
+	jq -r .line results | cmp - <(seq 1 2000)
+}
+
+@test "publish: a slow writer's events go out as they come" {
+	inside -- sh -c '(echo "{}"; sleep 3) | sfzb publish Order_Event__e >r & sleep 2; wc -l <r; wait'
+	[ "$(tr -d ' ' <"$out")" = 1 ]
+}
+
+@test "publish: change events, unknown topics and unreadable files are errors" {
+	fails 4 sfzb emulator -q -- sfzb publish Account '{}'
+	says "this user may not publish to '/data/AccountChangeEvent'"
+	says "hint: Salesforce itself makes change events"
+	fails 4 sfzb emulator -q -- sfzb publish Nothing__e '{}'
+	fails 2 sfzb emulator -q -- sfzb publish Order_Event__e -f missing.ndjson
+	says "cannot open 'missing.ndjson'"
+	fails 2 sfzb emulator -q -- sfzb publish Order_Event__e -f x '{}'
+}
