@@ -15,9 +15,9 @@ const char faults_help[] =
     "METHOD is a name below, whole (salesforce.token) or the part behind the dot (subscribe), a glob\n"
     "(databricks.*), or * for all. The first rule that strikes is done; a delay gives way to another.\n"
     "\n"
-    "    streaming  salesforce.subscribe managed-subscribe publish-stream; databricks.ingest\n"
+    "    streaming  salesforce.subscribe publish-stream; databricks.ingest\n"
     "    unary      salesforce.get-topic get-schema publish\n"
-    "    HTTP       salesforce.token authorize revoke userinfo soap versions sobjects limits tooling query bulk;\n"
+    "    HTTP       salesforce.token authorize revoke userinfo soap versions sobjects limits tooling query;\n"
     "               databricks.token sql catalog workspace\n"
     "    tokens     salesforce.tokens databricks.tokens: whenever a token is checked\n"
     "\n"
@@ -51,7 +51,6 @@ static const struct {
 	enum method_kind kind;
 } methods[] = {
 	{ "salesforce.subscribe", STREAMING },
-	{ "salesforce.managed-subscribe", STREAMING },
 	{ "salesforce.publish-stream", STREAMING },
 	{ "salesforce.get-topic", UNARY },
 	{ "salesforce.get-schema", UNARY },
@@ -66,7 +65,6 @@ static const struct {
 	{ "salesforce.limits", HTTP },
 	{ "salesforce.tooling", HTTP },
 	{ "salesforce.query", HTTP },
-	{ "salesforce.bulk", HTTP },
 	{ "salesforce.tokens", TOKENS },
 	{ "databricks.ingest", STREAMING },
 	{ "databricks.token", HTTP },
