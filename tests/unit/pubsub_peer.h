@@ -50,7 +50,7 @@ static struct {
 	/* publishing */
 	int refuse, quota;     /* numbers of events that get an error */
 	int break_after;       /* answers; then the stream breaks with the next request read */
-	bool end_after_answer; /* in good order */
+	int end_at; /* events published: the stream then ends in good order; 0: never */
 	int published, publish_streams, publish_calls;
 	char order[4096]; /* ids as they came */
 } fake = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -356,7 +356,7 @@ serve_publish_stream(struct peer_call *c)
 {
 	fake.publish_streams++;
 	for (int n = 0; serve_publish_request(c, n); n++)
-		if (fake.end_after_answer)
+		if (fake.end_at > 0 && fake.published >= fake.end_at)
 			return;
 	if (!c->finished)
 		fake.half_closed = true;
