@@ -66,6 +66,7 @@ error_wrap(struct error *e, const char *format, ...)
 {
 	char inner[ERROR_TEXT_MAX];
 	va_list ap;
+	size_t at, len;
 	int n;
 
 	if (e == NULL)
@@ -74,8 +75,16 @@ error_wrap(struct error *e, const char *format, ...)
 	va_start(ap, format);
 	n = vsnprintf(e->text, sizeof(e->text), format, ap);
 	va_end(ap);
-	if (n >= 0 && (size_t)n < sizeof(e->text))
-		snprintf(e->text + n, sizeof(e->text) - (size_t)n, ": %s", inner);
+	at = n < 0 ? 0 : (size_t)n;
+	if (at + 2 >= sizeof(e->text))
+		return -1;
+	memcpy(e->text + at, ": ", 2);
+	at += 2;
+	len = strlen(inner);
+	if (len >= sizeof(e->text) - at) /* what does not fit is the end of the inner text */
+		len = sizeof(e->text) - at - 1;
+	memcpy(e->text + at, inner, len);
+	e->text[at + len] = '\0';
 	return -1;
 }
 
