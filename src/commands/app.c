@@ -1,11 +1,13 @@
 #include "commands/app.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "cli/output.h"
+#include "cli/terminal.h"
 #include "salesforce/topic_name.h"
 
 /* The word that -o gives, else the one for a terminal or for a program. Owned by app. */
@@ -51,6 +53,34 @@ app_open_databricks(struct app *app, struct error *e)
 	return 0;
 }
 
+static void
+end_by_signal(void *context, int number)
+{
+	sigset_t set;
+
+	(void)context;
+	if (number == SIGUSR1)
+		return;
+	terminal_set_status(NULL);
+	signal(number, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, number);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	raise(number);
+}
+
+void
+app_handle_signals(struct app *app, loop_signal_function *f, void *context)
+{
+	loop_signals_handle(app->loop, f != NULL ? f : end_by_signal, context);
+}
+
+enum error_code
+app_signal_code(int number)
+{
+	return number == SIGINT ? ERR_INTERRUPTED : ERR_TERMINATED;
+}
+
 void
 app_open_loop(struct app *app)
 {
@@ -58,6 +88,7 @@ app_open_loop(struct app *app)
 		return;
 	loop_signals_block();
 	app->loop = loop_new(&clock_system);
+	app_handle_signals(app, NULL, NULL);
 	app->worker = worker_new(app->loop, "session");
 }
 
@@ -100,7 +131,7 @@ wait_signal(void *context, int number)
 {
 	struct wait *w = context;
 
-	if (number != SIGINT && number != SIGTERM)
+	if (number == SIGUSR1)
 		return;
 	w->signal = number;
 	interrupt(w->app, true);
@@ -111,14 +142,14 @@ app_wait(struct app *app, app_blocking *work, void *context, struct error *e)
 {
 	struct wait w = {.app = app, .work = work, .context = context, .error = ERROR_INIT};
 
-	loop_signals_handle(app->loop, wait_signal, &w);
+	app_handle_signals(app, wait_signal, &w);
 	worker_submit(app->worker, wait_work, wait_done, &w);
 	while (!w.done)
 		loop_step(app->loop, -1);
-	loop_signals_handle(app->loop, NULL, NULL);
+	app_handle_signals(app, NULL, NULL);
 	interrupt(app, false);
 	if (w.signal != 0)
-		return error_set(e, w.signal == SIGINT ? ERR_INTERRUPTED : ERR_TERMINATED, "interrupted");
+		return error_set(e, app_signal_code(w.signal), "interrupted");
 	if (w.rc != 0)
 		*e = w.error;
 	return w.rc;

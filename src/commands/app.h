@@ -45,6 +45,12 @@ int app_open_databricks(struct app *app, struct error *e);
  * end the program at once.
  */
 void app_open_loop(struct app *app);
+/*
+ * Who gets them, on the loop; f NULL: nobody, and then SIGINT, SIGTERM and SIGHUP end the program as they end every other.
+ */
+void app_handle_signals(struct app *app, loop_signal_function *f, void *context);
+/* ERR_INTERRUPTED for SIGINT, else ERR_TERMINATED. */
+enum error_code app_signal_code(int number);
 /* The Pub/Sub client, with session, loop and worker under it; its tokens are renewed on the worker. */
 int app_open_pubsub(struct app *app, struct error *e);
 /*

@@ -268,7 +268,7 @@ take_signal(void *context, int number)
 {
 	struct publish *p = context;
 
-	if (number != SIGINT && number != SIGTERM)
+	if (number == SIGUSR1)
 		return;
 	/* first: the batch in flight gets its answer; second: it does not */
 	if (p->signal != 0) {
@@ -325,7 +325,7 @@ conclude(const struct publish *p, struct error *e)
 		return -1;
 	}
 	if (p->signal != 0)
-		return error_set(e, p->signal == SIGINT ? ERR_INTERRUPTED : ERR_TERMINATED,
+		return error_set(e, app_signal_code(p->signal),
 		    "interrupted after %lld events", p->published);
 	if (p->refused + p->unknown > 0)
 		return error_set(e, ERR_REFUSED, "%lld of %lld events were not published", p->refused + p->unknown,
@@ -356,11 +356,11 @@ run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 			goto out;
 	}
 	p.publisher = pubsub_publisher_new(app->pubsub, p.topic);
-	loop_signals_handle(app->loop, take_signal, &p);
+	app_handle_signals(app, take_signal, &p);
 	loop_post(app->loop, go_on, &p);
 	while (!p.done)
 		loop_run(app->loop);
-	loop_signals_handle(app->loop, NULL, NULL);
+	app_handle_signals(app, NULL, NULL);
 	rc = conclude(&p, e);
 out:
 	lines_close(p.lines);

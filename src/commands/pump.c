@@ -74,7 +74,7 @@ take_signal(void *context, int number)
 	struct pump *p = context;
 	struct engine_statistics s;
 
-	if (number != SIGINT && number != SIGTERM)
+	if (number == SIGUSR1)
 		return;
 	p->signals++;
 	if (p->signals == 1) {
@@ -85,7 +85,7 @@ take_signal(void *context, int number)
 		engine_stop(p->engine);
 		return;
 	}
-	error_set(&p->result, number == SIGINT ? ERR_INTERRUPTED : ERR_TERMINATED,
+	error_set(&p->result, app_signal_code(number),
 	    "stopped before all events in flight were stored");
 	error_hint(&p->result, "the stored position is behind them: the next run goes on there");
 	p->done = true;
@@ -126,7 +126,7 @@ pump_run(struct pump *p, struct error *e)
 	struct loop *loop = p->app->loop;
 
 	p->started_ms = clock_monotonic_ms(loop_clock(loop));
-	loop_signals_handle(loop, take_signal, p);
+	app_handle_signals(p->app, take_signal, p);
 	if (p->setup.report != NULL)
 		loop_timer_start(loop, &p->report, p->setup.report_interval_ms, report, p);
 	if (p->setup.timeout_ms > 0)
@@ -135,7 +135,7 @@ pump_run(struct pump *p, struct error *e)
 	while (!p->done)
 		loop_run(loop);
 	p->ended_ms = clock_monotonic_ms(loop_clock(loop));
-	loop_signals_handle(loop, NULL, NULL);
+	app_handle_signals(p->app, NULL, NULL);
 	loop_timer_stop(loop, &p->tick);
 	loop_timer_stop(loop, &p->report);
 	loop_timer_stop(loop, &p->timeout);

@@ -16,6 +16,7 @@ setup() {
 	done
 	tests=$BATS_TEST_DIRNAME
 	export HOME=$BATS_TEST_TMPDIR/home PATH=$BUILD:$PATH TERM=xterm LC_ALL=C
+	export TMPDIR=$BATS_TEST_TMPDIR # nobody else cleans up there
 	mkdir "$HOME"
 	cd "$BATS_TEST_TMPDIR" || return 1
 	out=$BATS_TEST_TMPDIR/stdout err=$BATS_TEST_TMPDIR/stderr
