@@ -25,6 +25,9 @@ struct emulator_options {
 	uint16_t salesforce_port, databricks_port, pubsub_port, zerobus_port, admin_port; /* 0: any */
 	int64_t visibility_delay_ms; /* from a durable acknowledgement to visible in SQL */
 	int64_t retention_ms;	     /* of the bus */
+	int64_t warehouse_start_ms;  /* of the SQL warehouse; 0: it runs from the beginning */
+	int64_t ack_interval_ms;     /* acknowledgements of ingested rows are held back and merged so long */
+	bool synchronous_full;	     /* each commit of ingested rows is flushed to the disk */
 	int64_t token_lifetime_ms;
 	int64_t keepalive_ms; /* of Subscribe */
 	bool quiet;

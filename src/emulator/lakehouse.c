@@ -246,6 +246,9 @@ open_connection(struct lakehouse *l, sqlite3 **db, struct error *e)
 		goto fail;
 	}
 	sqlite3_extended_result_codes(*db, 1);
+	/* "x" is a name that is there or an error, never a string */
+	sqlite3_db_config(*db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
+	sqlite3_db_config(*db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
 	sqlite3_busy_timeout(*db, 10000);
 	/* pages of 16 kB: an event's row of some kB stays in one page; the cache holds a transaction's pages */
 	snprintf(pragma, sizeof(pragma),

@@ -19,6 +19,7 @@ struct lake_layout {
 	size_t count;
 	sqlite3_stmt *insert;
 	uint64_t version; /* the table's when insert was prepared */
+	bool failed;	  /* one of its appends was: later ones would leave a gap behind it */
 };
 
 struct lake_layout *
@@ -150,6 +151,8 @@ store(struct lakehouse *l, struct lake_append *a, int64_t now_ms, struct error *
 	const struct lake_cell *cell = a->cells;
 	int64_t first;
 
+	if (y->failed)
+		return error_set(e, ERR_FAILED, "an earlier request of the stream was not stored");
 	if (s == NULL)
 		return error_set(e, ERR_NOT_FOUND, "table \"%s.%s.%s\" does not exist any more", y->table->catalog,
 		    y->table->schema, y->table->name);
@@ -183,6 +186,7 @@ finish_all(struct lake_append *list, const struct error *e)
 	while (list != NULL) {
 		struct lake_append *next = list->next; /* done may free it */
 
+		list->layout->failed |= e != NULL;
 		list->done(list, e);
 		list = next;
 	}
@@ -227,8 +231,7 @@ transaction(struct lakehouse *l, struct lake_append *list)
 		sqlite3_exec(l->db, "ROLLBACK", NULL, NULL, NULL);
 	pthread_mutex_unlock(&l->write_lock);
 	finish_all(stored, rc == 0 ? NULL : &e);
-	if (refused != NULL)
-		refused->done(refused, &reason);
+	finish_all(refused, &reason);
 	if (rc == 0)
 		return list;
 	finish_all(list, &e);

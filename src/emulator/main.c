@@ -26,7 +26,7 @@
 
 extern char **environ;
 
-static const struct part *const all_parts[] = { &part_salesforce };
+static const struct part *const all_parts[] = { &part_salesforce, &part_databricks };
 
 #define PART_COUNT (sizeof all_parts / sizeof *all_parts)
 

@@ -22,6 +22,11 @@ const char options_help[] =
     "      --retention DURATION  of the event bus (default 72h)\n"
     "      --visibility-delay DURATION\n"
     "                            from a durable acknowledgement until SQL sees the row (default 0s)\n"
+    "      --warehouse-start DURATION\n"
+    "                            of the SQL warehouse, which is stopped until the first statement (default 0s: it runs)\n"
+    "      --ack-interval DURATION\n"
+    "                            hold acknowledgements of ingested rows so long and merge them (default 0s)\n"
+    "      --synchronous-full    flush every commit of ingested rows to the disk: they survive a power loss too\n"
     "      --token-lifetime DURATION\n"
     "                            of access tokens (default 1h)\n"
     "      --salesforce-port N, --pubsub-port N, --databricks-port N, --zerobus-port N, --admin-port N\n"
@@ -41,6 +46,9 @@ enum {
 	OPT_RETENTION,
 	OPT_VISIBILITY,
 	OPT_TOKEN_LIFETIME,
+	OPT_WAREHOUSE_START,
+	OPT_ACK_INTERVAL,
+	OPT_SYNCHRONOUS_FULL,
 	OPT_SALESFORCE_PORT,
 	OPT_PUBSUB_PORT,
 	OPT_DATABRICKS_PORT,
@@ -61,6 +69,9 @@ static const struct option long_options[] = {
 	{ "retention", required_argument, NULL, OPT_RETENTION },
 	{ "visibility-delay", required_argument, NULL, OPT_VISIBILITY },
 	{ "token-lifetime", required_argument, NULL, OPT_TOKEN_LIFETIME },
+	{ "warehouse-start", required_argument, NULL, OPT_WAREHOUSE_START },
+	{ "ack-interval", required_argument, NULL, OPT_ACK_INTERVAL },
+	{ "synchronous-full", no_argument, NULL, OPT_SYNCHRONOUS_FULL },
 	{ "salesforce-port", required_argument, NULL, OPT_SALESFORCE_PORT },
 	{ "pubsub-port", required_argument, NULL, OPT_PUBSUB_PORT },
 	{ "databricks-port", required_argument, NULL, OPT_DATABRICKS_PORT },
@@ -146,6 +157,13 @@ take(struct command_line *c, int option, const char *name, const char *s, struct
 		return parse_duration(name, s, 1, &o->retention_ms, e);
 	case OPT_VISIBILITY:
 		return parse_duration(name, s, 0, &o->visibility_delay_ms, e);
+	case OPT_WAREHOUSE_START:
+		return parse_duration(name, s, 0, &o->warehouse_start_ms, e);
+	case OPT_ACK_INTERVAL:
+		return parse_duration(name, s, 0, &o->ack_interval_ms, e);
+	case OPT_SYNCHRONOUS_FULL:
+		o->synchronous_full = true;
+		return 0;
 	case OPT_TOKEN_LIFETIME:
 		return parse_duration(name, s, 1, &o->token_lifetime_ms, e);
 	case OPT_SALESFORCE_PORT:
