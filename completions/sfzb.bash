@@ -5,7 +5,7 @@ _sfzb_names() {
 }
 
 _sfzb() {
-	local cur prev command='' profile='' i word commands='login logout topics schema tail stream publish replay create-table sql emulator help'
+	local cur prev command='' profile='' i word commands='login logout topics schema tail stream publish replay dead-letters create-table sql emulator help'
 	COMPREPLY=()
 	cur=${COMP_WORDS[COMP_CWORD]}
 	prev=${COMP_WORDS[COMP_CWORD - 1]}
@@ -96,6 +96,13 @@ _sfzb() {
 	'replay --cacert') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	'replay --color') COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
 	'replay --log-format') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
+	'dead-letters --topic') _sfzb_names topics; return ;;
+	'dead-letters --table' | 'dead-letters -t') :; return ;;
+	'dead-letters --profile') _sfzb_names profiles; return ;;
+	'dead-letters --output' | 'dead-letters -o') COMPREPLY=($(compgen -W 'table json' -- "$cur")); return ;;
+	'dead-letters --cacert') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	'dead-letters --color') COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+	'dead-letters --log-format') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
 	'create-table --layout') COMPREPLY=($(compgen -W 'classic full' -- "$cur")); return ;;
 	'create-table --profile') _sfzb_names profiles; return ;;
 	'create-table --output' | 'create-table -o') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
@@ -174,6 +181,12 @@ _sfzb() {
 			COMPREPLY=($(compgen -W ' --table --dry-run --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
 		else
 			COMPREPLY=($(compgen -W 'show set' -- "$cur"))
+		fi ;;
+	dead-letters)
+		if [[ $cur == -* ]]; then
+			COMPREPLY=($(compgen -W ' --topic --table --all --yes --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
+		else
+			COMPREPLY=($(compgen -W 'list show drop' -- "$cur"))
 		fi ;;
 	create-table)
 		if [[ $cur == -* ]]; then

@@ -15,6 +15,7 @@
 	X(stream)                                                                   \
 	X(publish)                                                                  \
 	X(replay)                                                                   \
+	X(dead_letters)                                                             \
 	X(create_table)                                                             \
 	X(sql)                                                                      \
 	X(emulator)                                                                 \
