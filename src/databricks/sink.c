@@ -22,14 +22,23 @@ struct question {
 	struct error why;
 };
 
+/* One of the two. */
+struct writers {
+	struct row_writer *rows;
+	struct record_writer *records;
+};
+
 struct table_sink {
 	struct sink port; /* first: the engine's pointer is ours */
 	struct loop *loop;
 	struct sink_lookup lookup;
 	struct worker *worker; /* of look-ups, from the first one on */
 	bool freeing;
+	bool takes_payloads;
 	struct row_options row_options;
-	struct row_writer *writer;
+	struct record_options record_options;
+	char *record_columns;
+	struct writers writers;
 	struct zerobus *zerobus;
 	struct question *question;
 	char *table;
@@ -44,13 +53,18 @@ of(struct sink *s)
 static int
 sink_encode(struct sink *s, const struct event *event, struct buffer *out, struct error *e)
 {
-	return row_writer_encode(of(s)->writer, event, out, e);
+	struct writers *w = &of(s)->writers;
+
+	if (w->records != NULL)
+		return record_writer_encode(w->records, event->payload, out, e);
+	return row_writer_encode(w->rows, event, out, e);
 }
 
 static void
 sink_open(struct sink *s, const struct sink_events *events, void *context)
 {
-	row_writer_restart(of(s)->writer);
+	if (of(s)->writers.rows != NULL)
+		row_writer_restart(of(s)->writers.rows);
 	zerobus_open(of(s)->zerobus, events, context);
 }
 
@@ -148,63 +162,95 @@ static const struct sink_ops ops_without_find = {.encode = sink_encode,
     .cancel = sink_cancel};
 
 static bool
-can_look(const struct sink_lookup *lookup, const struct delta_table *t)
+can_look(const struct table_sink *s, const struct delta_table *t)
 {
 	const struct delta_column *id = delta_table_find(t, "event_id");
 
-	return lookup->find != NULL && id != NULL &&
+	return !s->takes_payloads && s->lookup.find != NULL && id != NULL &&
 	       (id->type.kind == DELTA_STRING || id->type.kind == DELTA_VARCHAR);
 }
 
-static int
-prepare(const struct delta_table *t, const struct row_options *o, struct row_writer **writer,
-    struct buffer *descriptor, struct error *e)
+static void
+writers_free(struct writers *w)
 {
-	*writer = row_writer_new(t, o, e);
-	if (*writer == NULL)
+	row_writer_free(w->rows);
+	record_writer_free(w->records);
+	*w = (struct writers){NULL, NULL};
+}
+
+/* Writers and descriptor for a table; nothing is left behind on an error. */
+static int
+prepare(const struct table_sink *s, const struct delta_table *t, struct writers *w, struct buffer *descriptor,
+    struct error *e)
+{
+	const bool *columns;
+
+	*w = (struct writers){NULL, NULL};
+	if (s->takes_payloads)
+		w->records = record_writer_new(t, &s->record_options, e);
+	else
+		w->rows = row_writer_new(t, &s->row_options, e);
+	if (w->records == NULL && w->rows == NULL)
 		return -1;
-	if (o->format == ROW_PROTO &&
-	    descriptor_write(descriptor, t, row_writer_columns(*writer), NULL, e) != 0) {
-		row_writer_free(*writer);
-		*writer = NULL;
+	columns = s->takes_payloads ? record_writer_columns(w->records) : row_writer_columns(w->rows);
+	if ((s->takes_payloads ? s->record_options.format : s->row_options.format) == ROW_PROTO &&
+	    descriptor_write(descriptor, t, columns, NULL, e) != 0) {
+		writers_free(w);
 		return -1;
 	}
 	return 0;
 }
 
-struct sink *
-table_sink_new(const struct table_sink_options *o, struct error *e)
+static struct table_sink *
+new_empty(const struct table_sink_options *o)
 {
-	struct row_options row = {
-	    .format = o->format, .schema_json = o->schema_json, .clock = o->clock};
-	struct buffer descriptor = BUFFER_INIT;
-	struct row_writer *writer;
-	struct table_sink *s;
+	struct table_sink *s = memory_zero(1, sizeof(*s));
 
-	if (prepare(o->table, &row, &writer, &descriptor, e) != 0) {
-		buffer_release(&descriptor);
-		return NULL;
+	s->row_options =
+	    (struct row_options){.format = o->format, .schema_json = o->schema_json, .clock = o->clock};
+	if (o->records != NULL) {
+		s->takes_payloads = true;
+		s->record_options = *o->records;
+		s->record_columns = memory_strdup(o->records->columns);
+		s->record_options.columns = s->record_columns;
 	}
-	s = memory_zero(1, sizeof(*s));
-	s->row_options = row;
-	s->writer = writer;
 	s->loop = o->loop;
 	s->lookup = o->lookup;
 	s->table = memory_strdup(o->table->full_name);
+	return s;
+}
+
+struct sink *
+table_sink_new(const struct table_sink_options *o, struct error *e)
+{
+	struct table_sink *s = new_empty(o);
+	struct buffer descriptor = BUFFER_INIT;
+
+	if (prepare(s, o->table, &s->writers, &descriptor, e) != 0) {
+		buffer_release(&descriptor);
+		table_sink_free(&s->port);
+		return NULL;
+	}
 	s->zerobus = zerobus_new(&(struct zerobus_options){.loop = o->loop,
 	    .channel = o->channel,
 	    .table = s->table,
-	    .format = o->format,
+	    .format = o->records != NULL ? o->records->format : o->format,
 	    .descriptor = buffer_span(&descriptor),
 	    .token = o->token,
 	    .principal = o->principal,
 	    .open_timeout_ms = o->open_timeout_ms,
 	    .finish_timeout_ms = o->finish_timeout_ms});
-	s->port = (struct sink){.ops = can_look(&o->lookup, o->table) ? &ops : &ops_without_find,
+	s->port = (struct sink){.ops = can_look(s, o->table) ? &ops : &ops_without_find,
 	    .table = s->table,
 	    .visibility_ms = o->visibility_ms > 0 ? o->visibility_ms : VISIBILITY_MS};
 	buffer_release(&descriptor);
 	return &s->port;
+}
+
+const struct record_writer *
+table_sink_records(const struct sink *port)
+{
+	return ((const struct table_sink *)(const void *)port)->writers.records;
 }
 
 int
@@ -212,14 +258,14 @@ table_sink_set_table(struct sink *port, const struct delta_table *t, struct erro
 {
 	struct table_sink *s = of(port);
 	struct buffer descriptor = BUFFER_INIT;
-	struct row_writer *writer;
-	int rc = prepare(t, &s->row_options, &writer, &descriptor, e);
+	struct writers writers;
+	int rc = prepare(s, t, &writers, &descriptor, e);
 
 	if (rc == 0) {
-		row_writer_free(s->writer);
-		s->writer = writer;
+		writers_free(&s->writers);
+		s->writers = writers;
 		zerobus_set_descriptor(s->zerobus, buffer_span(&descriptor));
-		s->port.ops = can_look(&s->lookup, t) ? &ops : &ops_without_find;
+		s->port.ops = can_look(s, t) ? &ops : &ops_without_find;
 	}
 	buffer_release(&descriptor);
 	return rc;
@@ -239,7 +285,8 @@ table_sink_free(struct sink *port)
 	if (s->question != NULL)
 		question_free(s->question);
 	zerobus_free(s->zerobus);
-	row_writer_free(s->writer);
+	writers_free(&s->writers);
+	free(s->record_columns);
 	free(s->table);
 	free(s);
 }

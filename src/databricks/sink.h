@@ -1,6 +1,7 @@
 /*
- * A table as the engine's sink (stream/sink.h): rows by databricks/row.h, streams by
- * databricks/zerobus.h, and look-ups by a function that its owner runs on a second thread.
+ * A table as the engine's sink (stream/sink.h): rows by databricks/row.h, or by databricks/record.h
+ * where an event's payload is a JSON object for any table; streams by databricks/zerobus.h; look-ups
+ * by a function that its owner runs on a second thread.
  *
  * One sink is one table and one ingest stream at a time; several sinks, of one table or of many,
  * may share a channel.
@@ -13,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "databricks/record.h"
 #include "databricks/row.h"
 #include "databricks/table.h"
 #include "databricks/zerobus.h"
@@ -35,6 +37,8 @@ struct table_sink_options {
 	const struct delta_table *table; /* for the call only */
 	enum row_format format;
 	enum schema_json_mode schema_json;
+	/* Not NULL: rows are made of payloads, as this says (format is taken from here); never looked up. */
+	const struct record_options *records;
 	const struct clock *clock;
 	struct zerobus_token_source token;
 	const char *principal;	   /* application id, for GRANT hints; may be NULL */
@@ -62,5 +66,7 @@ void table_sink_free(struct sink *s);
  * ERR_MISFIT leaves all as it was.
  */
 int table_sink_set_table(struct sink *s, const struct delta_table *t, struct error *e);
+/* The record writer of a sink that makes rows of payloads, else NULL; valid until table_sink_set_table. */
+const struct record_writer *table_sink_records(const struct sink *s);
 
 #endif
