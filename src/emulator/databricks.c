@@ -99,9 +99,9 @@ open_all(struct databricks *d, struct error *e)
 			     .port = em->options->databricks_port,
 			     .identity = &em->identity,
 			     .faults = em->faults,
-			     .not_found = databricks_not_found,
-			     .fault_body = databricks_fault_body},
-	    databricks_routes, d, e);
+			     .not_found = workspace_not_found,
+			     .fault_body = workspace_fault_body},
+	    workspace_routes, d, e);
 	if (d->web == NULL)
 		return -1;
 	free(d->host);
@@ -168,6 +168,6 @@ const struct part part_databricks = {
     .settings = settings,
     .describe = describe,
     .report = report,
-    .admin_routes = databricks_admin_routes,
+    .admin_routes = workspace_admin_routes,
     .close = close_part,
 };

@@ -26,23 +26,23 @@ struct databricks {
 	char *client_id, *client_secret, *token;
 };
 
-extern const struct web_route databricks_routes[], databricks_admin_routes[];
+extern const struct web_route workspace_routes[], workspace_admin_routes[];
 
 /* {"error_code", "message", "details": […]} with its status, and the headers of every answer. */
-void databricks_error(struct http_answer *a, int status, const char *code, const char *format, ...)
+void workspace_error(struct http_answer *a, int status, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 /* A good answer; takes the tree. */
-void databricks_answer(struct http_answer *a, struct json *j);
+void workspace_answer(struct http_answer *a, struct json *j);
 /*
  * Checks the bearer token of a REST call. true: *principal (malloc'ed) is whose it is; false: the answer is made (401, or 403
  * for a token that is for Zerobus).
  */
-bool databricks_authorize(struct databricks *d, const struct web_request *r, struct http_answer *a, char **principal);
-void databricks_not_found(void *context, const struct web_request *r, struct http_answer *a);
-void databricks_fault_body(void *context, const struct web_request *r, const struct fault *f, struct http_answer *a);
+bool workspace_authorize(struct databricks *d, const struct web_request *r, struct http_answer *a, char **principal);
+void workspace_not_found(void *context, const struct web_request *r, struct http_answer *a);
+void workspace_fault_body(void *context, const struct web_request *r, const struct fault *f, struct http_answer *a);
 
 /* Handlers, by file. */
-web_handler databricks_token_post, databricks_oauth_get, databricks_config_get, databricks_me_get;
+web_handler workspace_token_post, workspace_oauth_get, workspace_config_get, workspace_me_get;
 web_handler unity_table_get, unity_table_exists_get, unity_tables_get, unity_catalogs_get, unity_catalog_get,
     unity_schemas_get, unity_schema_get, unity_table_delete;
 web_handler warehouses_get, warehouse_get, warehouse_start_post, warehouse_stop_post;

@@ -175,7 +175,7 @@ out:
 	free(columns);
 }
 
-const struct web_route databricks_admin_routes[] = {
+const struct web_route workspace_admin_routes[] = {
     {"GET", "/tables", NULL, admin_tables_get, NULL},
     {"GET", "/rows", NULL, admin_rows_get, NULL},
     {NULL, NULL, NULL, NULL, NULL},

@@ -19,14 +19,14 @@ headers(struct http_answer *a)
 }
 
 void
-databricks_answer(struct http_answer *a, struct json *j)
+workspace_answer(struct http_answer *a, struct json *j)
 {
 	headers(a);
 	web_json(a, 200, j);
 }
 
 void
-databricks_error(struct http_answer *a, int status, const char *code, const char *format, ...)
+workspace_error(struct http_answer *a, int status, const char *code, const char *format, ...)
 {
 	struct json *j = json_object(), *details = json_array(), *detail = json_object();
 	char words[1024], id[UUID_SIZE];
@@ -47,7 +47,7 @@ databricks_error(struct http_answer *a, int status, const char *code, const char
 }
 
 bool
-databricks_authorize(struct databricks *d, const struct web_request *r, struct http_answer *a, char **principal)
+workspace_authorize(struct databricks *d, const struct web_request *r, struct http_answer *a, char **principal)
 {
 	const char *token = web_bearer(r);
 	char *scope = NULL;
@@ -55,7 +55,7 @@ databricks_authorize(struct databricks *d, const struct web_request *r, struct h
 
 	*principal = NULL;
 	if (token == NULL) {
-		databricks_error(a, 401, "UNAUTHENTICATED", "Credential was not sent or was of an unsupported type for this API.");
+		workspace_error(a, 401, "UNAUTHENTICATED", "Credential was not sent or was of an unsupported type for this API.");
 		return false;
 	}
 	if (strcmp(token, d->token) == 0) {
@@ -66,26 +66,26 @@ databricks_authorize(struct databricks *d, const struct web_request *r, struct h
 	if (verdict == TOKEN_GOOD && strncmp(scope, DATABRICKS_API_SCOPE, strlen(DATABRICKS_API_SCOPE)) == 0)
 		*principal = memory_strdup(scope + strlen(DATABRICKS_API_SCOPE));
 	else if (verdict == TOKEN_GOOD)
-		databricks_error(a, 403, "PERMISSION_DENIED", "The token's authorization_details do not cover this API.");
+		workspace_error(a, 403, "PERMISSION_DENIED", "The token's authorization_details do not cover this API.");
 	else if (verdict == TOKEN_EXPIRED)
-		databricks_error(a, 401, "UNAUTHENTICATED", "Access token expired.");
+		workspace_error(a, 401, "UNAUTHENTICATED", "Access token expired.");
 	else if (strncmp(token, "dapi", 4) == 0)
-		databricks_error(a, 403, "PERMISSION_DENIED", "Invalid access token.");
+		workspace_error(a, 403, "PERMISSION_DENIED", "Invalid access token.");
 	else
-		databricks_error(a, 401, "UNAUTHENTICATED", "Invalid access token.");
+		workspace_error(a, 401, "UNAUTHENTICATED", "Invalid access token.");
 	free(scope);
 	return *principal != NULL;
 }
 
 void
-databricks_not_found(void *context, const struct web_request *r, struct http_answer *a)
+workspace_not_found(void *context, const struct web_request *r, struct http_answer *a)
 {
 	(void)context;
-	databricks_error(a, 404, "ENDPOINT_NOT_FOUND", "No API found for '%s %s'", r->query->method, r->query->path);
+	workspace_error(a, 404, "ENDPOINT_NOT_FOUND", "No API found for '%s %s'", r->query->method, r->query->path);
 }
 
 void
-databricks_fault_body(void *context, const struct web_request *r, const struct fault *f, struct http_answer *a)
+workspace_fault_body(void *context, const struct web_request *r, const struct fault *f, struct http_answer *a)
 {
 	static const struct {
 		int status;
@@ -108,7 +108,7 @@ databricks_fault_body(void *context, const struct web_request *r, const struct f
 		json_set_string(j, "error_description", f->message[0] ? f->message : "by the error script");
 		web_json(a, f->http_status, j);
 	} else {
-		databricks_error(a, f->http_status, code, "%s", f->message[0] ? f->message : "by the error script");
+		workspace_error(a, f->http_status, code, "%s", f->message[0] ? f->message : "by the error script");
 	}
 }
 
@@ -173,7 +173,7 @@ grant(struct databricks *d, struct http_answer *a, const char *scope, bool zerob
 	json_set_string(j, "token_type", "Bearer");
 	json_set_int64(j, "expires_in", lifetime > 0 ? (lifetime + 999) / 1000 : 3600);
 	json_set_string(j, "scope", "all-apis");
-	databricks_answer(a, j);
+	workspace_answer(a, j);
 	free(token);
 }
 
@@ -250,7 +250,7 @@ zerobus_token(struct databricks *d, const char *resource, const char *details, s
 }
 
 void
-databricks_token_post(void *context, const struct web_request *r, struct http_answer *a)
+workspace_token_post(void *context, const struct web_request *r, struct http_answer *a)
 {
 	struct databricks *d = context;
 	char *id = NULL, *secret = NULL, *type = web_form_value(r, "grant_type"), *scope = web_form_value(r, "scope");
@@ -283,7 +283,7 @@ databricks_token_post(void *context, const struct web_request *r, struct http_an
 /* ---- discovery, who am I ---- */
 
 void
-databricks_oauth_get(void *context, const struct web_request *r, struct http_answer *a)
+workspace_oauth_get(void *context, const struct web_request *r, struct http_answer *a)
 {
 	struct databricks *d = context;
 	struct json *j = json_object();
@@ -293,13 +293,13 @@ databricks_oauth_get(void *context, const struct web_request *r, struct http_ans
 	json_set_string(j, "issuer", d->host);
 	json_set_string(j, "authorization_endpoint", authorize);
 	json_set_string(j, "token_endpoint", token);
-	databricks_answer(a, j);
+	workspace_answer(a, j);
 	free(authorize);
 	free(token);
 }
 
 void
-databricks_config_get(void *context, const struct web_request *r, struct http_answer *a)
+workspace_config_get(void *context, const struct web_request *r, struct http_answer *a)
 {
 	struct databricks *d = context;
 	struct json *j = json_object();
@@ -311,18 +311,18 @@ databricks_config_get(void *context, const struct web_request *r, struct http_an
 	json_set_string(j, "workspace_id", DATABRICKS_WORKSPACE_ID);
 	json_set_string(j, "cloud", "AWS");
 	json_set_string(j, "host_type", "workspace");
-	databricks_answer(a, j);
+	workspace_answer(a, j);
 	free(oidc);
 }
 
 void
-databricks_me_get(void *context, const struct web_request *r, struct http_answer *a)
+workspace_me_get(void *context, const struct web_request *r, struct http_answer *a)
 {
 	struct databricks *d = context;
 	char *principal;
 	struct json *j;
 
-	if (!databricks_authorize(d, r, a, &principal))
+	if (!workspace_authorize(d, r, a, &principal))
 		return;
 	j = json_object();
 	json_set_string(j, "id", "7000000000000001");
@@ -331,15 +331,15 @@ databricks_me_get(void *context, const struct web_request *r, struct http_answer
 	json_set_bool(j, "active", true);
 	json_set(j, "emails", json_array());
 	json_set(j, "groups", json_array());
-	databricks_answer(a, j);
+	workspace_answer(a, j);
 	free(principal);
 }
 
-const struct web_route databricks_routes[] = {
-    {"POST", "/oidc/v1/token", "databricks.token", databricks_token_post, NULL},
-    {"GET", "/oidc/.well-known/oauth-authorization-server", "databricks.workspace", databricks_oauth_get, NULL},
-    {"GET", "/.well-known/databricks-config", "databricks.workspace", databricks_config_get, NULL},
-    {"GET", "/api/2.0/preview/scim/v2/Me", "databricks.workspace", databricks_me_get, NULL},
+const struct web_route workspace_routes[] = {
+    {"POST", "/oidc/v1/token", "databricks.token", workspace_token_post, NULL},
+    {"GET", "/oidc/.well-known/oauth-authorization-server", "databricks.workspace", workspace_oauth_get, NULL},
+    {"GET", "/.well-known/databricks-config", "databricks.workspace", workspace_config_get, NULL},
+    {"GET", "/api/2.0/preview/scim/v2/Me", "databricks.workspace", workspace_me_get, NULL},
     {"GET", "/api/2.1/unity-catalog/tables", "databricks.catalog", unity_tables_get, NULL},
     {"GET", "/api/2.1/unity-catalog/tables/{name}/exists", "databricks.catalog", unity_table_exists_get, NULL},
     {"GET", "/api/2.1/unity-catalog/tables/{name}", "databricks.catalog", unity_table_get, NULL},

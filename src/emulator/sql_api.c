@@ -36,12 +36,12 @@ check_warehouse(struct databricks *d, const struct web_request *r, struct http_a
 {
 	char *principal;
 
-	if (!databricks_authorize(d, r, a, &principal))
+	if (!workspace_authorize(d, r, a, &principal))
 		return false;
 	free(principal);
 	if (strcmp(r->parameters[0], WAREHOUSE_ID) == 0)
 		return true;
-	databricks_error(a, 404, "RESOURCE_DOES_NOT_EXIST", "SQL warehouse %s does not exist.", r->parameters[0]);
+	workspace_error(a, 404, "RESOURCE_DOES_NOT_EXIST", "SQL warehouse %s does not exist.", r->parameters[0]);
 	return false;
 }
 
@@ -52,21 +52,21 @@ warehouses_get(void *context, const struct web_request *r, struct http_answer *a
 	struct json *j, *list;
 	char *principal;
 
-	if (!databricks_authorize(d, r, a, &principal))
+	if (!workspace_authorize(d, r, a, &principal))
 		return;
 	free(principal);
 	j = json_object();
 	list = json_array();
 	json_add(list, warehouse_json(d));
 	json_set(j, "warehouses", list);
-	databricks_answer(a, j);
+	workspace_answer(a, j);
 }
 
 void
 warehouse_get(void *context, const struct web_request *r, struct http_answer *a)
 {
 	if (check_warehouse(context, r, a))
-		databricks_answer(a, warehouse_json(context));
+		workspace_answer(a, warehouse_json(context));
 }
 
 void
@@ -77,7 +77,7 @@ warehouse_start_post(void *context, const struct web_request *r, struct http_ans
 	if (!check_warehouse(d, r, a))
 		return;
 	warehouse_start(d->warehouse);
-	databricks_answer(a, json_object());
+	workspace_answer(a, json_object());
 }
 
 void
@@ -88,7 +88,7 @@ warehouse_stop_post(void *context, const struct web_request *r, struct http_answ
 	if (!check_warehouse(d, r, a))
 		return;
 	warehouse_stop(d->warehouse);
-	databricks_answer(a, json_object());
+	workspace_answer(a, json_object());
 }
 
 /* ---- statements ---- */
@@ -107,7 +107,7 @@ answer_text(struct http_answer *a, struct buffer *text)
 static bool
 bad(struct http_answer *a, const char *words)
 {
-	databricks_error(a, 400, "INVALID_PARAMETER_VALUE", "%s", words);
+	workspace_error(a, 400, "INVALID_PARAMETER_VALUE", "%s", words);
 	return false;
 }
 
@@ -146,7 +146,7 @@ read_request(const struct json *body, struct spark_request *q, struct spark_para
 	if (json_find_string(body, "warehouse_id") == NULL)
 		return bad(a, "warehouse_id is required");
 	if (strcmp(json_find_string(body, "warehouse_id"), WAREHOUSE_ID) != 0) {
-		databricks_error(a, 404, "RESOURCE_DOES_NOT_EXIST", "SQL warehouse %s does not exist.",
+		workspace_error(a, 404, "RESOURCE_DOES_NOT_EXIST", "SQL warehouse %s does not exist.",
 		    json_find_string(body, "warehouse_id"));
 		return false;
 	}
@@ -195,11 +195,11 @@ statement_post(void *context, const struct web_request *r, struct http_answer *a
 	const char *late;
 	int64_t wait;
 
-	if (!databricks_authorize(d, r, a, &principal))
+	if (!workspace_authorize(d, r, a, &principal))
 		return;
 	body = json_parse(r->query->body, &e);
 	if (body == NULL || !json_is_object(body)) {
-		databricks_error(a, 400, "MALFORMED_REQUEST", "the body is not a JSON object");
+		workspace_error(a, 400, "MALFORMED_REQUEST", "the body is not a JSON object");
 	} else if (read_request(body, &q, &parameters, a) && wait_of(body, &wait, a)) {
 		late = json_find_string(body, "on_wait_timeout");
 		q.principal = principal;
@@ -214,7 +214,7 @@ statement_post(void *context, const struct web_request *r, struct http_answer *a
 static void
 no_statement(const struct web_request *r, struct http_answer *a)
 {
-	databricks_error(a, 404, "NOT_FOUND", "The statement %s was not found.", r->parameters[0]);
+	workspace_error(a, 404, "NOT_FOUND", "The statement %s was not found.", r->parameters[0]);
 }
 
 void
@@ -224,7 +224,7 @@ statement_get(void *context, const struct web_request *r, struct http_answer *a)
 	struct buffer text = BUFFER_INIT;
 	char *principal;
 
-	if (!databricks_authorize(d, r, a, &principal))
+	if (!workspace_authorize(d, r, a, &principal))
 		return;
 	free(principal);
 	if (warehouse_poll(d->warehouse, r->parameters[0], &text))
@@ -241,14 +241,14 @@ statement_chunk_get(void *context, const struct web_request *r, struct http_answ
 	char *principal;
 	int found;
 
-	if (!databricks_authorize(d, r, a, &principal))
+	if (!workspace_authorize(d, r, a, &principal))
 		return;
 	free(principal);
 	found = warehouse_chunk(d->warehouse, r->parameters[0], strtoul(r->parameters[1], NULL, 10), &text);
 	if (found > 0)
 		answer_text(a, &text);
 	else if (found < 0)
-		databricks_error(a, 400, "INVALID_PARAMETER_VALUE", "the statement has no chunk %s", r->parameters[1]);
+		workspace_error(a, 400, "INVALID_PARAMETER_VALUE", "the statement has no chunk %s", r->parameters[1]);
 	else
 		no_statement(r, a);
 }
@@ -259,11 +259,11 @@ statement_cancel_post(void *context, const struct web_request *r, struct http_an
 	struct databricks *d = context;
 	char *principal;
 
-	if (!databricks_authorize(d, r, a, &principal))
+	if (!workspace_authorize(d, r, a, &principal))
 		return;
 	free(principal);
 	if (warehouse_cancel(d->warehouse, r->parameters[0]))
-		databricks_answer(a, json_object());
+		workspace_answer(a, json_object());
 	else
 		no_statement(r, a);
 }

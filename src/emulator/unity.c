@@ -78,7 +78,7 @@ split(char *name, char **parts, size_t count, struct http_answer *a)
 		if (i + 1 == count && name == NULL && parts[0][0] && parts[i][0])
 			return true;
 	}
-	databricks_error(a, 400, "INVALID_PARAMETER_VALUE", "the name must have %zu parts", count);
+	workspace_error(a, 400, "INVALID_PARAMETER_VALUE", "the name must have %zu parts", count);
 	return false;
 }
 
@@ -91,13 +91,13 @@ check_namespace(struct databricks *d, const char *principal, const char *catalog
 	bool ok = false;
 
 	if (!lakehouse_has_catalog(d->lakehouse, catalog))
-		databricks_error(a, 404, "CATALOG_DOES_NOT_EXIST", "Catalog '%s' does not exist.", catalog);
+		workspace_error(a, 404, "CATALOG_DOES_NOT_EXIST", "Catalog '%s' does not exist.", catalog);
 	else if (schema != NULL && !lakehouse_has_schema(d->lakehouse, catalog, schema))
-		databricks_error(a, 404, "SCHEMA_DOES_NOT_EXIST", "Schema '%s' does not exist.", full);
+		workspace_error(a, 404, "SCHEMA_DOES_NOT_EXIST", "Schema '%s' does not exist.", full);
 	else if (lakehouse_is_denied(d->lakehouse, principal, "USE CATALOG", catalog))
-		databricks_error(a, 403, "PERMISSION_DENIED", "User does not have USE CATALOG on Catalog '%s'.", catalog);
+		workspace_error(a, 403, "PERMISSION_DENIED", "User does not have USE CATALOG on Catalog '%s'.", catalog);
 	else if (schema != NULL && lakehouse_is_denied(d->lakehouse, principal, "USE SCHEMA", full))
-		databricks_error(a, 403, "PERMISSION_DENIED", "User does not have USE SCHEMA on Schema '%s'.", full);
+		workspace_error(a, 403, "PERMISSION_DENIED", "User does not have USE SCHEMA on Schema '%s'.", full);
 	else
 		ok = true;
 	free(full);
@@ -111,14 +111,14 @@ find_table(struct databricks *d, const struct web_request *r, struct http_answer
 	char *name = memory_strdup(r->parameters[0]), *parts[3], *principal;
 	struct lake_table *t = NULL;
 
-	if (databricks_authorize(d, r, a, &principal)) {
+	if (workspace_authorize(d, r, a, &principal)) {
 		if (split(name, parts, 3, a) && check_namespace(d, principal, parts[0], parts[1], a)) {
 			t = lakehouse_find(d->lakehouse, (struct lake_name){parts[0], parts[1], parts[2]});
 			if (t == NULL)
-				databricks_error(a, 404, "TABLE_DOES_NOT_EXIST", "Table '%s' does not exist.", r->parameters[0]);
+				workspace_error(a, 404, "TABLE_DOES_NOT_EXIST", "Table '%s' does not exist.", r->parameters[0]);
 		}
 		if (t != NULL && lakehouse_is_denied(d->lakehouse, principal, "SELECT", r->parameters[0])) {
-			databricks_error(a, 403, "PERMISSION_DENIED", "User does not have SELECT on Table '%s'.", r->parameters[0]);
+			workspace_error(a, 403, "PERMISSION_DENIED", "User does not have SELECT on Table '%s'.", r->parameters[0]);
 			lake_table_unref(t);
 			t = NULL;
 		}
@@ -135,7 +135,7 @@ unity_table_get(void *context, const struct web_request *r, struct http_answer *
 	struct lake_table *t = find_table(d, r, a);
 
 	if (t != NULL)
-		databricks_answer(a, table_json(d, t));
+		workspace_answer(a, table_json(d, t));
 	lake_table_unref(t);
 }
 
@@ -148,9 +148,9 @@ unity_table_delete(void *context, const struct web_request *r, struct http_answe
 
 	if (t != NULL) {
 		if (lakehouse_drop_table(d->lakehouse, (struct lake_name){t->catalog, t->schema, t->name}, &e) == 0)
-			databricks_answer(a, json_object());
+			workspace_answer(a, json_object());
 		else
-			databricks_error(a, 500, "INTERNAL_ERROR", "%s", e.text);
+			workspace_error(a, 500, "INTERNAL_ERROR", "%s", e.text);
 	}
 	lake_table_unref(t);
 }
@@ -161,13 +161,13 @@ unity_table_exists_get(void *context, const struct web_request *r, struct http_a
 	struct databricks *d = context;
 	char *name = memory_strdup(r->parameters[0]), *parts[3], *principal;
 
-	if (databricks_authorize(d, r, a, &principal)) {
+	if (workspace_authorize(d, r, a, &principal)) {
 		if (split(name, parts, 3, a)) {
 			struct lake_table *t = lakehouse_find(d->lakehouse, (struct lake_name){parts[0], parts[1], parts[2]});
 			struct json *j = json_object();
 
 			json_set_bool(j, "table_exists", t != NULL);
-			databricks_answer(a, j);
+			workspace_answer(a, j);
 			lake_table_unref(t);
 		}
 		free(principal);
@@ -207,10 +207,10 @@ unity_tables_get(void *context, const struct web_request *r, struct http_answer 
 	struct lake_table **tables;
 	size_t count, from, to;
 
-	if (!databricks_authorize(d, r, a, &principal)) {
+	if (!workspace_authorize(d, r, a, &principal)) {
 		goto out;
 	} else if (catalog == NULL || schema == NULL) {
-		databricks_error(a, 400, "INVALID_PARAMETER_VALUE", "catalog_name and schema_name are required");
+		workspace_error(a, 400, "INVALID_PARAMETER_VALUE", "catalog_name and schema_name are required");
 	} else if (check_namespace(d, principal, catalog, schema, a)) {
 		struct json *j = json_object(), *list = json_array();
 
@@ -224,7 +224,7 @@ unity_tables_get(void *context, const struct web_request *r, struct http_answer 
 		free(tables);
 		json_set(j, "tables", list);
 		set_next(j, to, count);
-		databricks_answer(a, j);
+		workspace_answer(a, j);
 	}
 out:
 	free(catalog);
@@ -266,7 +266,7 @@ list_namespaces(struct databricks *d, const struct web_request *r, const char *c
 	lake_namespaces_free(all, count);
 	json_set(j, key, list);
 	set_next(j, to, count);
-	databricks_answer(a, j);
+	workspace_answer(a, j);
 }
 
 void
@@ -274,7 +274,7 @@ unity_catalogs_get(void *context, const struct web_request *r, struct http_answe
 {
 	char *principal;
 
-	if (!databricks_authorize(context, r, a, &principal))
+	if (!workspace_authorize(context, r, a, &principal))
 		return;
 	list_namespaces(context, r, NULL, "catalogs", a);
 	free(principal);
@@ -285,9 +285,9 @@ unity_schemas_get(void *context, const struct web_request *r, struct http_answer
 {
 	char *catalog = web_query_value(r, "catalog_name"), *principal;
 
-	if (databricks_authorize(context, r, a, &principal)) {
+	if (workspace_authorize(context, r, a, &principal)) {
 		if (catalog == NULL)
-			databricks_error(a, 400, "INVALID_PARAMETER_VALUE", "catalog_name is required");
+			workspace_error(a, 400, "INVALID_PARAMETER_VALUE", "catalog_name is required");
 		else if (check_namespace(context, principal, catalog, NULL, a))
 			list_namespaces(context, r, catalog, "schemas", a);
 		free(principal);
@@ -307,7 +307,7 @@ get_namespace(struct databricks *d, const char *catalog, const char *schema, con
 	count = lakehouse_namespaces(d->lakehouse, schema ? catalog : NULL, &all);
 	for (size_t i = 0; i < count; i++)
 		if (strcasecmp(schema ? all[i].schema : all[i].catalog, schema ? schema : catalog) == 0) {
-			databricks_answer(a, namespace_json(d, &all[i]));
+			workspace_answer(a, namespace_json(d, &all[i]));
 			break;
 		}
 	lake_namespaces_free(all, count);
@@ -318,7 +318,7 @@ unity_catalog_get(void *context, const struct web_request *r, struct http_answer
 {
 	char *principal;
 
-	if (!databricks_authorize(context, r, a, &principal))
+	if (!workspace_authorize(context, r, a, &principal))
 		return;
 	get_namespace(context, r->parameters[0], NULL, principal, a);
 	free(principal);
@@ -329,7 +329,7 @@ unity_schema_get(void *context, const struct web_request *r, struct http_answer 
 {
 	char *name = memory_strdup(r->parameters[0]), *parts[2], *principal;
 
-	if (databricks_authorize(context, r, a, &principal)) {
+	if (workspace_authorize(context, r, a, &principal)) {
 		if (split(name, parts, 2, a))
 			get_namespace(context, parts[0], parts[1], principal, a);
 		free(principal);
