@@ -449,6 +449,8 @@ call_hex(struct spark *q, struct spark_expression *x)
 	else
 		spark_wrap(x, "sfzb_hex(", ")");
 	x->type = spark_type(LAKE_STRING);
+	free(x->name);
+	x->name = NULL;
 	return spark_expect(q, ")");
 }
 
@@ -555,6 +557,8 @@ call_extract(struct spark *q, struct spark_expression *x)
 	spark_wrap(x, "CAST(sfzb_date_format(", ", '");
 	buffer_append_format(&x->text, "%s') AS INTEGER)", format);
 	x->type = spark_type(LAKE_INT);
+	free(x->name);
+	x->name = NULL;
 	return spark_expect(q, ")");
 }
 

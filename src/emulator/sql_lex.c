@@ -173,13 +173,17 @@ lex_one(const char *base, const char *s, struct spark_tokens *t, struct error *e
 	if (raw || *s == '\'' || *s == '"' || *s == '`') {
 		char quote = s[raw];
 
+		size_t len;
+
 		end = read_quoted(s + raw, raw, &b);
+		len = b.len;
 		if (end == NULL) {
 			buffer_release(&b);
 			error_set(e, ERR_USAGE, "%c is not closed", quote);
 			return NULL;
 		}
 		add(t, quote == '`' ? SQL_NAME : SQL_STRING, start, (size_t)(end - base), buffer_detach(&b));
+		t->items[t->count - 1].len = len;
 		return end;
 	}
 	if (isdigit((unsigned char)*s) || (*s == '.' && isdigit((unsigned char)s[1]))) {

@@ -12,6 +12,7 @@ struct spark_token {
 	enum spark_kind kind;
 	size_t start, end; /* bytes of the statement */
 	char *text;	   /* unescaped; a sign as written */
+	size_t len;	   /* of text: a string may hold NUL */
 };
 
 struct spark_tokens {

@@ -217,7 +217,7 @@ parse_string(struct spark *q, struct spark_expression *x)
 
 	/* literals in a row are one */
 	for (; spark_peek(q, 0)->kind == SQL_STRING; q->at++)
-		buffer_append_text(&all, spark_peek(q, 0)->text);
+		buffer_append(&all, spark_peek(q, 0)->text, spark_peek(q, 0)->len);
 	spark_append_string(&x->text, buffer_span(&all));
 	x->type = spark_type(LAKE_STRING);
 	x->name = buffer_detach(&all);

@@ -151,7 +151,7 @@ rename_columns(struct spark *q, struct spark_output *columns, size_t count)
 }
 
 static int
-parse_derived(struct spark *q, struct spark_scope *scope, struct buffer *out)
+parse_derived(struct spark *q, struct spark_scope *scope, bool bracket, struct buffer *out)
 {
 	struct spark_output *columns = NULL;
 	struct spark_scope *outer = q->scope;
@@ -164,7 +164,7 @@ parse_derived(struct spark *q, struct spark_scope *scope, struct buffer *out)
 	q->scope = scope->outer; /* a subquery in FROM sees no neighbours */
 	rc = spark_query(q, &text, &columns, &count);
 	q->scope = outer;
-	if (rc == 0)
+	if (rc == 0 && bracket)
 		rc = spark_expect(q, ")");
 	if (rc == 0) {
 		alias = take_alias(q);
@@ -234,11 +234,14 @@ parse_table(struct spark *q, struct spark_scope *scope, struct buffer *out)
 {
 	int rc;
 
-	if (!spark_take(q, "("))
-		return parse_named_table(q, scope, out);
+	bool bracket = spark_take(q, "(");
+
+	if (!bracket && !spark_is(q, "VALUES"))
+		return spark_peek(q, 0)->kind == SQL_WORD && ends_item(q) ? spark_syntax_error(q) :
+									    parse_named_table(q, scope, out);
 	if (++q->depth > SQL_DEPTH)
 		return spark_fail(q, "FAILED_TO_PARSE_TOO_COMPLEX", "54001", "the statement is nested too deeply");
-	rc = parse_derived(q, scope, out);
+	rc = parse_derived(q, scope, bracket, out);
 	q->depth--;
 	return rc;
 }
