@@ -85,6 +85,9 @@ _sfzb() {
 	'stream --color') COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
 	'stream --log-format') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
 	'publish --file' | 'publish -f') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	'publish --id-field') :; return ;;
+	'publish --rate') :; return ;;
+	'publish --max-retries') :; return ;;
 	'publish --profile') _sfzb_names profiles; return ;;
 	'publish --output' | 'publish -o') COMPREPLY=($(compgen -W 'line json' -- "$cur")); return ;;
 	'publish --cacert') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -172,7 +175,7 @@ _sfzb() {
 		fi ;;
 	publish)
 		if [[ $cur == -* ]]; then
-			COMPREPLY=($(compgen -W ' --file --template --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
+			COMPREPLY=($(compgen -W ' --file --id-field --rate --raw --template --max-retries --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
 		else
 			_sfzb_names topics
 		fi ;;

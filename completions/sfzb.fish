@@ -134,7 +134,11 @@ complete -c sfzb -n '__fish_seen_subcommand_from stream' -s h -l help -d 'print 
 complete -c sfzb -n '__fish_seen_subcommand_from stream' -xa '(__sfzb_names topics)'
 
 complete -c sfzb -n '__fish_seen_subcommand_from publish' -s f -l file -rF -d 'read JSON objects from this file, one a line (-: standard input)'
+complete -c sfzb -n '__fish_seen_subcommand_from publish' -l id-field -x -d 'the member of each object that is its event id, by which results are told apart (default: one is made); it is not published unless the topic has such a field'
+complete -c sfzb -n '__fish_seen_subcommand_from publish' -l rate -x -d 'publish at most so many events a second (0: as fast as they are taken)'
+complete -c sfzb -n '__fish_seen_subcommand_from publish' -l raw -d 'the input is what \'sfzb tail --raw\' printed: payloads and ids are published as they were'
 complete -c sfzb -n '__fish_seen_subcommand_from publish' -l template -d 'print a sample to fill in, and publish nothing'
+complete -c sfzb -n '__fish_seen_subcommand_from publish' -l max-retries -x -d 'give up after so many failures in a row (-1: never)'
 complete -c sfzb -n '__fish_seen_subcommand_from publish' -l profile -xa '(__sfzb_names profiles)' -d 'use this stored profile (default: default)'
 complete -c sfzb -n '__fish_seen_subcommand_from publish' -s o -l output -xa 'line json' -d 'form of the output'
 complete -c sfzb -n '__fish_seen_subcommand_from publish' -s q -l quiet -d 'say nothing but warnings and errors'

@@ -30,6 +30,7 @@ struct emulator_options {
 	bool synchronous_full;	     /* each commit of ingested rows is flushed to the disk */
 	int64_t token_lifetime_ms;
 	int64_t keepalive_ms; /* of Subscribe */
+	uint64_t publish_limit; /* events of clients in an hour */
 	bool quiet;
 };
 

@@ -29,6 +29,7 @@ const char options_help[] =
     "      --synchronous-full    flush every commit of ingested rows to the disk: they survive a power loss too\n"
     "      --token-lifetime DURATION\n"
     "                            of access tokens (default 1h)\n"
+    "      --publish-limit N     events that clients may publish in an hour (default 250000)\n"
     "      --salesforce-port N, --pubsub-port N, --databricks-port N, --zerobus-port N, --admin-port N\n"
     "                            (default: any free one)\n"
     "  -q, --quiet               do not say how to connect\n"
@@ -49,6 +50,7 @@ enum {
 	OPT_WAREHOUSE_START,
 	OPT_ACK_INTERVAL,
 	OPT_SYNCHRONOUS_FULL,
+	OPT_PUBLISH_LIMIT,
 	OPT_SALESFORCE_PORT,
 	OPT_PUBSUB_PORT,
 	OPT_DATABRICKS_PORT,
@@ -72,6 +74,7 @@ static const struct option long_options[] = {
 	{ "warehouse-start", required_argument, NULL, OPT_WAREHOUSE_START },
 	{ "ack-interval", required_argument, NULL, OPT_ACK_INTERVAL },
 	{ "synchronous-full", no_argument, NULL, OPT_SYNCHRONOUS_FULL },
+	{ "publish-limit", required_argument, NULL, OPT_PUBLISH_LIMIT },
 	{ "salesforce-port", required_argument, NULL, OPT_SALESFORCE_PORT },
 	{ "pubsub-port", required_argument, NULL, OPT_PUBSUB_PORT },
 	{ "databricks-port", required_argument, NULL, OPT_DATABRICKS_PORT },
@@ -166,6 +169,8 @@ take(struct command_line *c, int option, const char *name, const char *s, struct
 		return 0;
 	case OPT_TOKEN_LIFETIME:
 		return parse_duration(name, s, 1, &o->token_lifetime_ms, e);
+	case OPT_PUBLISH_LIMIT:
+		return parse_number(name, s, INT64_MAX, &o->publish_limit, e);
 	case OPT_SALESFORCE_PORT:
 		return parse_port(name, s, &o->salesforce_port, e);
 	case OPT_PUBSUB_PORT:
@@ -189,7 +194,8 @@ options_parse(struct command_line *c, int argc, char **argv, struct error *e)
 	*c = (struct command_line){ .options = { .seed = 1,
 					.retention_ms = 72LL * 3600 * 1000,
 					.token_lifetime_ms = 3600 * 1000,
-					.keepalive_ms = 10000 } };
+					.keepalive_ms = 10000,
+					.publish_limit = 250000 } };
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, "+:qh", long_options, &which)) != -1) {
 		if (option == 'q')

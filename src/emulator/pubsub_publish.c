@@ -37,6 +37,16 @@ refuse(struct pubsub_server *p, const struct topic *topic, const Eventbus__V1__P
 	return text;
 }
 
+/* No hour passes in an emulator that anyone watches, so the quota is of its whole life. */
+static bool
+over_limit(const struct pubsub_server *p, size_t before, char *text, size_t size)
+{
+	if (p->published + before < p->emulator->options->publish_limit)
+		return false;
+	snprintf(text, size, "LIMIT_EXCEEDED: The hourly limit of published platform events is exceeded.");
+	return true;
+}
+
 /* Checks and publishes the events of one request; false: the call has been ended. */
 static bool
 publish_events(struct pubsub_server *p, struct server_call *c, const struct topic *topic,
@@ -55,7 +65,8 @@ publish_events(struct pubsub_server *p, struct server_call *c, const struct topi
 		eventbus__v1__error__init(&r->error);
 		r->wire.correlation_key = v->id;
 		r->event = -1;
-		if (refuse(p, topic, v, r->text, sizeof r->text)) {
+		if (refuse(p, topic, v, r->text, sizeof r->text) ||
+		    over_limit(p, count, r->text, sizeof r->text)) {
 			r->error.code = EVENTBUS__V1__ERROR_CODE__PUBLISH;
 			r->error.msg = r->text;
 			r->wire.error = &r->error;
@@ -88,16 +99,33 @@ publish_events(struct pubsub_server *p, struct server_call *c, const struct topi
 	return ok;
 }
 
+/* What the script says of an answer that is about to go; false: it does not go. */
+static bool
+may_answer(struct pubsub_server *p, struct server_call *c, uint64_t requests)
+{
+	struct fault fault;
+
+	if (!server_call_method(c)->streaming ||
+	    !faults_reply(p->emulator->faults, "salesforce.publish-stream", requests, &fault))
+		return true;
+	if (fault.kind == FAULT_LOSE_ACK)
+		server_call_cut(c);
+	else
+		server_call_hold(c, fault.duration_ms);
+	return fault.kind != FAULT_LOSE_ACK;
+}
+
+/* requests: how many of this stream, this one included. */
 static void
 answer(struct pubsub_server *p, struct server_call *c, const struct topic *topic,
-    const Eventbus__V1__PublishRequest *q)
+    const Eventbus__V1__PublishRequest *q, uint64_t requests)
 {
 	struct result *results = memory_zero(q->n_events, sizeof *results);
 	Eventbus__V1__PublishResult **list = memory_zero(q->n_events, sizeof *list);
 	Eventbus__V1__PublishResponse response = EVENTBUS__V1__PUBLISH_RESPONSE__INIT;
 	char rpc_id[UUID_SIZE];
 
-	if (publish_events(p, c, topic, q, results)) {
+	if (publish_events(p, c, topic, q, results) && may_answer(p, c, requests)) {
 		for (size_t i = 0; i < q->n_events; i++)
 			list[i] = &results[i].wire;
 		response.results = list;
@@ -164,7 +192,7 @@ pubsub_publish_message(void *service, struct server_call *c, struct text message
 	if (!q)
 		return;
 	if (pubsub_authorize(p, c) && (topic = find_topic(p, c, q)) != NULL && has_events(c, q)) {
-		answer(p, c, topic, q);
+		answer(p, c, topic, q, 1);
 		server_call_finish(c, &(struct server_status){ 0 });
 	}
 	eventbus__v1__publish_request__free_unpacked(q, NULL);
@@ -249,7 +277,7 @@ pubsub_publish_stream_message(void *service, struct server_call *c, struct text 
 	if (!q)
 		return;
 	if (check_stream_request(s, q)) {
-		answer(p, c, s->topic, q);
+		answer(p, c, s->topic, q, s->requests + 1);
 		if (faults_messages(p->emulator->faults, "salesforce.publish-stream", s->requests++, 1, &before,
 			&fault))
 			server_call_apply(c, &fault);

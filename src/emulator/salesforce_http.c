@@ -179,7 +179,7 @@ limits(void *context, const struct web_request *r, struct http_answer *a)
 	add_limit(j, "DailyBulkV2QueryJobs", 10000, 0);
 	add_limit(j, "DailyDeliveredPlatformEvents", DAILY_DELIVERED_EVENTS,
 	    json_find_int64(counts, "delivered", 0));
-	add_limit(j, "HourlyPublishedPlatformEvents", 250000,
+	add_limit(j, "HourlyPublishedPlatformEvents", (int64_t)s->emulator->options->publish_limit,
 	    json_find_int64(counts, "published_by_clients", 0));
 	json_free(counts);
 	web_json(a, 200, j);
