@@ -194,14 +194,32 @@ store(struct salesforce_session *s, struct profile *profile, const struct secret
 	return rc;
 }
 
+/* The file may hold more than a login knows (an emulator's mark): only what the renewal changed is written. */
+static int
+store_renewed(struct salesforce_session *s, const struct secret *token, struct error *e)
+{
+	struct json *j = NULL;
+	int rc;
+
+	if (profile_load(s->profile, SALESFORCE_SETTINGS_FILE, &j, e) < 0)
+		return -1;
+	if (j == NULL)
+		return store(s, s->profile, token, e);
+	if (secret_is_set(&s->login.refresh_token))
+		json_set_string(j, "refresh_token", secret_reveal(&s->login.refresh_token));
+	json_set(j, "session", session_json(s, token));
+	rc = profile_store(s->profile, SALESFORCE_SETTINGS_FILE, j, e);
+	json_free(j);
+	return rc;
+}
+
 /* A session that cannot be stored still works; only a rotated refresh token would be lost with it. */
 static void
 store_quietly(struct salesforce_session *s, const struct secret *token)
 {
 	struct error e = ERROR_INIT;
 
-	if (s->profile != NULL && s->login.method != LOGIN_ACCESS_TOKEN &&
-	    store(s, s->profile, token, &e) < 0)
+	if (s->profile != NULL && s->login.method != LOGIN_ACCESS_TOKEN && store_renewed(s, token, &e) < 0)
 		log_warn("salesforce", "the session is not stored: %s", e.text);
 }
 

@@ -53,7 +53,8 @@ class World:
 
     def start_emulator(self, first=False, shim=None):
         args = ["sfzb-emulator", "-q", "--dir", self.scratch + "/emulator", "--seed", str(self.seed),
-                "--objects", self.objects] + self.emulator_args
+                "--objects", self.objects, "--keepalive", "300ms",
+                "--visibility-delay", "300ms"] + self.emulator_args
         for name, port in self.ports.items():
             args += [f"--{name}-port", str(port)]
         if first and self.events:
@@ -113,7 +114,7 @@ class World:
         return p.returncode, out, err
 
     def stream_args(self, table="main.crm.t", topics=("Account",), *more):
-        return ["stream", *topics, "--table", table, "--until-caught-up", "--quiet-for", "1s", *more]
+        return ["stream", *topics, "--table", table, "--until-caught-up", "--visibility-wait", "700ms", *more]
 
     def tail(self, name, count=1500):
         try:
