@@ -208,7 +208,7 @@ static const struct command_example examples[] = {
 const struct command command_dead_letters = {
 	.name = "dead-letters",
 	.summary = "look after the events that were set aside",
-	.arguments = "[list | show ID... | retry ID... | drop ID...]",
+	.arguments = "[list | (show|retry|drop) ID...]",
 	.description =
 	    "An event that cannot be decoded, makes no row, or is refused by the table is set aside in the profile, so that "
 	    "it stops nothing and is not lost: its raw bytes, the schema that it was written with, its position, the "
