@@ -1,0 +1,32 @@
+/*
+ * Runs another program and takes what it prints: for what only that program knows, such as a stored credential.
+ * Blocking. What went through here is wiped by the caller, who alone knows whether it was secret.
+ */
+#ifndef SFZB_BASE_PROCESS_H
+#define SFZB_BASE_PROCESS_H
+
+#include <stdbool.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+
+struct process_request {
+	const char *const *argv;	/* ends with NULL; argv[0] is looked for in PATH */
+	const char *const *environment; /* "NAME=value" sets, "NAME" removes; ends with NULL; may be NULL */
+	struct text input;		/* at most PROCESS_INPUT_MAX bytes; standard input ends behind it */
+	bool shows_errors;		/* its standard error is ours; else it goes nowhere */
+	int64_t timeout_ms;
+	size_t output_limit_bytes;
+	bool (*is_cancelled)(void *context); /* asked several times a second; may be NULL */
+	void *context;
+};
+#define PROCESS_INPUT_MAX 4096
+
+/*
+ * 0: it ran; *status is its exit status, 128 + n after signal n, and out holds what it printed. ERR_CONFIG when it cannot
+ * be started, ERR_TIMEOUT (it is killed), ERR_REFUSED when it prints more than the limit, ERR_INTERRUPTED. SIGPIPE must
+ * be ignored in this process.
+ */
+int process_run(const struct process_request *q, struct buffer *out, int *status, struct error *e);
+
+#endif
