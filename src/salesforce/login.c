@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "http/client.h"
+#include "profile/credential_helper.h"
 
 static const struct {
 	const char *name, *words;
@@ -54,6 +55,8 @@ salesforce_login_release(struct salesforce_login *l)
 	free(l->private_key_file);
 	free(l->pubsub_endpoint);
 	free(l->ca_file);
+	free(l->credential_helper);
+	free(l->sf_alias);
 	secret_release(&l->client_secret);
 	secret_release(&l->password);
 	secret_release(&l->access_token);
@@ -101,6 +104,93 @@ salesforce_host(const char *given, struct error *e)
 	return url;
 }
 
+void
+salesforce_login_copy(struct salesforce_login *to, const struct salesforce_login *from)
+{
+	salesforce_login_init(to);
+	to->method = from->method;
+	to->login_url = memory_strdup(from->login_url);
+	to->instance_url = memory_strdup(from->instance_url);
+	to->client_id = memory_strdup(from->client_id);
+	to->username = memory_strdup(from->username);
+	to->private_key_file = memory_strdup(from->private_key_file);
+	to->pubsub_endpoint = memory_strdup(from->pubsub_endpoint);
+	to->ca_file = memory_strdup(from->ca_file);
+	to->credential_helper = memory_strdup(from->credential_helper);
+	to->sf_alias = memory_strdup(from->sf_alias);
+	secret_copy(&to->client_secret, &from->client_secret);
+	secret_copy(&to->password, &from->password);
+	secret_copy(&to->access_token, &from->access_token);
+	secret_copy(&to->refresh_token, &from->refresh_token);
+	secret_copy(&to->key_passphrase, &from->key_passphrase);
+	to->from_environment = from->from_environment;
+}
+
+bool
+salesforce_login_is_borrowed(const struct salesforce_login *l)
+{
+	return l->method == LOGIN_ACCESS_TOKEN || l->method == LOGIN_SF;
+}
+
+/* git's word for the one secret that there is: which one, the method says. */
+static struct secret *
+place_of_password(struct salesforce_login *l)
+{
+	switch (l->method) {
+	case LOGIN_ACCESS_TOKEN:
+		return &l->access_token;
+	case LOGIN_JWT:
+		return &l->key_passphrase;
+	case LOGIN_CLIENT_CREDENTIALS:
+		return &l->client_secret;
+	case LOGIN_REFRESH_TOKEN:
+		return &l->refresh_token;
+	case LOGIN_NONE:
+		return l->username == NULL && l->client_id != NULL ? &l->client_secret : &l->password;
+	default:
+		return &l->password;
+	}
+}
+
+static void
+take_pair(void *context, const char *key, const char *value)
+{
+	struct salesforce_login *l = context;
+	struct {
+		const char *key;
+		struct secret *secret;
+		char **text;
+	} places[] = {{"password", place_of_password(l), NULL}, {"client_secret", &l->client_secret, NULL},
+	    {"access_token", &l->access_token, NULL}, {"refresh_token", &l->refresh_token, NULL},
+	    {"private_key_passphrase", &l->key_passphrase, NULL}, {"client_id", NULL, &l->client_id},
+	    {"private_key_file", NULL, &l->private_key_file}, {"instance_url", NULL, &l->instance_url},
+	    {"login_url", NULL, &l->login_url},
+	    {"username", NULL, l->method == LOGIN_CLIENT_CREDENTIALS ? &l->client_id : &l->username}};
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && value[0] != '\0'; i++) {
+		if (strcmp(places[i].key, key) != 0)
+			continue;
+		if (places[i].secret != NULL)
+			secret_set(places[i].secret, text_of(value));
+		else if (*places[i].text == NULL)
+			*places[i].text = memory_strdup(value);
+	}
+}
+
+int
+salesforce_login_ask_helper(struct salesforce_login *l, bool (*is_cancelled)(void *context), void *context,
+    struct error *e)
+{
+	const struct credential_question q = {.service = "salesforce",
+	    .url = l->login_url != NULL ? l->login_url : l->instance_url,
+	    .username = l->username != NULL ? l->username : l->client_id, .is_cancelled = is_cancelled,
+	    .context = context};
+
+	if (l->credential_helper == NULL)
+		return 0;
+	return credential_helper_ask(l->credential_helper, &q, take_pair, l, e);
+}
+
 /* One setting: its member, where it may come from. Secrets have no command line. */
 struct setting {
 	const char *key, *environment;
@@ -111,7 +201,8 @@ struct setting {
 };
 
 static const char *const credential_variables[] = {"SALESFORCE_ACCESS_TOKEN",
-    "SALESFORCE_CLIENT_SECRET", "SALESFORCE_PASSWORD", "SALESFORCE_PRIVATE_KEY_FILE"};
+    "SALESFORCE_CLIENT_SECRET", "SALESFORCE_PASSWORD", "SALESFORCE_PRIVATE_KEY_FILE",
+    "SALESFORCE_CREDENTIAL_HELPER"};
 
 static bool
 environment_has_credentials(void)
@@ -160,6 +251,9 @@ salesforce_login_load(struct salesforce_login *l, const struct salesforce_given 
 	    {"pubsub_endpoint", "SALESFORCE_PUBSUB_ENDPOINT", &l->pubsub_endpoint, NULL,
 		g->pubsub_endpoint, false},
 	    {"ca_file", NULL, &l->ca_file, NULL, g->ca_file, false},
+	    {"credential_helper", "SALESFORCE_CREDENTIAL_HELPER", &l->credential_helper, NULL,
+		g->credential_helper, true},
+	    {"sf_alias", NULL, &l->sf_alias, NULL, g->sf_alias, true},
 	    {"client_secret", "SALESFORCE_CLIENT_SECRET", NULL, &l->client_secret, NULL, true},
 	    {"password", "SALESFORCE_PASSWORD", NULL, &l->password, NULL, true},
 	    {"access_token", "SALESFORCE_ACCESS_TOKEN", NULL, &l->access_token, NULL, true},
@@ -188,6 +282,10 @@ salesforce_login_load(struct salesforce_login *l, const struct salesforce_given 
 		error_set(e, ERR_CONFIG, "\"%s\" is not a way to log in to Salesforce", method);
 		goto out;
 	}
+	/* which secrets a helper has decides the method, unless that is known */
+	if (l->method == LOGIN_NONE && l->credential_helper != NULL &&
+	    salesforce_login_ask_helper(l, NULL, NULL, e) < 0)
+		goto out;
 	rc = salesforce_login_complete(l, e);
 out:
 	free(method);
@@ -195,6 +293,13 @@ out:
 	if (rc < 0)
 		salesforce_login_release(l);
 	return rc;
+}
+
+/* Set, or to be had of the helper once the method is known. */
+static bool
+has(const struct salesforce_login *l, const struct secret *s)
+{
+	return secret_is_set(s) || (l->credential_helper != NULL && l->method != LOGIN_NONE);
 }
 
 /* What a method cannot do without; the first lacking one is named. */
@@ -205,7 +310,7 @@ lacking(const struct salesforce_login *l, enum login_method m)
 
 	switch (m) {
 	case LOGIN_ACCESS_TOKEN:
-		return !secret_is_set(&l->access_token) ? "SALESFORCE_ACCESS_TOKEN" :
+		return !has(l, &l->access_token) ? "SALESFORCE_ACCESS_TOKEN" :
 		    l->instance_url == NULL		? "SALESFORCE_INSTANCE_URL" :
 							  NULL;
 	case LOGIN_JWT:
@@ -215,19 +320,21 @@ lacking(const struct salesforce_login *l, enum login_method m)
 						     NULL;
 	case LOGIN_CLIENT_CREDENTIALS:
 		return !client_id			 ? "SALESFORCE_CLIENT_ID" :
-		    !secret_is_set(&l->client_secret)	 ? "SALESFORCE_CLIENT_SECRET" :
+		    !has(l, &l->client_secret)		 ? "SALESFORCE_CLIENT_SECRET" :
 		    l->login_url == NULL		 ? "SALESFORCE_INSTANCE_URL (the My Domain)" :
 							   NULL;
 	case LOGIN_REFRESH_TOKEN:
-		return !secret_is_set(&l->refresh_token) ? "a refresh token" :
+		return !has(l, &l->refresh_token) ? "a refresh token" :
 		    !client_id				 ? "SALESFORCE_CLIENT_ID" :
 							   NULL;
 	case LOGIN_PASSWORD:
 	case LOGIN_SOAP:
 		return !username			? "SALESFORCE_USERNAME" :
-		    !secret_is_set(&l->password)	? "SALESFORCE_PASSWORD" :
+		    !has(l, &l->password)		? "SALESFORCE_PASSWORD" :
 		    m == LOGIN_PASSWORD && !client_id	? "SALESFORCE_CLIENT_ID" :
 							  NULL;
+	case LOGIN_SF:
+		return l->sf_alias == NULL ? "the alias of an org that sf knows" : NULL;
 	case LOGIN_NONE:
 	case LOGIN_METHOD_COUNT:
 		break;
@@ -323,16 +430,17 @@ salesforce_login_settings(const struct salesforce_login *l)
 	    {"instance_url", l->instance_url, NULL}, {"client_id", l->client_id, NULL},
 	    {"username", l->username, NULL}, {"private_key_file", l->private_key_file, NULL},
 	    {"pubsub_endpoint", l->pubsub_endpoint, NULL}, {"ca_file", l->ca_file, NULL},
+	    {"credential_helper", l->credential_helper, NULL}, {"sf_alias", l->sf_alias, NULL},
 	    {"client_secret", NULL, &l->client_secret}, {"password", NULL, &l->password},
 	    {"access_token", NULL, &l->access_token}, {"refresh_token", NULL, &l->refresh_token},
 	    {"private_key_passphrase", NULL, &l->key_passphrase}};
 	struct json *j = json_object();
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (rows[i].secret != NULL && secret_is_set(rows[i].secret))
-			json_set_string(j, rows[i].key, secret_reveal(rows[i].secret));
-		else if (rows[i].text != NULL)
+		if (rows[i].text != NULL)
 			json_set_string(j, rows[i].key, rows[i].text);
+		else if (rows[i].secret != NULL && secret_is_set(rows[i].secret) && l->credential_helper == NULL)
+			json_set_string(j, rows[i].key, secret_reveal(rows[i].secret));
 	}
 	return j;
 }

@@ -1,11 +1,15 @@
 /*
  * What a Salesforce login is made of and where it comes from: the command line (never a secret), then the
  * environment, then salesforce.json of the profile. Credentials come from one place only: when the
- * environment names any (SALESFORCE_ACCESS_TOKEN, _CLIENT_SECRET, _PASSWORD, _PRIVATE_KEY_FILE), those of the
- * profile and its stored session are left alone.
+ * environment names any (SALESFORCE_ACCESS_TOKEN, _CLIENT_SECRET, _PASSWORD, _PRIVATE_KEY_FILE,
+ * _CREDENTIAL_HELPER), those of the profile and its stored session are left alone.
+ *
+ * A credential helper is a command that gives secrets (profile/credential_helper.h): it is asked at each login, and what it
+ * gives is never stored.
  *
  * salesforce.json: {"method", "login_url", "instance_url", "client_id", "client_secret", "username", "password",
- * "private_key_file", "private_key_passphrase", "access_token", "refresh_token", "pubsub_endpoint", "ca_file",
+ * "private_key_file", "private_key_passphrase", "access_token", "refresh_token", "credential_helper", "sf_alias",
+ * "pubsub_endpoint", "ca_file",
  * "session": {"access_token", "instance_url", "org_id", "user_id", "username"}}, all strings, all but a
  * method's needs optional.
  */
@@ -30,7 +34,8 @@
 	X(CLIENT_CREDENTIALS, "client-credentials", "client credentials")                          \
 	X(REFRESH_TOKEN, "refresh-token", "browser login with refresh token")                      \
 	X(PASSWORD, "password", "user name and password (OAuth)")                                  \
-	X(SOAP, "soap", "user name and password (SOAP)")
+	X(SOAP, "soap", "user name and password (SOAP)")                                           \
+	X(SF, "sf", "the session of the sf CLI")
 
 enum login_method {
 #define X(name, text, words) LOGIN_##name,
@@ -46,7 +51,7 @@ int login_method_parse(const char *name, enum login_method *m);
 /* Values of the command line; NULL where not given. */
 struct salesforce_given {
 	const char *method, *login_url, *instance_url, *client_id, *username, *private_key_file;
-	const char *pubsub_endpoint, *ca_file;
+	const char *pubsub_endpoint, *ca_file, *credential_helper, *sf_alias;
 };
 
 struct salesforce_login {
@@ -56,6 +61,8 @@ struct salesforce_login {
 	char *client_id, *username, *private_key_file;
 	char *pubsub_endpoint; /* "host:port" */
 	char *ca_file;	       /* NULL: the system's roots */
+	char *credential_helper; /* the command, or NULL */
+	char *sf_alias;		 /* of LOGIN_SF */
 	struct secret client_secret, password, access_token, refresh_token, key_passphrase;
 	bool from_environment; /* the credentials are; the profile is then never written */
 	struct json *stored;   /* "session" of the profile, or NULL */
@@ -72,7 +79,15 @@ int salesforce_login_load(struct salesforce_login *l, const struct salesforce_gi
     struct profile *profile, struct error *e);
 /* The same check for settings that a caller filled in himself: method picked, hosts cleaned, needs met. */
 int salesforce_login_complete(struct salesforce_login *l, struct error *e);
-/* As settings, without "session". */
+void salesforce_login_copy(struct salesforce_login *to, const struct salesforce_login *from); /* without "stored" */
+/*
+ * Asks the credential helper for what is not set, and for what came from it before. Does nothing without one. Blocking.
+ */
+int salesforce_login_ask_helper(struct salesforce_login *l, bool (*is_cancelled)(void *context), void *context,
+    struct error *e);
+/* The token is another's, who may still need it: never revoked by us. */
+bool salesforce_login_is_borrowed(const struct salesforce_login *l);
+/* As settings, without "session", and without secrets where a helper gives them. */
 struct json *salesforce_login_settings(const struct salesforce_login *l);
 
 /*

@@ -29,6 +29,21 @@ on_passphrase(char *out, int size, int writing, void *context)
 	return (int)passphrase->len;
 }
 
+bool
+salesforce_key_is_encrypted(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	char line[200];
+	bool found = false;
+
+	/* "BEGIN ENCRYPTED PRIVATE KEY" (PKCS#8) or "Proc-Type: 4,ENCRYPTED" (PKCS#1) */
+	for (int i = 0; i < 50 && !found && file != NULL && fgets(line, sizeof(line), file) != NULL; i++)
+		found = strstr(line, "ENCRYPTED") != NULL;
+	if (file != NULL)
+		fclose(file);
+	return found;
+}
+
 static FILE *
 open_key(const char *path, struct error *e)
 {

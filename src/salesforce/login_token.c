@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "salesforce/sf_cli.h"
 #include "salesforce/soap.h"
 
 #define TRIES 3
@@ -324,8 +325,8 @@ by_form(const struct salesforce_login *l, struct http_pool *pool, struct salesfo
 		break;
 	default:
 		warn_of_end(&warned,
-		    "Salesforce is ending logins by user name and password (off in new organisations): move to "
-		    "client credentials or JWT");
+		    "Salesforce is ending logins by user name and password: off in new organisations already, in others "
+		    "without a date yet (SOAP login: " SOAP_LOGIN_ENDS "); move to client credentials or JWT");
 		http_form_add(&form, "grant_type", text_of("password"));
 		http_form_add(&form, "username", text_of(l->username));
 		http_form_add(&form, "password", text_of(secret_reveal(&l->password)));
@@ -458,27 +459,64 @@ by_soap(const struct salesforce_login *l, struct http_pool *pool, struct salesfo
 	return rc;
 }
 
-int
-salesforce_login_request(const struct salesforce_login *l, struct http_pool *pool,
-    struct salesforce_token *out, struct error *e)
+static bool
+is_cancelled(void *pool)
 {
-	int rc = 0;
+	return http_pool_is_interrupted(pool);
+}
 
-	salesforce_token_init(out);
+static int
+by_method(const struct salesforce_login *l, struct http_pool *pool, struct salesforce_token *out,
+    struct error *e)
+{
 	switch (l->method) {
 	case LOGIN_ACCESS_TOKEN:
 		secret_copy(&out->access_token, &l->access_token);
 		out->instance_url = memory_strdup(l->instance_url);
-		break;
+		return 0;
+	case LOGIN_SF:
+		return salesforce_sf_token(l->sf_alias, is_cancelled, pool, out, e);
 	case LOGIN_JWT:
-		rc = by_jwt(l, pool, out, e);
-		break;
+		return by_jwt(l, pool, out, e);
 	case LOGIN_SOAP:
-		rc = by_soap(l, pool, out, e);
-		break;
+		return by_soap(l, pool, out, e);
 	default:
-		rc = by_form(l, pool, out, e);
+		return by_form(l, pool, out, e);
 	}
+}
+
+/* A helper's secrets live as long as the request that they are for. */
+static int
+by_helper(const struct salesforce_login *l, struct http_pool *pool, struct salesforce_token *out,
+    struct error *e)
+{
+	struct salesforce_login filled;
+	int rc;
+
+	salesforce_login_copy(&filled, l);
+	rc = salesforce_login_ask_helper(&filled, is_cancelled, pool, e);
+	if (rc == 0) {
+		/* now it must be there, not only promised */
+		free(filled.credential_helper);
+		filled.credential_helper = NULL;
+		rc = salesforce_login_complete(&filled, e);
+		if (rc < 0)
+			error_wrap(e, "credential helper '%s'", l->credential_helper);
+	}
+	if (rc == 0)
+		rc = by_method(&filled, pool, out, e);
+	salesforce_login_release(&filled);
+	return rc;
+}
+
+int
+salesforce_login_request(const struct salesforce_login *l, struct http_pool *pool,
+    struct salesforce_token *out, struct error *e)
+{
+	int rc;
+
+	salesforce_token_init(out);
+	rc = l->credential_helper != NULL ? by_helper(l, pool, out, e) : by_method(l, pool, out, e);
 	if (rc == 0 && out->username == NULL && l->username != NULL && l->method != LOGIN_ACCESS_TOKEN)
 		out->username = memory_strdup(l->username);
 	if (rc < 0)

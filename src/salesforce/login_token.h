@@ -42,6 +42,8 @@ int salesforce_token_parse(struct text body, struct salesforce_token *out, struc
  */
 int salesforce_token_error(const char *error, const char *description, int64_t skew_ms, struct error *e);
 
+/* Does this private key ask for a passphrase? false also for a file that cannot be read. */
+bool salesforce_key_is_encrypted(const char *path);
 /* Signed assertion of the JWT bearer flow, appended to out. audience as the claim, now from the clock. */
 int salesforce_login_assertion(struct buffer *out, const struct salesforce_login *l,
     const char *audience, int64_t now_wall_ms, struct error *e);

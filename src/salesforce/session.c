@@ -96,26 +96,6 @@ salesforce_session_token(struct salesforce_session *s, struct secret *out)
 	pthread_mutex_unlock(&s->mutex);
 }
 
-static void
-copy_login(struct salesforce_login *to, const struct salesforce_login *from)
-{
-	salesforce_login_init(to);
-	to->method = from->method;
-	to->login_url = memory_strdup(from->login_url);
-	to->instance_url = memory_strdup(from->instance_url);
-	to->client_id = memory_strdup(from->client_id);
-	to->username = memory_strdup(from->username);
-	to->private_key_file = memory_strdup(from->private_key_file);
-	to->pubsub_endpoint = memory_strdup(from->pubsub_endpoint);
-	to->ca_file = memory_strdup(from->ca_file);
-	secret_copy(&to->client_secret, &from->client_secret);
-	secret_copy(&to->password, &from->password);
-	secret_copy(&to->access_token, &from->access_token);
-	secret_copy(&to->refresh_token, &from->refresh_token);
-	secret_copy(&to->key_passphrase, &from->key_passphrase);
-	to->from_environment = from->from_environment;
-}
-
 /* A stored session counts only whole, and only for the host it was made for. */
 static bool
 use_stored(struct salesforce_session *s, const struct json *stored)
@@ -188,7 +168,9 @@ store(struct salesforce_session *s, struct profile *profile, const struct secret
 	struct json *j = salesforce_login_settings(&s->login);
 	int rc;
 
-	json_set(j, "session", session_json(s, token));
+	/* what a helper gives is not for a file */
+	if (s->login.method != LOGIN_ACCESS_TOKEN || s->login.credential_helper == NULL)
+		json_set(j, "session", session_json(s, token));
 	rc = profile_store(profile, SALESFORCE_SETTINGS_FILE, j, e);
 	json_free(j);
 	return rc;
@@ -279,7 +261,7 @@ salesforce_session_open(const struct salesforce_login *l, const struct profile *
 	s->pool = http_pool_new(&pool);
 	pthread_mutex_init(&s->mutex, NULL);
 	pthread_mutex_init(&s->renewal, NULL);
-	copy_login(&s->login, l);
+	salesforce_login_copy(&s->login, l);
 	/* a handle of its own: renewals come from another thread */
 	if (profile != NULL && !l->from_environment) {
 		s->profile = profile_open(profile_name(profile), e);
@@ -311,6 +293,17 @@ salesforce_session_free(struct salesforce_session *s)
 	free(s);
 }
 
+/* A token of another's making was refused, and its maker has no other. */
+static int
+same_again(const struct salesforce_session *s, struct error *e)
+{
+	if (s->login.method == LOGIN_SF) {
+		error_set(e, ERR_CREDENTIALS, "the access token of sf was refused, and sf gives no other");
+		return error_hint(e, "log in there again: sf org login web -a %s", s->login.sf_alias);
+	}
+	return error_set(e, ERR_CREDENTIALS, "the access token was refused, and the login gives no other");
+}
+
 int
 salesforce_session_renew(struct salesforce_session *s, const struct secret *refused, struct error *e)
 {
@@ -321,13 +314,15 @@ salesforce_session_renew(struct salesforce_session *s, const struct secret *refu
 	pthread_mutex_lock(&s->mutex);
 	same = secret_equal(&s->token, refused);
 	pthread_mutex_unlock(&s->mutex);
-	if (same && s->login.method == LOGIN_ACCESS_TOKEN) {
+	if (same && s->login.method == LOGIN_ACCESS_TOKEN && s->login.credential_helper == NULL) {
 		error_set(e, ERR_CREDENTIALS, "the Salesforce access token was refused, and it is all there is");
 		error_hint(e, "give a fresh one in SALESFORCE_ACCESS_TOKEN, or log in with 'sfzb login salesforce'");
 		rc = -1;
 	} else if (same) {
 		rc = log_in(s, e);
-		if (rc == 0)
+		if (rc == 0 && secret_equal(&s->token, refused))
+			rc = same_again(s, e);
+		else if (rc == 0)
 			log_info("salesforce", "logged in to %s again", s->instance_url);
 	}
 	pthread_mutex_unlock(&s->renewal);
@@ -407,7 +402,7 @@ salesforce_session_revoke(struct salesforce_session *s, struct error *e)
 	struct http_response r;
 	int rc = 0;
 
-	if (s->login.method == LOGIN_ACCESS_TOKEN)
+	if (salesforce_login_is_borrowed(&s->login))
 		goto out;
 	/* a refresh token takes its access tokens with it */
 	if (secret_is_set(&s->login.refresh_token))
