@@ -29,6 +29,9 @@ struct emulator_options {
 	int64_t ack_interval_ms;     /* acknowledgements of ingested rows are held back and merged so long */
 	bool synchronous_full;	     /* each commit of ingested rows is flushed to the disk */
 	int64_t token_lifetime_ms;
+	bool rotates_refresh_tokens; /* each use gives a new one and ends the old one */
+	int64_t clock_offset_ms; /* of the emulator's clock against the machine's */
+	uint32_t clock_speed;	 /* its seconds in one of the machine's */
 	int64_t keepalive_ms; /* of Subscribe */
 	uint64_t publish_limit; /* events of clients in an hour */
 	bool quiet;
@@ -36,7 +39,7 @@ struct emulator_options {
 
 struct emulator {
 	const struct emulator_options *options;
-	const struct clock *clock;
+	const struct clock *clock; /* wall time may run ahead and fast, monotonic time never does */
 	struct faults *faults;
 	struct tls_identity identity;
 	char *directory; /* exists, 0700; files of the halves live here */

@@ -43,7 +43,7 @@ const char faults_help[] =
     "    p=P        with this chance (0.01), by the emulator's seed; streaming: for each message\n"
     "    xN         at most N times in all\n"
     "A rule on a streaming method that says none of after, every and p strikes as the call begins.\n"
-    "Values with spaces are quoted: message=\"not now\".\n";
+    "Values with spaces are quoted: message=\"not now\"; a quote in them is written \\\".\n";
 
 enum method_kind { STREAMING, UNARY, HTTP, TOKENS };
 
@@ -159,8 +159,8 @@ fault_rules_release(struct fault_rules *rules)
 /* --- parsing ------------------------------------------------------------------------------------ */
 
 /*
- * The next word of *at in out: bytes up to a space, quotes around any part of it dropped. 0: none left, -1: a
- * quote is not closed or the word is too long.
+ * The next word of *at in out: bytes up to a space, quotes around any part of it dropped; within them \" is a quote.
+ * 0: none left, -1: a quote is not closed or the word is too long.
  */
 static int
 next_word(const char **at, char *out, size_t size)
@@ -178,6 +178,8 @@ next_word(const char **at, char *out, size_t size)
 			quoted = !quoted;
 			continue;
 		}
+		if (quoted && *p == '\\' && (p[1] == '"' || p[1] == '\\'))
+			p++;
 		if (n + 1 >= size)
 			return -1;
 		out[n++] = *p;
@@ -373,6 +375,8 @@ clean_line(struct text line)
 	for (; n < line.len; n++) {
 		if (line.data[n] == '"')
 			quoted = !quoted;
+		else if (quoted && line.data[n] == '\\' && n + 1 < line.len)
+			n++;
 		if (line.data[n] == '#' && !quoted)
 			break;
 	}

@@ -30,8 +30,15 @@ static const struct part *const all_parts[] = { &part_salesforce, &part_databric
 
 #define PART_COUNT (sizeof all_parts / sizeof *all_parts)
 
+struct emulated_clock {
+	struct clock clock;
+	int64_t start_ms, offset_ms;
+	uint32_t speed;
+};
+
 struct run {
 	struct emulator em;
+	struct emulated_clock clock;
 	struct open_part parts[PART_COUNT];
 	size_t count;
 	struct admin *admin;
@@ -102,17 +109,29 @@ write_profile(struct run *r, struct error *e)
 	return 0;
 }
 
+static int64_t
+emulated_wall(void *context)
+{
+	const struct emulated_clock *c = context;
+
+	return c->start_ms + (clock_wall_ms(&clock_system) - c->start_ms) * c->speed + c->offset_ms;
+}
+
 static int
 open_all(struct run *r, struct error *e)
 {
 	const struct emulator_options *o = r->em.options;
 
-	r->em.clock = &clock_system;
+	r->clock = (struct emulated_clock){ .start_ms = clock_wall_ms(&clock_system),
+		.speed = r->em.options->clock_speed,
+		.offset_ms = r->em.options->clock_offset_ms,
+		.clock = { .monotonic_ms = clock_system.monotonic_ms, .wall_ms = emulated_wall, .context = &r->clock } };
+	r->em.clock = &r->clock.clock;
 	r->em.faults = faults_new(o->seed);
 	if (o->faults_file && faults_load_file(r->em.faults, o->faults_file, e) != 0)
 		return -1;
 	if (open_directory(r, e) != 0 ||
-	    tls_identity_open(&r->em.identity, r->em.directory, clock_wall_ms(r->em.clock), e) != 0)
+	    tls_identity_open(&r->em.identity, r->em.directory, clock_wall_ms(&clock_system), e) != 0)
 		return -1;
 	r->profile = emulator_profile_open(r->em.directory, o->directory != NULL, e);
 	if (!r->profile || open_parts(r, e) != 0)

@@ -30,6 +30,11 @@ const char options_help[] =
     "      --token-lifetime DURATION\n"
     "                            of access tokens (default 1h)\n"
     "      --publish-limit N     events that clients may publish in an hour (default 250000)\n"
+    "      --rotate-refresh-tokens\n"
+    "                            each use of a refresh token gives a new one and ends the old one\n"
+    "      --clock-offset [-]DURATION\n"
+    "                            the emulator's clock is ahead of the machine's (or behind it)\n"
+    "      --clock-speed N       and runs N times as fast (default 1)\n"
     "      --salesforce-port N, --pubsub-port N, --databricks-port N, --zerobus-port N, --admin-port N\n"
     "                            (default: any free one)\n"
     "  -q, --quiet               do not say how to connect\n"
@@ -51,6 +56,9 @@ enum {
 	OPT_ACK_INTERVAL,
 	OPT_SYNCHRONOUS_FULL,
 	OPT_PUBLISH_LIMIT,
+	OPT_ROTATE,
+	OPT_CLOCK_OFFSET,
+	OPT_CLOCK_SPEED,
 	OPT_SALESFORCE_PORT,
 	OPT_PUBSUB_PORT,
 	OPT_DATABRICKS_PORT,
@@ -75,6 +83,9 @@ static const struct option long_options[] = {
 	{ "ack-interval", required_argument, NULL, OPT_ACK_INTERVAL },
 	{ "synchronous-full", no_argument, NULL, OPT_SYNCHRONOUS_FULL },
 	{ "publish-limit", required_argument, NULL, OPT_PUBLISH_LIMIT },
+	{ "rotate-refresh-tokens", no_argument, NULL, OPT_ROTATE },
+	{ "clock-offset", required_argument, NULL, OPT_CLOCK_OFFSET },
+	{ "clock-speed", required_argument, NULL, OPT_CLOCK_SPEED },
 	{ "salesforce-port", required_argument, NULL, OPT_SALESFORCE_PORT },
 	{ "pubsub-port", required_argument, NULL, OPT_PUBSUB_PORT },
 	{ "databricks-port", required_argument, NULL, OPT_DATABRICKS_PORT },
@@ -134,6 +145,19 @@ parse_rate(const char *s, double *out, struct error *e)
 }
 
 static int
+parse_speed(const char *name, const char *s, uint32_t *out, struct error *e)
+{
+	uint64_t n;
+
+	if (parse_number(name, s, 100000, &n, e) != 0)
+		return -1;
+	if (n == 0)
+		return error_set(e, ERR_USAGE, "--%s 0: must be at least 1", name);
+	*out = (uint32_t)n;
+	return 0;
+}
+
+static int
 take(struct command_line *c, int option, const char *name, const char *s, struct error *e)
 {
 	struct emulator_options *o = &c->options;
@@ -171,6 +195,17 @@ take(struct command_line *c, int option, const char *name, const char *s, struct
 		return parse_duration(name, s, 1, &o->token_lifetime_ms, e);
 	case OPT_PUBLISH_LIMIT:
 		return parse_number(name, s, INT64_MAX, &o->publish_limit, e);
+	case OPT_ROTATE:
+		o->rotates_refresh_tokens = true;
+		return 0;
+	case OPT_CLOCK_OFFSET:
+		if (parse_duration(name, s + (*s == '-'), 0, &o->clock_offset_ms, e) != 0)
+			return -1;
+		if (*s == '-')
+			o->clock_offset_ms = -o->clock_offset_ms;
+		return 0;
+	case OPT_CLOCK_SPEED:
+		return parse_speed(name, s, &o->clock_speed, e);
 	case OPT_SALESFORCE_PORT:
 		return parse_port(name, s, &o->salesforce_port, e);
 	case OPT_PUBSUB_PORT:
@@ -195,7 +230,8 @@ options_parse(struct command_line *c, int argc, char **argv, struct error *e)
 					.retention_ms = 72LL * 3600 * 1000,
 					.token_lifetime_ms = 3600 * 1000,
 					.keepalive_ms = 10000,
-					.publish_limit = 250000 } };
+					.publish_limit = 250000,
+					.clock_speed = 1 } };
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, "+:qh", long_options, &which)) != -1) {
 		if (option == 'q')

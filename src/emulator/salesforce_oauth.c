@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/encode.h"
 #include "base/memory.h"
@@ -104,6 +105,20 @@ by_password(struct salesforce *s, const struct web_request *r, struct http_answe
 	free(password);
 }
 
+/* With rotation a refresh token is good once; using it again is a sign of theft. */
+static void
+refresh(struct salesforce *s, struct http_answer *a, const char *used)
+{
+	char *next = NULL;
+
+	if (s->emulator->options->rotates_refresh_tokens) {
+		tokens_revoke(s->refresh_tokens, text_of(used));
+		next = tokens_issue(s->refresh_tokens, "5Aep861", "refresh", 0);
+	}
+	grant(s, a, next);
+	free(next);
+}
+
 static void
 by_refresh_token(struct salesforce *s, const struct web_request *r, struct http_answer *a)
 {
@@ -112,7 +127,7 @@ by_refresh_token(struct salesforce *s, const struct web_request *r, struct http_
 	if (check_client(s, r, a, true)) {
 		if (token && tokens_check(s->refresh_tokens, text_of(token), &scope) == TOKEN_GOOD &&
 		    equal(scope, "refresh"))
-			grant(s, a, NULL);
+			refresh(s, a, token);
 		else
 			refuse(a, "invalid_grant", "expired access/refresh token");
 	}
@@ -305,6 +320,19 @@ by_code(struct salesforce *s, const struct web_request *r, struct http_answer *a
 	free(scope);
 }
 
+/* By the emulator's clock, against which a client may measure its own. */
+static void
+add_date(const struct salesforce *s, struct http_answer *a)
+{
+	time_t now = (time_t)(clock_wall_ms(s->emulator->clock) / 1000);
+	char date[64];
+	struct tm tm;
+
+	gmtime_r(&now, &tm);
+	strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+	web_header(a, "Date", date);
+}
+
 void
 salesforce_token(void *context, const struct web_request *r, struct http_answer *a)
 {
@@ -328,6 +356,7 @@ salesforce_token(void *context, const struct web_request *r, struct http_answer 
 	else
 		refuse(a, "unsupported_grant_type", "grant type not supported");
 	web_header(a, "Cache-Control", "no-store");
+	add_date(context, a);
 	free(type);
 }
 
