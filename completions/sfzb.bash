@@ -21,11 +21,15 @@ _sfzb() {
 		esac
 	done
 	case "$command $prev" in
-	'login --method') COMPREPLY=($(compgen -W 'client-credentials jwt password soap access-token' -- "$cur")); return ;;
+	'login --method') COMPREPLY=($(compgen -W 'browser client-credentials jwt password soap access-token' -- "$cur")); return ;;
 	'login --host') :; return ;;
 	'login --client-id') :; return ;;
 	'login --username') :; return ;;
 	'login --key-file') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	'login --from-sf') :; return ;;
+	'login --credential-helper') :; return ;;
+	'login --redirect-url') :; return ;;
+	'login --topic') _sfzb_names topics; return ;;
 	'login --endpoint') :; return ;;
 	'login --warehouse') :; return ;;
 	'login --profile') _sfzb_names profiles; return ;;
@@ -70,7 +74,6 @@ _sfzb() {
 	'stream --schema-json') COMPREPLY=($(compgen -W 'every once never' -- "$cur")); return ;;
 	'stream --on-lost-position') COMPREPLY=($(compgen -W 'fail earliest latest' -- "$cur")); return ;;
 	'stream --max-retries') :; return ;;
-	'stream --max-dead-letters') :; return ;;
 	'stream --batch-rows') :; return ;;
 	'stream --batch-bytes') :; return ;;
 	'stream --linger') :; return ;;
@@ -102,7 +105,6 @@ _sfzb() {
 	'replay --log-format') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
 	'dead-letters --topic') _sfzb_names topics; return ;;
 	'dead-letters --table' | 'dead-letters -t') :; return ;;
-	'dead-letters --visibility-wait') :; return ;;
 	'dead-letters --profile') _sfzb_names profiles; return ;;
 	'dead-letters --output' | 'dead-letters -o') COMPREPLY=($(compgen -W 'table json' -- "$cur")); return ;;
 	'dead-letters --cacert') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -141,7 +143,7 @@ _sfzb() {
 		fi ;;
 	login)
 		if [[ $cur == -* ]]; then
-			COMPREPLY=($(compgen -W ' --method --host --client-id --username --key-file --endpoint --warehouse --stdin --status --check --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
+			COMPREPLY=($(compgen -W ' --method --host --client-id --username --key-file --from-sf --credential-helper --redirect-url --no-browser --topic --endpoint --warehouse --stdin --status --check --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
 		else
 			COMPREPLY=($(compgen -W 'salesforce databricks' -- "$cur"))
 		fi ;;
@@ -171,7 +173,7 @@ _sfzb() {
 		fi ;;
 	stream)
 		if [[ $cur == -* ]]; then
-			COMPREPLY=($(compgen -W ' --table --from --until-caught-up --quiet-for --limit --timeout --layout --no-create --schema-json --on-lost-position --max-retries --strict --max-dead-letters --batch-rows --batch-bytes --linger --max-in-flight-rows --max-in-flight-bytes --ack-timeout --watchdog --visibility-wait --stats-interval --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
+			COMPREPLY=($(compgen -W ' --table --from --until-caught-up --quiet-for --limit --timeout --layout --no-create --schema-json --on-lost-position --max-retries --batch-rows --batch-bytes --linger --max-in-flight-rows --max-in-flight-bytes --ack-timeout --watchdog --visibility-wait --stats-interval --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
 		else
 			_sfzb_names topics
 		fi ;;
@@ -189,9 +191,9 @@ _sfzb() {
 		fi ;;
 	dead-letters)
 		if [[ $cur == -* ]]; then
-			COMPREPLY=($(compgen -W ' --topic --table --all --visibility-wait --yes --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
+			COMPREPLY=($(compgen -W ' --topic --table --all --yes --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
 		else
-			COMPREPLY=($(compgen -W 'list show retry drop' -- "$cur"))
+			COMPREPLY=($(compgen -W 'list show drop' -- "$cur"))
 		fi ;;
 	create-table)
 		if [[ $cur == -* ]]; then

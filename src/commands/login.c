@@ -18,12 +18,13 @@
 #include "cli/terminal.h"
 #include "commands/list.h"
 #include "commands/login.h"
+#include "salesforce/login_browser.h"
 
 static const struct option options[] = {
 	OPTION_STRING(0, "method", struct login_options, method, "<method>", NULL,
-	    "how to log in: to Salesforce by client-credentials, jwt, password, soap or access-token (default: "
+	    "how to log in: to Salesforce by browser, client-credentials, jwt, password, soap or access-token (default: "
 	    "what the given values are enough for)",
-	    .choices = "client-credentials|jwt|password|soap|access-token", .complete = COMPLETE_WORDS),
+	    .choices = "browser|client-credentials|jwt|password|soap|access-token", .complete = COMPLETE_WORDS),
 	OPTION_STRING(0, "host", struct login_options, host, "<url>", NULL,
 	    "My Domain URL of the org, or URL of the workspace"),
 	OPTION_STRING(0, "client-id", struct login_options, client_id, "<id>", NULL,
@@ -32,12 +33,23 @@ static const struct option options[] = {
 	    "Salesforce user, for jwt and password"),
 	OPTION_STRING(0, "key-file", struct login_options, key_file, "<file>", NULL,
 	    "private key (PEM) for jwt", .complete = COMPLETE_FILE),
+	OPTION_STRING(0, "from-sf", struct login_options, from_sf, "<alias>", NULL,
+	    "borrow the session of an org that the sf CLI is logged in to"),
+	OPTION_STRING(0, "credential-helper", struct login_options, credential_helper, "<command>", NULL,
+	    "get the secret from this command at each login, in the way of git's credential helpers; it is not stored"),
+	OPTION_STRING(0, "redirect-url", struct login_options, redirect_url, "<url>", SALESFORCE_REDIRECT_URL,
+	    "callback URL that the app has registered, to the letter, for browser"),
+	OPTION_FLAG(0, "no-browser", struct login_options, no_browser,
+	    "print the address to open instead of opening it, for browser"),
+	OPTION_STRING(0, "topic", struct login_options, topic, "<topic>", "ChangeEvents",
+	    "with --check: the topic to ask for", .complete = COMPLETE_TOPIC),
 	OPTION_STRING(0, "endpoint", struct login_options, endpoint, "<host:port>", NULL,
 	    "Pub/Sub API or Zerobus ingest endpoint, where the usual one does not hold"),
 	OPTION_STRING(0, "warehouse", struct login_options, warehouse, "<id>", NULL,
 	    "SQL warehouse to use (default: the one that runs, or the only one)"),
 	OPTION_FLAG(0, "stdin", struct login_options, from_stdin,
-	    "read the secret (client secret, password, passphrase or token) from standard input"),
+	    "read the secret (client secret, password, passphrase or token; for browser the pasted address) from standard "
+	    "input"),
 	OPTION_FLAG(0, "status", struct login_options, status, "show what is stored; asks no server"),
 	OPTION_FLAG(0, "check", struct login_options, check, "try what is stored"),
 	OPTION_END,
@@ -51,6 +63,8 @@ login_state_release(struct login_state *s)
 	free(s->user);
 	free(s->organisation);
 	free(s->checked);
+	free(s->details);
+	json_free(s->found);
 	*s = (struct login_state){.side = NULL};
 }
 
@@ -132,6 +146,8 @@ state_json(struct buffer *out, const struct login_state *s)
 	json_set_string(j, "organisation", s->organisation);
 	if (s->checked != NULL)
 		json_set_string(j, "checked", s->checked);
+	for (const struct json *m = json_first(s->found); m != NULL; m = json_next(m))
+		json_set(j, json_key(m), json_clone(m));
 	json_write(out, j, false);
 	json_free(j);
 }
@@ -140,7 +156,7 @@ static int
 print_states(const struct app *app, const struct login_state *states, size_t count, struct error *e)
 {
 	static const struct column columns[] = {{"SIDE", COLUMN_LEFT}, {"LOGIN", COLUMN_LEFT},
-		{"METHOD", COLUMN_LEFT}, {"HOST", COLUMN_LEFT}, {"USER", COLUMN_LEFT}, {"ID", COLUMN_LEFT}};
+		{"METHOD", COLUMN_LEFT}, {"HOST", COLUMN_LEFT}, {"USER", COLUMN_LEFT}, {"ID", COLUMN_LEFT}, {"DETAILS", COLUMN_LEFT}};
 	struct table *t = table_new(columns, sizeof(columns) / sizeof(columns[0]));
 	int rc = 0;
 
@@ -164,6 +180,7 @@ print_states(const struct app *app, const struct login_state *states, size_t cou
 		table_add(t, s->host);
 		table_add(t, s->user);
 		table_add(t, s->organisation);
+		table_add(t, s->details);
 	}
 	if (rc == 0 && table_rows(t) > 0)
 		rc = table_print(t, e);
@@ -174,11 +191,18 @@ print_states(const struct app *app, const struct login_state *states, size_t cou
 struct side {
 	const char *name;
 	int (*log_in)(struct app *, const struct login_options *, struct login_state *, struct error *);
-	int (*state)(struct app *, bool, struct login_state *, struct error *);
+	int (*state)(struct app *, const struct login_options *, struct login_state *, struct error *);
 };
+
+static int
+databricks_state(struct app *app, const struct login_options *o, struct login_state *state, struct error *e)
+{
+	return login_databricks_state(app, o->check, state, e);
+}
+
 static const struct side sides[] = {
 	{"salesforce", login_salesforce, login_salesforce_state},
-	{"databricks", login_databricks, login_databricks_state},
+	{"databricks", login_databricks, databricks_state},
 };
 #define SIDES (sizeof(sides) / sizeof(sides[0]))
 
@@ -187,7 +211,7 @@ log_in_one(struct app *app, const struct login_options *o, const struct side *si
     struct login_state *state, struct error *e)
 {
 	if (o->status || o->check)
-		return side->state(app, o->check, state, e);
+		return side->state(app, o, state, e);
 	if (side->log_in(app, o, state, e) != 0)
 		return -1;
 	log_info("login", "logged in to %s at %s%s%s; stored in profile '%s'", side->name, state->host,
@@ -229,6 +253,8 @@ out:
 static const struct command_example examples[] = {
 	{"sfzb login salesforce", "asks for what it needs"},
 	{"sfzb login salesforce --host acme.my.salesforce.com --client-id ID --stdin", NULL},
+	{"sfzb login salesforce --method browser --client-id ID", NULL},
+	{"sfzb login salesforce --from-sf my-org", "borrow the session of the sf CLI"},
 	{"sfzb login --check", "try what is stored"},
 	{NULL, NULL},
 };
@@ -241,7 +267,12 @@ const struct command command_login = {
 	    "Logs in and stores the session in the profile, where every other command finds it. Values come from options, "
 	    "from the environment variables of both ecosystems, and from questions where standard input is a terminal. "
 	    "Secrets are never taken from the command line: they come from the environment, from a question "
-	    "without echo, or with --stdin from standard input.\n\n"
+	    "without echo, with --stdin from standard input, or from the command that --credential-helper names.\n\n"
+	    "A credential helper is started by the shell with the word get behind it. It reads lines like host=..., "
+	    "username=... and service=salesforce, and prints password=... (whichever secret the method needs) or the name of "
+	    "the secret itself: client_secret=..., private_key_passphrase=..., access_token=....\n\n"
+	    "--method browser needs an app of your own with the callback URL http://localhost:1717/OauthRedirect. Where the "
+	    "browser runs on another machine, open the printed address there and paste the address it ends at.\n\n"
 	    "A container needs no login at all: the same environment variables work for every command.",
 	.examples = examples,
 	.options = options,

@@ -6,13 +6,15 @@
 
 #include <stdbool.h>
 
+#include "base/json.h"
 #include "base/secret.h"
 #include "cli/table.h"
 #include "commands/app.h"
 
 struct login_options {
 	const char *method, *host, *client_id, *username, *key_file, *endpoint, *warehouse;
-	bool from_stdin, status, check;
+	const char *from_sf, *credential_helper, *redirect_url, *topic;
+	bool from_stdin, status, check, no_browser;
 };
 
 /* What is known of one side; texts are malloc'ed or NULL. */
@@ -21,6 +23,8 @@ struct login_state {
 	bool known;	  /* there is a login at all */
 	bool from_environment;
 	char *method, *host, *user, *organisation, *checked;
+	struct json *found; /* what --check learned besides, for programs; or NULL */
+	char *details;	    /* the same for people, or NULL */
 };
 void login_state_release(struct login_state *s);
 
@@ -36,7 +40,10 @@ int login_ask_secret(struct secret *s, const char *question, struct error *e);
 int login_salesforce(struct app *app, const struct login_options *o, struct login_state *state,
     struct error *e);
 /* What is stored or in the environment; check: tries it. */
-int login_salesforce_state(struct app *app, bool check, struct login_state *state, struct error *e);
+int login_salesforce_state(struct app *app, const struct login_options *o, struct login_state *state,
+    struct error *e);
+/* The flow through the browser: *l, with client id and login URL, gets a refresh token. login_browser.c */
+int login_salesforce_browser(struct salesforce_login *l, const struct login_options *o, struct error *e);
 int logout_salesforce(struct app *app, bool *was_known, struct error *e);
 
 int login_databricks(struct app *app, const struct login_options *o, struct login_state *state,

@@ -8,7 +8,10 @@
 #include "base/memory.h"
 #include "cli/terminal.h"
 #include "commands/login.h"
+#include "salesforce/login_token.h"
+#include "salesforce/rest.h"
 #include "salesforce/session.h"
+#include "salesforce/topic_name.h"
 
 static void
 set_text(char **to, const char *from)
@@ -21,13 +24,15 @@ static struct salesforce_given
 given_of(const struct app *app, const struct login_options *o)
 {
 	return (struct salesforce_given){
-		.method = o->method,
+		.method = o->from_sf != NULL ? login_method_name(LOGIN_SF) : o->method,
 		.login_url = o->host,
 		.client_id = o->client_id,
 		.username = o->username,
 		.private_key_file = o->key_file,
 		.pubsub_endpoint = o->endpoint,
 		.ca_file = app->common->ca_file,
+		.credential_helper = o->credential_helper,
+		.sf_alias = o->from_sf,
 	};
 }
 
@@ -45,10 +50,27 @@ fill_from_options(struct salesforce_login *l, const struct salesforce_given *g, 
 	set_text(&l->login_url, profile_environment("SALESFORCE_LOGIN_URL"));
 	set_text(&l->login_url, profile_environment("SALESFORCE_INSTANCE_URL"));
 	set_text(&l->ca_file, g->ca_file);
+	set_text(&l->credential_helper, g->credential_helper);
 	if (g->method != NULL && login_method_parse(g->method, &l->method) != 0)
 		return error_set(e, ERR_USAGE, "option '--method': '%s' is no way to log in to Salesforce",
 		    g->method);
 	return 0;
+}
+
+static bool
+is_browser(const char *method)
+{
+	return method != NULL && strcmp(method, "browser") == 0;
+}
+
+/* A key that is locked needs its passphrase: asked for only then. */
+static int
+ask_passphrase(struct salesforce_login *l, struct error *e)
+{
+	if (l->method != LOGIN_JWT || l->credential_helper != NULL || !terminal_can_ask() ||
+	    !salesforce_key_is_encrypted(l->private_key_file))
+		return 0;
+	return login_ask_secret(&l->key_passphrase, "Passphrase of the private key", e);
 }
 
 static int
@@ -82,7 +104,9 @@ ask_rest(struct salesforce_login *l, struct error *e)
 		    login_ask(&l->client_id, "Client id (consumer key)", NULL, e) != 0 ||
 		    login_ask(&l->username, "User name", NULL, e) != 0)
 			return -1;
-		return login_ask(&l->private_key_file, "Private key file (PEM)", NULL, e);
+		if (login_ask(&l->private_key_file, "Private key file (PEM)", NULL, e) != 0)
+			return -1;
+		return ask_passphrase(l, e);
 	case LOGIN_PASSWORD:
 	case LOGIN_SOAP:
 		if (login_ask(&l->login_url, "Login URL", "https://login.salesforce.com", e) != 0 ||
@@ -136,7 +160,7 @@ gather(struct app *app, const struct login_options *o, struct salesforce_login *
 
 	if (!o->from_stdin) {
 		if (salesforce_login_load(l, &given, NULL, e) == 0)
-			return 0;
+			return ask_passphrase(l, e);
 		if (!terminal_can_ask())
 			return -1;
 		*e = ignored;
@@ -147,6 +171,33 @@ gather(struct app *app, const struct login_options *o, struct salesforce_login *
 	if (l->method == LOGIN_ACCESS_TOKEN)
 		set_text(&l->instance_url, l->login_url);
 	return salesforce_login_complete(l, e);
+}
+
+/* Client id and login URL from options, environment or questions; the rest comes through the browser. */
+static int
+gather_browser(struct app *app, const struct login_options *o, struct salesforce_login *l, struct error *e)
+{
+	struct salesforce_given given = given_of(app, o);
+	char *url;
+
+	given.method = NULL;
+	if (fill_from_options(l, &given, e) != 0)
+		return -1;
+	set_text(&l->client_id, profile_environment("SALESFORCE_CLIENT_ID"));
+	if (profile_environment("SALESFORCE_CLIENT_SECRET") != NULL)
+		secret_set(&l->client_secret, text_of(profile_environment("SALESFORCE_CLIENT_SECRET")));
+	if (terminal_can_ask() && !o->from_stdin &&
+	    (login_ask(&l->login_url, "Login URL", "https://login.salesforce.com", e) != 0 ||
+		login_ask(&l->client_id, "Client id (consumer key)", NULL, e) != 0))
+		return -1;
+	set_text(&l->login_url, "https://login.salesforce.com");
+	url = salesforce_host(l->login_url, e);
+	if (url == NULL)
+		return -1;
+	free(l->login_url);
+	l->login_url = url;
+	set_text(&l->pubsub_endpoint, SALESFORCE_PUBSUB_ENDPOINT);
+	return login_salesforce_browser(l, o, e);
 }
 
 static void
@@ -180,7 +231,7 @@ login_salesforce(struct app *app, const struct login_options *o, struct login_st
 	int rc = -1;
 
 	salesforce_login_init(&l);
-	if (gather(app, o, &l, e) != 0)
+	if ((is_browser(o->method) ? gather_browser(app, o, &l, e) : gather(app, o, &l, e)) != 0)
 		goto out;
 	session = salesforce_session_open(&l, NULL, &anew, e);
 	if (session == NULL || salesforce_session_store(session, app->profile, e) != 0)
@@ -195,18 +246,94 @@ out:
 	return rc;
 }
 
+static bool
+take_organisation(void *context, const struct json *row)
+{
+	struct json *found = context;
+
+	json_set_string(found, "organisation_name", json_find_string(row, "Name"));
+	json_set_string(found, "edition", json_find_string(row, "OrganizationType"));
+	json_set_bool(found, "sandbox", json_find_bool(row, "IsSandbox", false));
+	return false;
+}
+
+/* Not every user may read the organisation's record; then its edition stays unknown. */
+static void
+check_edition(struct app *app, struct json *found)
+{
+	struct error e = ERROR_INIT;
+
+	if (salesforce_rest_query(app->salesforce, "SELECT Name,OrganizationType,IsSandbox FROM Organization LIMIT 1", false,
+		take_organisation, found, &e) != 0)
+		log_debug("login", "the edition is not known: %s", e.text);
+}
+
+/* An answer of any kind shows that the Pub/Sub API takes the session; only a failure of another kind counts. */
+static int
+check_topic(struct app *app, const char *name, struct json *found, struct error *e)
+{
+	struct pubsub_topic topic = {.name = NULL};
+	char whole[TOPIC_NAME_SIZE];
+	int rc;
+
+	if (topic_name_expand(whole, name, e) != 0 || app_open_pubsub(app, e) != 0)
+		return -1;
+	json_set_string(found, "topic", whole);
+	rc = pubsub_get_topic_wait(app->pubsub, whole, &topic, e);
+	if (rc == 0)
+		json_set_bool(found, "may_subscribe", topic.can_subscribe);
+	else if (e->code == ERR_NOT_FOUND || e->code == ERR_PERMISSION)
+		json_set_bool(found, "may_subscribe", false);
+	else
+		return -1;
+	pubsub_topic_release(&topic);
+	error_clear(e);
+	return 0;
+}
+
+static char *
+details(const struct json *found)
+{
+	const char *name = json_find_string(found, "organisation_name");
+	const char *edition = json_find_string(found, "edition"), *topic = json_find_string(found, "topic");
+
+	return memory_format("%s%s%s%s%s %s", name != NULL ? name : "", name != NULL ? ", " : "",
+	    edition != NULL ? edition : "edition unknown", json_find_bool(found, "sandbox", false) ? " (sandbox), " : ", ",
+	    topic, json_find_bool(found, "may_subscribe", false) ? "may be read" : "may not be read");
+}
+
+static int
+check(struct app *app, const struct login_options *o, struct login_state *state, struct error *e)
+{
+	struct salesforce_user user = {NULL, NULL, NULL, NULL, NULL};
+
+	if (app_open_salesforce(app, e) != 0 || salesforce_session_user(app->salesforce, &user, e) != 0)
+		return -1;
+	free(state->organisation);
+	describe_session(app->salesforce, state);
+	free(state->user);
+	state->user = memory_strdup(user.username);
+	salesforce_user_release(&user);
+	state->found = json_object();
+	check_edition(app, state->found);
+	if (check_topic(app, o->topic, state->found, e) != 0)
+		return -1;
+	state->details = details(state->found);
+	state->checked = memory_strdup("works");
+	return 0;
+}
+
 int
-login_salesforce_state(struct app *app, bool check, struct login_state *state, struct error *e)
+login_salesforce_state(struct app *app, const struct login_options *o, struct login_state *state,
+    struct error *e)
 {
 	struct salesforce_given given = {.ca_file = app->common->ca_file};
-	struct salesforce_session *session = NULL;
-	struct salesforce_user user = {NULL, NULL, NULL, NULL, NULL};
 	struct salesforce_login l;
-	int rc = -1;
+	int rc = 0;
 
 	state->side = "salesforce";
 	if (salesforce_login_load(&l, &given, app->profile, e) != 0) {
-		if (check || e->code != ERR_NOT_LOGGED_IN)
+		if (o->check || e->code != ERR_NOT_LOGGED_IN)
 			return -1;
 		error_clear(e);
 		return 0;
@@ -214,19 +341,9 @@ login_salesforce_state(struct app *app, bool check, struct login_state *state, s
 	describe(&l, state);
 	if (json_find_string(l.stored, "org_id") != NULL)
 		state->organisation = memory_strdup(json_find_string(l.stored, "org_id"));
-	if (check) {
-		session = salesforce_session_open(&l, app->profile, NULL, e);
-		if (session == NULL || salesforce_session_user(session, &user, e) != 0)
-			goto out;
-		free(state->organisation);
-		describe_session(session, state);
-		state->checked = memory_strdup("works");
-	}
-	rc = 0;
-out:
-	salesforce_user_release(&user);
-	salesforce_session_free(session);
 	salesforce_login_release(&l);
+	if (o->check)
+		rc = check(app, o, state, e);
 	return rc;
 }
 

@@ -41,11 +41,6 @@ static const struct option options[] = {
 	    "what to do when the server no longer has the events behind the position"),
 	OPTION_INTEGER(0, "max-retries", struct stream_options, max_retries, "<count>", "-1",
 	    "give up after so many failures in a row (-1: never)", .min = -1, .max = INT64_MAX),
-	OPTION_FLAG(0, "strict", struct stream_options, strict,
-	    "end with exit status 6 when any event was set aside"),
-	OPTION_INTEGER(0, "max-dead-letters", struct stream_options, max_dead_letters, "<events>", "-1",
-	    "stop, with exit status 6, when more than so many events of this run were set aside (-1: never)",
-	    .min = -1, .max = INT64_MAX),
 	OPTION_INTEGER(0, "batch-rows", struct stream_options, batch_rows, "<rows>", "500",
 	    "send a batch at this many rows", .min = 1, .max = 100000),
 	OPTION_BYTES(0, "batch-bytes", struct stream_options, batch_bytes, "<bytes>", "1M",
@@ -175,7 +170,6 @@ setup(struct run *r, struct stream_report *report)
 	s.options.max_bytes = (size_t)o->max_bytes;
 	s.options.ack_timeout_ms = o->ack_timeout_ms;
 	s.options.max_retries = o->max_retries;
-	s.options.max_dead_letters = o->max_dead_letters;
 	s.options.on_lost_position = (enum on_lost_position)o->on_lost;
 	s.options.until_caught_up = o->until_caught_up;
 	s.options.quiet_for_ms = o->quiet_for_ms;
@@ -211,10 +205,6 @@ pump(struct run *r, struct error *e)
 	}
 	if (stream_report_end(r->app, &s, pump_elapsed_ms(r->pump), e) != 0)
 		rc = -1;
-	if (rc == 0 && r->o->strict && s.set_aside > 0) {
-		rc = error_set(e, ERR_REFUSED, "%lld events were set aside", (long long)s.set_aside);
-		error_hint(e, "'sfzb dead-letters' lists them, with the reasons; '--strict' makes this an error");
-	}
 	return rc;
 }
 

@@ -18,10 +18,10 @@
 
 struct stream_options {
 	const char *table, *from, *schema_json;
-	int64_t quiet_for_ms, limit, timeout_ms, max_retries, max_dead_letters, batch_rows, batch_bytes, linger_ms;
+	int64_t quiet_for_ms, limit, timeout_ms, max_retries, batch_rows, batch_bytes, linger_ms;
 	int64_t max_rows, max_bytes, ack_timeout_ms, watchdog_ms, visibility_ms, stats_interval_ms;
 	int layout, on_lost;
-	bool until_caught_up, create, strict;
+	bool until_caught_up, create;
 };
 
 /* One table and its sink. */

@@ -1,0 +1,125 @@
+/*
+ * The browser flow at the terminal: opens the address where there is a screen, prints it where there is none, and takes the
+ * address that the browser ended at when it runs on another machine (over SSH).
+ */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/process.h"
+#include "cli/terminal.h"
+#include "commands/login.h"
+#include "salesforce/login_browser.h"
+
+#define PATIENCE_MS (5 * 60 * 1000)
+#define OPENER_MS 10000
+#define PASTED_MOST 16384
+
+struct paste {
+	struct http_callback *callback;
+	int stop; /* eventfd: the answer came another way */
+};
+
+/* One line from standard input; false: it ended, or was not wanted any more. */
+static bool
+read_pasted(struct paste *p, struct buffer *line)
+{
+	struct pollfd ready[] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = p->stop, .events = POLLIN}};
+	char c;
+
+	for (;;) {
+		if (poll(ready, 2, -1) < 0 && errno == EINTR)
+			continue;
+		if (ready[1].revents != 0 || read(STDIN_FILENO, &c, 1) != 1)
+			return line->len > 0 && ready[1].revents == 0;
+		if (c == '\n')
+			return true;
+		if (line->len < PASTED_MOST)
+			buffer_append_byte(line, (uint8_t)c);
+	}
+}
+
+static void *
+read_pastes(void *context)
+{
+	struct paste *p = context;
+	struct buffer line = BUFFER_INIT;
+	struct error e = ERROR_INIT;
+
+	while (read_pasted(p, &line)) {
+		if (line.len > 0 && http_callback_paste(p->callback, buffer_text(&line), &e) != 0)
+			log_warn("login", "%s: %s", e.text, e.hint);
+		buffer_clear(&line);
+	}
+	if (line.data != NULL)
+		secret_wipe(line.data, line.capacity);
+	buffer_release(&line);
+	return NULL;
+}
+
+/* xdg-open knows $BROWSER, too. It stays as long as a browser that it had to start: that is no failure. */
+static bool
+open_in_browser(const char *url)
+{
+	const char *const argv[] = {"xdg-open", url, NULL};
+	const struct process_request q = {.argv = argv, .timeout_ms = OPENER_MS, .output_limit_bytes = PASTED_MOST};
+	struct buffer out = BUFFER_INIT;
+	struct error e = ERROR_INIT;
+	int status, rc;
+
+	if (profile_environment("BROWSER") == NULL && profile_environment("DISPLAY") == NULL &&
+	    profile_environment("WAYLAND_DISPLAY") == NULL)
+		return false;
+	rc = process_run(&q, &out, &status, &e);
+	buffer_release(&out);
+	if (rc != 0 && e.code == ERR_TIMEOUT)
+		return true;
+	if (rc != 0)
+		log_debug("login", "no browser: %s", e.text);
+	return rc == 0 && status == 0;
+}
+
+/* Always shown: without it the person cannot go on. */
+static void
+say_where(const char *url, bool is_opened, bool takes_paste)
+{
+	if (is_opened)
+		log_info("login", "the browser shows the login page; if it does not, open: %s", url);
+	else
+		log_warn("login", "open this address in a browser: %s", url);
+	if (takes_paste)
+		log_info("login", "if that browser runs on another machine, paste the address here that it ends at");
+}
+
+int
+login_salesforce_browser(struct salesforce_login *l, const struct login_options *o, struct error *e)
+{
+	struct http_pool_options pool_options = {.http = {.ca_file = l->ca_file}};
+	struct browser_login *b = browser_login_begin(l, o->redirect_url, false, e);
+	bool takes_paste = o->from_stdin || terminal_can_ask();
+	struct paste p = {.stop = -1};
+	struct http_pool *pool;
+	pthread_t reader;
+	int rc;
+
+	if (b == NULL)
+		return -1;
+	p.callback = browser_login_callback(b);
+	p.stop = eventfd(0, EFD_CLOEXEC);
+	pool = http_pool_new(&pool_options);
+	say_where(browser_login_url(b), !o->no_browser && open_in_browser(browser_login_url(b)), takes_paste);
+	takes_paste = takes_paste && pthread_create(&reader, NULL, read_pastes, &p) == 0;
+	rc = browser_login_finish(b, l, pool, PATIENCE_MS, e);
+	eventfd_write(p.stop, 1);
+	if (takes_paste)
+		pthread_join(reader, NULL);
+	close(p.stop);
+	http_pool_free(pool);
+	browser_login_free(b);
+	return rc;
+}
