@@ -19,6 +19,7 @@
 #include "base/memory.h"
 #include "base/version.h"
 #include "emulator/admin.h"
+#include "emulator/compare.h"
 #include "emulator/emulator_profile.h"
 #include "emulator/files.h"
 #include "emulator/options.h"
@@ -247,6 +248,22 @@ print_error(const struct error *e)
 	return error_exit_status(e->code);
 }
 
+static int
+compare(const struct command_line *line, struct error *e)
+{
+	struct comparison c;
+
+	if (line->options.directory == NULL)
+		return error_set(e, ERR_USAGE, "--compare needs --dir, the directory of an emulator");
+	if (compare_run(line->options.directory, line->compare, &c, e) != 0)
+		return -1;
+	printf("events published %8lld\nrows stored      %8lld\nmissing          %8lld\nduplicates       %8lld\n",
+	    (long long)c.published, (long long)c.stored, (long long)c.missing, (long long)c.duplicates);
+	if (fflush(stdout) != 0)
+		return error_set_errno(e, ERR_FAILED, errno, "cannot write to standard output");
+	return c.missing == 0 && c.duplicates == 0 ? 0 : 1;
+}
+
 /* Before any thread is made, so that every thread leaves these signals to the main one. */
 static void
 block_signals(struct run *r)
@@ -276,6 +293,10 @@ main(int argc, char **argv)
 				       : faults_help,
 		    stdout);
 		return fflush(stdout) == 0 ? 0 : 1;
+	}
+	if (line.compare) {
+		status = compare(&line, &e);
+		return status >= 0 ? status : print_error(&e);
 	}
 	block_signals(&run);
 	log_set_level(LOG_WARN);

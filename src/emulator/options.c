@@ -37,6 +37,7 @@ const char options_help[] =
     "      --clock-speed N       and runs N times as fast (default 1)\n"
     "      --salesforce-port N, --pubsub-port N, --databricks-port N, --zerobus-port N, --admin-port N\n"
     "                            (default: any free one)\n"
+    "      --compare TABLE       serve nothing: say whether TABLE in DIR holds each published event once (exit 1: no)\n"
     "  -q, --quiet               do not say how to connect\n"
     "      --help-faults         the language of the error script\n"
     "  -h, --help, --version\n";
@@ -64,6 +65,7 @@ enum {
 	OPT_DATABRICKS_PORT,
 	OPT_ZEROBUS_PORT,
 	OPT_ADMIN_PORT,
+	OPT_COMPARE,
 	OPT_HELP_FAULTS,
 	OPT_VERSION,
 };
@@ -91,6 +93,7 @@ static const struct option long_options[] = {
 	{ "databricks-port", required_argument, NULL, OPT_DATABRICKS_PORT },
 	{ "zerobus-port", required_argument, NULL, OPT_ZEROBUS_PORT },
 	{ "admin-port", required_argument, NULL, OPT_ADMIN_PORT },
+	{ "compare", required_argument, NULL, OPT_COMPARE },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "help", no_argument, NULL, 'h' },
 	{ "help-faults", no_argument, NULL, OPT_HELP_FAULTS },
@@ -163,6 +166,9 @@ take(struct command_line *c, int option, const char *name, const char *s, struct
 	struct emulator_options *o = &c->options;
 
 	switch (option) {
+	case OPT_COMPARE:
+		c->compare = s;
+		return 0;
 	case OPT_DIR:
 		o->directory = s;
 		return *s ? 0 : error_set(e, ERR_USAGE, "--dir: is empty");

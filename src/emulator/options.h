@@ -7,6 +7,7 @@
 struct command_line {
 	struct emulator_options options;
 	char **command; /* behind "--"; NULL: none */
+	const char *compare; /* a table: only compare it with what was published */
 	bool help, help_faults, version;
 };
 
