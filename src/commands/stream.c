@@ -55,8 +55,9 @@ static const struct option options[] = {
 	    "give up an ingest stream when its oldest row has waited so long", .min = 1000),
 	OPTION_DURATION(0, "watchdog", struct stream_options, watchdog_ms, "<time>", "5m",
 	    "give up a subscription that has been silent for so long", .min = 1000),
-	OPTION_DURATION(0, "visibility-wait", struct stream_options, visibility_ms, "<time>", "30s",
-	    "how long after its acknowledgement a row may be missing from a query"),
+	OPTION_DURATION(0, "visibility-wait", struct stream_options, visibility_ms, "<time>", NULL,
+	    "how long after its acknowledgement a row may be missing from a query (default: what the profile says, or "
+	    "30s)", .min = 1),
 	OPTION_DURATION(0, "stats-interval", struct stream_options, stats_interval_ms, "<time>", "60s",
 	    "print a summary line so often, where there is no terminal", .min = 100),
 	OPTION_END,

@@ -103,6 +103,7 @@ print_json(const struct engine_statistics *s, int64_t elapsed_ms, struct error *
 	json_set_int64(j, "set_aside", s->set_aside);
 	json_set_int64(j, "resent", s->resent);
 	json_set_int64(j, "elapsed_ms", elapsed_ms);
+	json_set_int64(j, "active_ms", s->active_ms);
 	json_write(&b, j, false);
 	rc = output_line(buffer_span(&b), e);
 	buffer_release(&b);
@@ -123,7 +124,7 @@ stream_report_end(const struct app *app, const struct engine_statistics *s, int6
 	append_extras(&b, s);
 	log_info("stream", "%s; %s, %s events/s", buffer_text(&b),
 	    clock_format_duration(time, sizeof(time), elapsed_ms),
-	    grouped(rate, per_second(s->stored, elapsed_ms)));
+	    grouped(rate, per_second(s->stored + s->already_stored, s->active_ms)));
 	if (s->set_aside > 0)
 		log_warn("stream", "%s events were set aside, with the reasons, in '%s'",
 		    grouped(stored, s->set_aside), profile_path(app->profile, "dead-letters"));

@@ -145,7 +145,7 @@ add_table(struct stream_tables *t, const char *name, const struct delta_table *t
 		.clock = loop_clock(t->app->loop),
 		.token = sink_tokens_source(t->tokens),
 		.principal = t->config.client_id,
-		.visibility_ms = t->options->visibility_ms,
+		.visibility_ms = t->options->visibility_ms > 0 ? t->options->visibility_ms : t->config.visibility_ms,
 	};
 	struct stream_table *item;
 	struct sink *sink;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/memory.h"
 
@@ -36,6 +37,7 @@ databricks_config_copy(struct databricks_config *to, const struct databricks_con
 	to->client_id = memory_strdup(from->client_id);
 	to->account_id = memory_strdup(from->account_id);
 	to->ca_file = memory_strdup(from->ca_file);
+	to->visibility_ms = from->visibility_ms;
 	secret_copy(&to->client_secret, &from->client_secret);
 	secret_copy(&to->token, &from->token);
 }
@@ -64,7 +66,8 @@ databricks_method_name(enum databricks_method m)
 	X(ACCOUNT_ID, "account_id", "DATABRICKS_ACCOUNT_ID", NULL, NULL, false)                    \
 	X(REGION, "region", NULL, NULL, NULL, false)                                               \
 	X(CLOUD, "cloud", NULL, NULL, NULL, false)                                                 \
-	X(CA_FILE, "ca_file", NULL, NULL, NULL, false)
+	X(CA_FILE, "ca_file", NULL, NULL, NULL, false)                                             \
+	X(VISIBILITY, "visibility_wait", NULL, NULL, NULL, false)
 
 enum setting {
 #define X(name, key, variable, variable2, cfg_key, is_credential) SETTING_##name,
@@ -293,6 +296,10 @@ take_values(struct databricks_config *c, const struct gathering *g, struct error
 	c->client_id = memory_strdup(v[SETTING_CLIENT_ID]);
 	c->account_id = memory_strdup(v[SETTING_ACCOUNT_ID]);
 	c->ca_file = memory_strdup(v[SETTING_CA_FILE]);
+	if (v[SETTING_VISIBILITY] != NULL && clock_parse_duration(v[SETTING_VISIBILITY], &c->visibility_ms, e) < 0) {
+		e->code = ERR_CONFIG;
+		return error_wrap(e, "visibility_wait");
+	}
 	set_secret(&c->client_secret, v[SETTING_CLIENT_SECRET]);
 	set_secret(&c->token, v[SETTING_TOKEN]);
 	c->from_environment = g->from_environment;
@@ -348,6 +355,7 @@ struct json *
 databricks_config_settings(const struct databricks_config *c)
 {
 	struct json *j = json_object();
+	char visibility[32];
 	const struct {
 		const char *key, *value;
 	} rows[] = {{"host", c->host.url}, {"auth_type", databricks_method_name(c->method)},
@@ -360,6 +368,10 @@ databricks_config_settings(const struct databricks_config *c)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (rows[i].value != NULL && rows[i].value[0] != '\0')
 			json_set_string(j, rows[i].key, rows[i].value);
+	if (c->visibility_ms > 0) {
+		snprintf(visibility, sizeof(visibility), "%lldms", (long long)c->visibility_ms);
+		json_set_string(j, "visibility_wait", visibility);
+	}
 	return j;
 }
 

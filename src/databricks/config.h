@@ -5,7 +5,7 @@
  * profile aside.
  *
  * databricks.json: {"host", "client_id", "client_secret", "token", "auth_type", "warehouse_id", "ingest_endpoint",
- * "workspace_id", "region", "cloud", "account_id", "config_profile", "config_file", "ca_file"}, all strings.
+ * "workspace_id", "region", "cloud", "account_id", "config_profile", "config_file", "ca_file", "visibility_wait"}, all strings.
  */
 #ifndef SFZB_DATABRICKS_CONFIG_H
 #define SFZB_DATABRICKS_CONFIG_H
@@ -40,6 +40,7 @@ struct databricks_config {
 	char warehouse_id[WAREHOUSE_ID_SIZE]; /* "" when none is configured */
 	char region[REGION_SIZE];
 	char *client_id, *account_id, *ca_file;
+	int64_t visibility_ms; /* how long after its acknowledgement a row may be missing from a query; 0: not said */
 	struct secret client_secret, token;
 	bool from_environment; /* the credentials are */
 	char source[300];      /* of the credentials: "environment", "profile default", "~/.databrickscfg [DEFAULT]" */

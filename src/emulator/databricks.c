@@ -126,7 +126,7 @@ static void
 settings(void *part, struct json *j)
 {
 	struct databricks *d = part;
-	char endpoint[64];
+	char endpoint[64], visibility[32];
 
 	snprintf(endpoint, sizeof(endpoint), "https://localhost:%u", zerobus_server_port(d->zerobus));
 	json_set_string(j, "auth_type", "oauth-m2m");
@@ -138,6 +138,10 @@ settings(void *part, struct json *j)
 	json_set_string(j, "workspace_id", DATABRICKS_WORKSPACE_ID);
 	json_set_string(j, "region", DATABRICKS_REGION);
 	json_set_string(j, "cloud", "aws");
+	/* a commit is seen at once here, or this late: no need to wait as long as for the real service */
+	snprintf(visibility, sizeof(visibility), "%lldms",
+	    (long long)d->emulator->options->visibility_delay_ms + 200);
+	json_set_string(j, "visibility_wait", visibility);
 }
 
 static void

@@ -531,4 +531,6 @@ engine_statistics(const struct engine *e, struct engine_statistics *out)
 	}
 	if (oldest != NEVER)
 		out->oldest_unacked_ms = now - oldest;
+	if (e->last_durable_ms > e->first_event_ms && e->first_event_ms > 0)
+		out->active_ms = e->last_durable_ms - e->first_event_ms;
 }

@@ -155,6 +155,7 @@ struct engine_statistics {
 	int64_t in_flight_rows, in_flight_bytes;
 	int64_t suspect_rows;	   /* waiting for a look-up */
 	int64_t oldest_unacked_ms; /* age; 0: none */
+	int64_t active_ms;	   /* from the first event received to the last one durable */
 	int64_t last_event_ms;	   /* wall clock: commit time of the newest event received */
 	int64_t stored_event_ms;   /* wall clock: commit time of the oldest stored position among the topics that have one */
 	int64_t last_received_ms;  /* wall clock: the last sign of life of any source */

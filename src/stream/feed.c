@@ -181,6 +181,8 @@ received(struct feed *f, const struct event *event)
 		    .event_ms = event->commit_timestamp_ms};
 	}
 	resume_after(f, &event->replay_id, event->commit_timestamp_ms);
+	if (f->engine->first_event_ms == 0)
+		f->engine->first_event_ms = engine_now(f->engine);
 	return ++f->delivered;
 }
 

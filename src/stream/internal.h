@@ -173,6 +173,7 @@ int ledger_store(struct engine *e, int64_t now, bool final, struct error *error)
 enum engine_phase { PHASE_NEW, PHASE_RUNNING, PHASE_DRAINING, PHASE_FINISHING, PHASE_DONE };
 
 struct engine {
+	int64_t first_event_ms, last_durable_ms; /* 0: not yet */
 	struct engine_options options;
 	const struct clock *clock;
 	struct random *random;

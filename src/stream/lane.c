@@ -222,7 +222,7 @@ on_acknowledged(void *context, int64_t batches)
 		refusal_passed(l, rows);
 	}
 	l->acked = batches;
-	l->progress_ms = now;
+	l->progress_ms = e->last_durable_ms = now;
 	l->failures = l->session_failures = l->refusals = 0;
 	engine_wake(e, now);
 }

@@ -131,6 +131,7 @@ settle_batch(struct lane *l, size_t at, const bool *found)
 		stored++;
 	}
 	l->engine->statistics.already_stored += (int64_t)stored;
+	l->engine->last_durable_ms = engine_now(l->engine);
 	if (stored > 0) {
 		batch_compact(b, gone);
 		l->engine->bytes -= (int64_t)(size - batch_size(b));
