@@ -162,59 +162,6 @@ each_element(struct text array, element_function *f, void *context)
 	json_reader_release(&r);
 }
 
-struct wanted {
-	sqlite3_value *value;
-	bool found, null;
-};
-
-static bool
-is_wanted(void *context, enum json_token token, struct text value, struct text json)
-{
-	struct wanted *w = context;
-	char digits[64];
-
-	(void)json;
-	switch (token) {
-	case JSON_TOKEN_STRING:
-		w->found = sqlite3_value_type(w->value) == SQLITE_TEXT && text_equal(value, value_text(w->value));
-		break;
-	case JSON_TOKEN_TRUE:
-	case JSON_TOKEN_FALSE:
-		w->found = sqlite3_value_type(w->value) == SQLITE_INTEGER &&
-		    sqlite3_value_int64(w->value) == (token == JSON_TOKEN_TRUE);
-		break;
-	case JSON_TOKEN_NUMBER:
-		if (value.len >= sizeof(digits))
-			break;
-		memcpy(digits, value.data, value.len);
-		digits[value.len] = '\0';
-		if (sqlite3_value_type(w->value) == SQLITE_INTEGER && strpbrk(digits, ".eE") == NULL)
-			w->found = strtoll(digits, NULL, 10) == sqlite3_value_int64(w->value);
-		else if (sqlite3_value_type(w->value) == SQLITE_INTEGER || sqlite3_value_type(w->value) == SQLITE_FLOAT)
-			w->found = strtod(digits, NULL) == sqlite3_value_double(w->value);
-		break;
-	case JSON_TOKEN_NULL:
-		w->null = true;
-		break;
-	default:
-		break;
-	}
-	return !w->found;
-}
-
-static void
-native_array_contains(sqlite3_context *c, int argc, sqlite3_value **argv)
-{
-	struct wanted w = {.value = argv[1]};
-
-	(void)argc;
-	if (sqlite3_value_type(argv[0]) == SQLITE_NULL || sqlite3_value_type(argv[1]) == SQLITE_NULL)
-		return;
-	each_element(value_text(argv[0]), is_wanted, &w);
-	if (w.found || !w.null)
-		sqlite3_result_int(c, w.found);
-}
-
 static bool
 count_element(void *context, enum json_token token, struct text value, struct text json)
 {
@@ -577,7 +524,7 @@ spark_register_collections(sqlite3 *db)
 		const char *name;
 		int arguments;
 		void (*f)(sqlite3_context *, int, sqlite3_value **);
-	} functions[] = {{"sfzb_array_contains", 2, native_array_contains}, {"sfzb_size", 1, native_size},
+	} functions[] = {{"sfzb_size", 1, native_size},
 	    {"sfzb_map_keys", 1, native_map_keys}, {"sfzb_array_distinct", 1, native_array_distinct},
 	    {"sfzb_array_join", -1, native_array_join}, {"sfzb_get_json", 2, native_get_json}};
 	static const struct {

@@ -142,7 +142,9 @@ static const struct function functions[] = {
     {"date_sub", 2, 2, "Dl", "($1 - $2)", LAKE_DATE, false},
     {"datediff", 2, 2, "D", "($1 - $2)", LAKE_INT, false},
     /* arrays, maps, JSON */
-    {"array_contains", 2, 2, ".", "sfzb_array_contains($1, $2)", LAKE_BOOLEAN, false},
+    /* a list that is the same for every row is made a set once, which a look-up of many ids needs */
+    {"array_contains", 2, 2, ".",
+	"(CASE WHEN $1 IS NOT NULL THEN $2 IN (SELECT value FROM json_each($1)) END)", LAKE_BOOLEAN, false},
     {"array_distinct", 1, 1, ".", "sfzb_array_distinct($1)", SAME, false},
     {"array_join", 2, 3, "..", "sfzb_array_join($*)", LAKE_STRING, false},
     {"size", 1, 1, ".", "sfzb_size($1)", LAKE_INT, false},
