@@ -126,7 +126,7 @@ complete -c sfzb -n '__fish_seen_subcommand_from stream' -l max-in-flight-rows -
 complete -c sfzb -n '__fish_seen_subcommand_from stream' -l max-in-flight-bytes -x -d 'and this many bytes'
 complete -c sfzb -n '__fish_seen_subcommand_from stream' -l ack-timeout -x -d 'give up an ingest stream when its oldest row has waited so long'
 complete -c sfzb -n '__fish_seen_subcommand_from stream' -l watchdog -x -d 'give up a subscription that has been silent for so long'
-complete -c sfzb -n '__fish_seen_subcommand_from stream' -l visibility-wait -x -d 'how long after its acknowledgement a row may be missing from a query'
+complete -c sfzb -n '__fish_seen_subcommand_from stream' -l visibility-wait -x -d 'how long after its acknowledgement a row may be missing from a query (default: what the profile says, or 30s)'
 complete -c sfzb -n '__fish_seen_subcommand_from stream' -l stats-interval -x -d 'print a summary line so often, where there is no terminal'
 complete -c sfzb -n '__fish_seen_subcommand_from stream' -l profile -xa '(__sfzb_names profiles)' -d 'use this stored profile (default: default)'
 complete -c sfzb -n '__fish_seen_subcommand_from stream' -s o -l output -xa 'text json' -d 'form of the output'

@@ -44,7 +44,8 @@ new_certificate(const char *name, EVP_PKEY *key, X509 *issuer, int64_t now_ms)
 	uint8_t bytes[8];
 
 	random_system_bytes(bytes, sizeof bytes);
-	bytes[0] &= 0x7f; /* a serial number is positive */
+	/* positive, and no leading zero byte, which DER forbids */
+	bytes[0] = (uint8_t)((bytes[0] & 0x7f) | 0x40);
 	ASN1_STRING_set(serial, bytes, sizeof bytes);
 	X509_set_version(c, 2);
 	X509_time_adj_ex(X509_getm_notBefore(c), 0, 0, &from);
