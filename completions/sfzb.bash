@@ -5,7 +5,7 @@ _sfzb_names() {
 }
 
 _sfzb() {
-	local cur prev command='' profile='' i word commands='login logout topics schema tail stream publish replay dead-letters create-table sql emulator help'
+	local cur prev command='' profile='' i word commands='login logout topics schema tail stream ingest publish replay dead-letters create-table sql emulator help'
 	COMPREPLY=()
 	cur=${COMP_WORDS[COMP_CWORD]}
 	prev=${COMP_WORDS[COMP_CWORD - 1]}
@@ -73,13 +73,18 @@ _sfzb() {
 	'stream --layout') COMPREPLY=($(compgen -W 'classic full' -- "$cur")); return ;;
 	'stream --schema-json') COMPREPLY=($(compgen -W 'every once never' -- "$cur")); return ;;
 	'stream --on-lost-position') COMPREPLY=($(compgen -W 'fail earliest latest' -- "$cur")); return ;;
+	'stream --record-type') COMPREPLY=($(compgen -W 'proto json' -- "$cur")); return ;;
 	'stream --max-retries') :; return ;;
+	'stream --retry-backoff') :; return ;;
 	'stream --batch-rows') :; return ;;
 	'stream --batch-bytes') :; return ;;
 	'stream --linger') :; return ;;
 	'stream --max-in-flight-rows') :; return ;;
 	'stream --max-in-flight-bytes') :; return ;;
 	'stream --ack-timeout') :; return ;;
+	'stream --open-timeout') :; return ;;
+	'stream --flush-timeout') :; return ;;
+	'stream --close-wait') :; return ;;
 	'stream --watchdog') :; return ;;
 	'stream --visibility-wait') :; return ;;
 	'stream --stats-interval') :; return ;;
@@ -88,6 +93,30 @@ _sfzb() {
 	'stream --cacert') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	'stream --color') COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
 	'stream --log-format') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
+	'ingest --format' | 'ingest -f') COMPREPLY=($(compgen -W 'auto ndjson csv' -- "$cur")); return ;;
+	'ingest --delimiter') :; return ;;
+	'ingest --columns') :; return ;;
+	'ingest --time-unit') COMPREPLY=($(compgen -W 's ms us ns' -- "$cur")); return ;;
+	'ingest --rejects') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	'ingest --max-rejects') :; return ;;
+	'ingest --record-type') COMPREPLY=($(compgen -W 'proto json' -- "$cur")); return ;;
+	'ingest --max-retries') :; return ;;
+	'ingest --retry-backoff') :; return ;;
+	'ingest --batch-rows') :; return ;;
+	'ingest --batch-bytes') :; return ;;
+	'ingest --linger') :; return ;;
+	'ingest --max-in-flight-rows') :; return ;;
+	'ingest --max-in-flight-bytes') :; return ;;
+	'ingest --ack-timeout') :; return ;;
+	'ingest --open-timeout') :; return ;;
+	'ingest --flush-timeout') :; return ;;
+	'ingest --close-wait') :; return ;;
+	'ingest --stats-interval') :; return ;;
+	'ingest --profile') _sfzb_names profiles; return ;;
+	'ingest --output' | 'ingest -o') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
+	'ingest --cacert') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	'ingest --color') COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+	'ingest --log-format') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
 	'publish --file' | 'publish -f') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	'publish --id-field') :; return ;;
 	'publish --rate') :; return ;;
@@ -173,9 +202,15 @@ _sfzb() {
 		fi ;;
 	stream)
 		if [[ $cur == -* ]]; then
-			COMPREPLY=($(compgen -W ' --table --from --until-caught-up --quiet-for --limit --timeout --layout --no-create --schema-json --on-lost-position --max-retries --batch-rows --batch-bytes --linger --max-in-flight-rows --max-in-flight-bytes --ack-timeout --watchdog --visibility-wait --stats-interval --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
+			COMPREPLY=($(compgen -W ' --table --from --until-caught-up --quiet-for --limit --timeout --layout --no-create --schema-json --on-lost-position --record-type --no-recovery --max-retries --retry-backoff --batch-rows --batch-bytes --linger --max-in-flight-rows --max-in-flight-bytes --ack-timeout --open-timeout --flush-timeout --close-wait --watchdog --visibility-wait --stats-interval --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
 		else
 			_sfzb_names topics
+		fi ;;
+	ingest)
+		if [[ $cur == -* ]]; then
+			COMPREPLY=($(compgen -W ' --format --delimiter --columns --ignore-unknown --time-unit --rejects --max-rejects --resume --record-type --no-recovery --max-retries --retry-backoff --batch-rows --batch-bytes --linger --max-in-flight-rows --max-in-flight-bytes --ack-timeout --open-timeout --flush-timeout --close-wait --stats-interval --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
+		else
+			compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur"))
 		fi ;;
 	publish)
 		if [[ $cur == -* ]]; then

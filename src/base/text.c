@@ -1,6 +1,7 @@
 #include "base/text.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -166,4 +167,19 @@ text_glob(const char *pattern, const char *s)
 	while (*pattern == '*')
 		pattern++;
 	return *pattern == '\0';
+}
+
+char *
+text_number(char out[TEXT_NUMBER_SIZE], int64_t n)
+{
+	char digits[24];
+	int len = snprintf(digits, sizeof(digits), "%lld", (long long)n), at = 0;
+
+	for (int i = 0; i < len; i++) {
+		if (i > 0 && (len - i) % 3 == 0 && digits[i - 1] != '-')
+			out[at++] = ',';
+		out[at++] = digits[i];
+	}
+	out[at] = '\0';
+	return out;
 }

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct text {
 	const char *data; /* may be NULL when len is 0 */
@@ -35,6 +36,10 @@ char *text_dup(struct text a);	  /* NUL-terminated copy; release with free */
  * end when cut. Returns out.
  */
 char *text_clean(char *out, size_t size, struct text from);
+
+/* 1234567 → "1,234,567". Returns out. */
+#define TEXT_NUMBER_SIZE 32
+char *text_number(char out[TEXT_NUMBER_SIZE], int64_t n);
 
 /* Glob match with * and ? (no brackets), whole text, case-sensitive. */
 bool text_glob(const char *pattern, const char *s);

@@ -28,6 +28,8 @@ struct lines {
 	bool reading, ended;
 	struct error failure;
 	long long number;
+	int64_t before; /* bytes of the file in front of `held` */
+	bool keep_returns;
 	/* the reader's while `reading` */
 	uint8_t chunk[CHUNK_BYTES];
 	ssize_t chunk_len;
@@ -97,6 +99,7 @@ compact(struct lines *l)
 {
 	if (l->at == 0)
 		return;
+	l->before += (int64_t)l->at;
 	memmove(l->held.data, l->held.data + l->at, l->held.len - l->at);
 	l->held.len -= l->at;
 	l->searched -= l->at;
@@ -128,7 +131,7 @@ lines_next(struct lines *l, struct text *line, struct error *e)
 	}
 	stop = end != NULL ? (size_t)(end - l->held.data) : l->held.len;
 	*line = text_span(l->held.data + l->at, stop - l->at);
-	if (line->len > 0 && line->data[line->len - 1] == '\r')
+	if (!l->keep_returns && line->len > 0 && line->data[line->len - 1] == '\r')
 		line->len--;
 	l->at = l->searched = end != NULL ? stop + 1 : stop;
 	l->number++;
@@ -139,6 +142,28 @@ long long
 lines_number(const struct lines *l)
 {
 	return l->number;
+}
+
+int64_t
+lines_offset(const struct lines *l)
+{
+	return l->before + (int64_t)l->at;
+}
+
+int
+lines_seek(struct lines *l, int64_t offset, long long number, struct error *e)
+{
+	if (lseek(l->fd, (off_t)offset, SEEK_SET) < 0)
+		return error_set_errno(e, ERR_USAGE, errno, "cannot go on in the middle of %s", l->name);
+	l->before = offset;
+	l->number = number;
+	return 0;
+}
+
+void
+lines_keep_returns(struct lines *l)
+{
+	l->keep_returns = true;
 }
 
 void

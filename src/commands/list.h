@@ -13,6 +13,7 @@
 	X(schema)                                                                   \
 	X(tail)                                                                     \
 	X(stream)                                                                   \
+	X(ingest)                                                                    \
 	X(publish)                                                                  \
 	X(replay)                                                                   \
 	X(dead_letters)                                                             \

@@ -126,7 +126,7 @@ take_failure(struct publish *p, const struct error *why, bool maybe_stored)
 		settle(p, NULL, why, maybe_stored);
 	if (!again)
 		return;
-	delay = backoff_delay(why, p->failures++, &p->random);
+	delay = backoff_delay(why, p->failures++, BACKOFF_FIRST_MS, BACKOFF_LAST_MS, &p->random);
 	log_warn("publish", "%s; going on in %s", why->text, clock_format_duration(text, sizeof(text), delay));
 	wait_for(p, delay);
 }

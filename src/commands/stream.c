@@ -39,20 +39,7 @@ static const struct option options[] = {
 	    .choices = "every|once|never", .complete = COMPLETE_WORDS),
 	OPTION_CHOICE(0, "on-lost-position", struct stream_options, on_lost, "fail|earliest|latest", "fail",
 	    "what to do when the server no longer has the events behind the position"),
-	OPTION_INTEGER(0, "max-retries", struct stream_options, max_retries, "<count>", "-1",
-	    "give up after so many failures in a row (-1: never)", .min = -1, .max = INT64_MAX),
-	OPTION_INTEGER(0, "batch-rows", struct stream_options, batch_rows, "<rows>", "500",
-	    "send a batch at this many rows", .min = 1, .max = 100000),
-	OPTION_BYTES(0, "batch-bytes", struct stream_options, batch_bytes, "<bytes>", "1M",
-	    "or at this many bytes", .min = 1024, .max = 10 * 1024 * 1024),
-	OPTION_DURATION(0, "linger", struct stream_options, linger_ms, "<time>", "50ms",
-	    "or so long after its first row"),
-	OPTION_INTEGER(0, "max-in-flight-rows", struct stream_options, max_rows, "<rows>", "10000",
-	    "hold at most this many events in memory", .min = 1, .max = 10000000),
-	OPTION_BYTES(0, "max-in-flight-bytes", struct stream_options, max_bytes, "<bytes>", "16M",
-	    "and this many bytes", .min = 65536, .max = INT64_C(1) << 40),
-	OPTION_DURATION(0, "ack-timeout", struct stream_options, ack_timeout_ms, "<time>", "60s",
-	    "give up an ingest stream when its oldest row has waited so long", .min = 1000),
+	TUNING_OPTIONS(struct stream_options),
 	OPTION_DURATION(0, "watchdog", struct stream_options, watchdog_ms, "<time>", "5m",
 	    "give up a subscription that has been silent for so long", .min = 1000),
 	OPTION_DURATION(0, "visibility-wait", struct stream_options, visibility_ms, "<time>", NULL,
@@ -149,11 +136,11 @@ open_all(struct run *r, struct error *e)
 	return stream_tables_open(&r->tables, e);
 }
 
-static struct pump_setup
-setup(struct run *r, struct stream_report *report)
+static int
+setup(struct run *r, struct stream_report *report, struct pump_setup *out, struct error *e)
 {
 	const struct stream_options *o = r->o;
-	struct pump_setup s = {
+	*out = (struct pump_setup){
 		.positions = stores_positions(&r->stores),
 		.letters = stores_letters(&r->stores),
 		.router = stream_tables_router(&r->tables),
@@ -163,19 +150,12 @@ setup(struct run *r, struct stream_report *report)
 		.timeout_ms = o->timeout_ms,
 	};
 
-	engine_options_init(&s.options);
-	s.options.batch_rows = (size_t)o->batch_rows;
-	s.options.batch_bytes = (size_t)o->batch_bytes;
-	s.options.linger_ms = o->linger_ms;
-	s.options.max_rows = (size_t)o->max_rows;
-	s.options.max_bytes = (size_t)o->max_bytes;
-	s.options.ack_timeout_ms = o->ack_timeout_ms;
-	s.options.max_retries = o->max_retries;
-	s.options.on_lost_position = (enum on_lost_position)o->on_lost;
-	s.options.until_caught_up = o->until_caught_up;
-	s.options.quiet_for_ms = o->quiet_for_ms;
-	s.options.max_events = o->limit;
-	return s;
+	engine_options_init(&out->options);
+	out->options.on_lost_position = (enum on_lost_position)o->on_lost;
+	out->options.until_caught_up = o->until_caught_up;
+	out->options.quiet_for_ms = o->quiet_for_ms;
+	out->options.max_events = o->limit;
+	return tuning_apply(&o->tuning, &out->options, e);
 }
 
 static int
@@ -194,7 +174,8 @@ pump(struct run *r, struct error *e)
 		.table = r->o->table,
 	};
 	stream_report_init(&report, r->o->stats_interval_ms);
-	pump_setup = setup(r, &report);
+	if (setup(r, &report, &pump_setup, e) != 0)
+		return -1;
 	r->pump = pump_new(r->app, &pump_setup);
 	for (size_t i = 0; i < r->topics.count; i++)
 		pump_add(r->pump, r->topics.items[i].source, r->topics.items[i].start);
@@ -224,6 +205,7 @@ static int
 run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 {
 	struct run r = {.app = app, .o = given, .tables = {.app = app, .options = given}};
+	struct engine_options unused;
 	int rc = -1;
 
 	if (r.o->table == NULL) {
@@ -234,6 +216,8 @@ run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 		return error_wrap(e, "option '--table'");
 	if (from_parse(&r.from, FROM_WORDS, r.o->from, e) != 0)
 		return error_wrap(e, "option '--from'");
+	if (tuning_apply(&r.o->tuning, &unused, e) != 0)
+		return -1;
 	r.starts = memory_zero((size_t)argc, sizeof(*r.starts));
 	r.locks = memory_zero((size_t)argc, sizeof(*r.locks));
 	if (subscriptions_init(&r.topics, argc, argv, e) == 0 && open_all(&r, e) == 0)

@@ -9,6 +9,7 @@
 #include "commands/from.h"
 #include "commands/pump.h"
 #include "commands/subscription.h"
+#include "commands/tuning.h"
 #include "databricks/sink.h"
 #include "databricks/sink_lookup.h"
 #include "databricks/sink_tokens.h"
@@ -18,8 +19,8 @@
 
 struct stream_options {
 	const char *table, *from, *schema_json;
-	int64_t quiet_for_ms, limit, timeout_ms, max_retries, batch_rows, batch_bytes, linger_ms;
-	int64_t max_rows, max_bytes, ack_timeout_ms, watchdog_ms, visibility_ms, stats_interval_ms;
+	struct tuning tuning;
+	int64_t quiet_for_ms, limit, timeout_ms, watchdog_ms, visibility_ms, stats_interval_ms;
 	int layout, on_lost;
 	bool until_caught_up, create;
 };

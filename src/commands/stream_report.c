@@ -9,22 +9,6 @@
 
 #define TERMINAL_INTERVAL_MS 500
 
-/* 1234567 → "1,234,567". Returns out. */
-static char *
-grouped(char out[32], int64_t n)
-{
-	char digits[24];
-	int len = snprintf(digits, sizeof(digits), "%lld", (long long)n), at = 0;
-
-	for (int i = 0; i < len; i++) {
-		if (i > 0 && (len - i) % 3 == 0 && digits[i - 1] != '-')
-			out[at++] = ',';
-		out[at++] = digits[i];
-	}
-	out[at] = '\0';
-	return out;
-}
-
 static int64_t
 per_second(int64_t events, int64_t ms)
 {
@@ -58,11 +42,11 @@ append_extras(struct buffer *b, const struct engine_statistics *s)
 	char n[32];
 
 	if (s->already_stored + s->repeated > 0)
-		buffer_append_format(b, ", %s were stored already", grouped(n, s->already_stored + s->repeated));
+		buffer_append_format(b, ", %s were stored already", text_number(n, s->already_stored + s->repeated));
 	if (s->set_aside > 0)
-		buffer_append_format(b, ", %s set aside", grouped(n, s->set_aside));
+		buffer_append_format(b, ", %s set aside", text_number(n, s->set_aside));
 	if (s->resent > 0)
-		buffer_append_format(b, ", %s sent again", grouped(n, s->resent));
+		buffer_append_format(b, ", %s sent again", text_number(n, s->resent));
 }
 
 void
@@ -73,9 +57,9 @@ stream_report_progress(void *context, const struct engine_statistics *s)
 	char received[32], stored[32], rate[32], flight[32];
 	struct buffer b = BUFFER_INIT;
 
-	buffer_append_format(&b, "received %s, stored %s, %s events/s, in flight %s", grouped(received, s->received),
-	    grouped(stored, s->stored), grouped(rate, per_second(s->stored - r->last_stored, now - r->last_ms)),
-	    grouped(flight, s->in_flight_rows));
+	buffer_append_format(&b, "received %s, stored %s, %s events/s, in flight %s", text_number(received, s->received),
+	    text_number(stored, s->stored), text_number(rate, per_second(s->stored - r->last_stored, now - r->last_ms)),
+	    text_number(flight, s->in_flight_rows));
 	append_lag(&b, s);
 	append_extras(&b, s);
 	if (s->sources_open < s->sources)
@@ -119,15 +103,15 @@ stream_report_end(const struct app *app, const struct engine_statistics *s, int6
 	struct buffer b = BUFFER_INIT;
 
 	terminal_set_status(NULL);
-	buffer_append_format(&b, "stored %s of %s events received", grouped(stored, s->stored),
-	    grouped(received, s->received));
+	buffer_append_format(&b, "stored %s of %s events received", text_number(stored, s->stored),
+	    text_number(received, s->received));
 	append_extras(&b, s);
 	log_info("stream", "%s; %s, %s events/s", buffer_text(&b),
 	    clock_format_duration(time, sizeof(time), elapsed_ms),
-	    grouped(rate, per_second(s->stored + s->already_stored, s->active_ms)));
+	    text_number(rate, per_second(s->stored + s->already_stored, s->active_ms)));
 	if (s->set_aside > 0)
 		log_warn("stream", "%s events were set aside, with the reasons, in '%s'",
-		    grouped(stored, s->set_aside), profile_path(app->profile, "dead-letters"));
+		    text_number(stored, s->set_aside), profile_path(app->profile, "dead-letters"));
 	buffer_release(&b);
 	return app_outputs(app, "json") ? print_json(s, elapsed_ms, e) : 0;
 }

@@ -79,20 +79,6 @@ schema_mode(const struct stream_tables *t, const struct delta_table *table)
 					  : SCHEMA_JSON_NEVER;
 }
 
-static int
-find_endpoint(struct stream_tables *t, struct error *e)
-{
-	struct databricks_session *session = t->app->databricks;
-	struct error lacking = ERROR_INIT;
-
-	databricks_config_copy(&t->config, databricks_session_config(session));
-	if (databricks_config_need_ingest(&t->config, &lacking) == 0)
-		return 0;
-	if (databricks_session_discover(session, &t->config, e) != 0)
-		return -1;
-	return databricks_config_need_ingest(&t->config, e);
-}
-
 /* Without a warehouse nothing can be looked up: that weakens a promise, so it is said aloud. */
 static int
 find_warehouse(struct stream_tables *t, struct error *e)
@@ -117,19 +103,15 @@ find_warehouse(struct stream_tables *t, struct error *e)
 int
 stream_tables_prepare(struct stream_tables *t, struct error *e)
 {
-	const struct databricks_config *config = databricks_session_config(t->app->databricks);
-
 	t->by_entity = strstr(t->options->table, PLACE) != NULL;
-	if (config->method != DATABRICKS_M2M) {
-		error_set(e, ERR_CREDENTIALS, "Zerobus takes no personal access token");
-		return error_hint(e, "give the client id and secret of a service principal: sfzb login databricks");
-	}
+	if (target_ingest(t->app, &t->config, e) != 0)
+		return -1;
 	if (!t->by_entity) {
 		t->first = get_fitting(t, t->options->table, &t->first_created, e);
 		if (t->first == NULL)
 			return -1;
 	}
-	return find_endpoint(t, e) != 0 || find_warehouse(t, e) != 0 ? -1 : 0;
+	return find_warehouse(t, e);
 }
 
 static struct stream_table *
@@ -140,12 +122,13 @@ add_table(struct stream_tables *t, const char *name, const struct delta_table *t
 		.loop = t->app->loop,
 		.channel = t->channel,
 		.table = table,
-		.format = ROW_PROTO,
+		.format = tuning_format(&t->options->tuning),
 		.schema_json = schema_mode(t, table),
 		.clock = loop_clock(t->app->loop),
 		.token = sink_tokens_source(t->tokens),
 		.principal = t->config.client_id,
 		.visibility_ms = t->options->visibility_ms > 0 ? t->options->visibility_ms : t->config.visibility_ms,
+		.open_timeout_ms = t->options->tuning.open_timeout_ms,
 	};
 	struct stream_table *item;
 	struct sink *sink;

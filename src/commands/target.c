@@ -54,3 +54,20 @@ target_ensure(struct app *app, const char *name, enum layout layout, bool may_cr
 	*created = true;
 	return target_find(app, name, e);
 }
+
+int
+target_ingest(struct app *app, struct databricks_config *c, struct error *e)
+{
+	struct error lacking = ERROR_INIT;
+
+	databricks_config_copy(c, databricks_session_config(app->databricks));
+	if (c->method != DATABRICKS_M2M) {
+		error_set(e, ERR_CREDENTIALS, "Zerobus takes no personal access token");
+		return error_hint(e, "give the client id and secret of a service principal: sfzb login databricks");
+	}
+	if (databricks_config_need_ingest(c, &lacking) == 0)
+		return 0;
+	if (databricks_session_discover(app->databricks, c, e) != 0)
+		return -1;
+	return databricks_config_need_ingest(c, e);
+}

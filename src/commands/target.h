@@ -14,5 +14,10 @@ int target_create(struct app *app, const char *name, enum layout layout, struct 
 /* The first; where it is missing the second and then the first. *created tells. */
 struct delta_table *target_ensure(struct app *app, const char *name, enum layout layout, bool may_create,
     bool *created, struct error *e);
+/*
+ * The session's settings with the ingest endpoint found; the workspace is asked where they do not tell. ERR_CREDENTIALS
+ * when there is a personal access token only. Blocking. c is initialised here and the caller's to release.
+ */
+int target_ingest(struct app *app, struct databricks_config *c, struct error *e);
 
 #endif

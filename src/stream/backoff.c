@@ -1,17 +1,16 @@
 #include "stream/backoff.h"
 
 /* first ceiling and last one, in ms */
-#define NORMAL_FIRST 1000
-#define NORMAL_LAST 60000
 #define OVERLOADED_FIRST 30000
 #define OVERLOADED_LAST 600000
 #define QUOTA_FIRST 300000
 #define QUOTA_LAST 3600000
 
 int64_t
-backoff_delay(const struct error *why, unsigned failures, struct random *random)
+backoff_delay(const struct error *why, unsigned failures, int64_t first, int64_t last,
+    struct random *random)
 {
-	int64_t first = NORMAL_FIRST, last = NORMAL_LAST, floor = 0, ceiling;
+	int64_t floor = 0, ceiling;
 
 	if (why->code == ERR_QUOTA) {
 		first = QUOTA_FIRST;
@@ -24,9 +23,7 @@ backoff_delay(const struct error *why, unsigned failures, struct random *random)
 	}
 	if (failures > 16)
 		failures = 16;
-	ceiling = first << failures;
-	if (ceiling > last)
-		ceiling = last;
+	ceiling = first > last >> failures ? last : first << failures;
 	if (floor < why->retry_after_ms)
 		floor = why->retry_after_ms;
 	if (floor >= ceiling) /* the peer's own wish, spread a little */

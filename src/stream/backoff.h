@@ -10,7 +10,15 @@
 #include "base/error.h"
 #include "base/random.h"
 
-/* failures: how many in a row before this one. why: what went wrong. In ms. */
-int64_t backoff_delay(const struct error *why, unsigned failures, struct random *random);
+/* the usual first and last ceiling */
+#define BACKOFF_FIRST_MS 1000
+#define BACKOFF_LAST_MS 60000
+
+/*
+ * failures: how many in a row before this one. why: what went wrong. first, last: the ceilings of an ordinary failure;
+ * quotas and overloads have their own. All in ms.
+ */
+int64_t backoff_delay(const struct error *why, unsigned failures, int64_t first, int64_t last,
+    struct random *random);
 
 #endif

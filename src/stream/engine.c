@@ -29,7 +29,10 @@ engine_options_init(struct engine_options *o)
 	    .position_events = 20000,
 	    .find_rows = 2000,
 	    .drain_timeout_ms = 60000,
+	    .close_wait_ms = NEVER,
 	    .max_retries = -1,
+	    .backoff_first_ms = BACKOFF_FIRST_MS,
+	    .backoff_last_ms = BACKOFF_LAST_MS,
 	    .on_lost_position = ON_LOST_FAIL,
 	    .quiet_for_ms = 10000,
 	    .max_dead_letters = -1,
@@ -283,8 +286,10 @@ engine_set_aside(struct engine *e, struct dead_letter *letter, const struct erro
 		return false;
 	}
 	e->statistics.set_aside++;
-	/* a topic where all is bad must not drown the log: the store holds each one's reason */
-	log_message(e->statistics.set_aside <= 10 || e->statistics.set_aside % 1000 == 0 ? LOG_WARN : LOG_DEBUG,
+	/* a topic where all is bad must not drown the log: the store holds each one's reason; what has no id it names itself */
+	log_message((e->statistics.set_aside <= 10 || e->statistics.set_aside % 1000 == 0) && letter->event_id.len > 0 ?
+		LOG_WARN :
+		LOG_DEBUG,
 	    "stream", TEXT_FORMAT ": event %s is set aside (%lld by now): %s", TEXT_ARGS(letter->topic),
 	    text_clean(id, sizeof(id), letter->event_id), (long long)e->statistics.set_aside, why->text);
 	if (e->options.max_dead_letters >= 0 && e->statistics.set_aside > e->options.max_dead_letters) {
@@ -319,7 +324,7 @@ engine_retry(struct engine *e, const char *what, const char *name, const struct 
 	/* the first time the new token is likely to do */
 	delay = *session_failures == 1 && error_disposition(why->code) == DISPOSITION_LOG_IN_AGAIN ?
 	    0 :
-	    backoff_delay(why, *failures, e->random);
+	    backoff_delay(why, *failures, e->options.backoff_first_ms, e->options.backoff_last_ms, e->random);
 	++*failures;
 	clock_format_duration(wait, sizeof(wait), delay);
 	log_info("stream", "%s; again in %s", error.text, wait);

@@ -48,7 +48,9 @@ struct engine_options {
 	int64_t position_events;
 	size_t find_rows;	  /* event ids in one look-up */
 	int64_t drain_timeout_ms; /* after engine_stop: how long to wait for what is in flight */
+	int64_t close_wait_ms;	  /* after a close signal: wait at most so long for acknowledgements */
 	int64_t max_retries;	  /* failures in a row of one connection; -1: for ever */
+	int64_t backoff_first_ms, backoff_last_ms; /* most of the wait before the first retry, and before any */
 	enum on_lost_position on_lost_position;
 	bool until_caught_up; /* stop when every topic is drained */
 	int64_t quiet_for_ms; /* caught up: an empty response, or so long without an event while some were allowed */

@@ -237,6 +237,8 @@ on_closing(void *context, int64_t pause_ms)
 	log_info("stream", "%s: the server closes the ingest stream; %zu batches wait for it", l->sink->table,
 	    l->sent);
 	l->state = STREAM_PAUSED;
+	if (pause_ms > l->engine->options.close_wait_ms)
+		pause_ms = l->engine->options.close_wait_ms;
 	l->state_until_ms = engine_now(l->engine) + (pause_ms > 0 ? pause_ms : 0);
 	l->engine->statistics.retries[RETRY_SINK_CLOSING]++;
 	engine_wake(l->engine, engine_now(l->engine));

@@ -737,7 +737,7 @@ test_backoff(void **state)
 		struct error why = {.code = rows[i].code, .retry_after_ms = rows[i].after_ms};
 
 		for (int j = 0; j < 1000; j++) {
-			int64_t ms = backoff_delay(&why, rows[i].failures, &random);
+			int64_t ms = backoff_delay(&why, rows[i].failures, BACKOFF_FIRST_MS, BACKOFF_LAST_MS, &random);
 
 			least = ms < least ? ms : least;
 			most = ms > most ? ms : most;
