@@ -271,8 +271,10 @@ perform(struct databricks_session *s, const struct http_request *base, struct se
 	struct http_request q = *base;
 	char what[400], shown[380];
 
-	if (databricks_session_token(s, token, e) < 0)
+	if (databricks_session_token(s, token, e) < 0) {
+		r->never_sent = true; /* the token had its own tries */
 		return -1;
+	}
 	q.bearer = token;
 	if (http_pool_perform(s->pool, &q, r, e) < 0)
 		return -1;
