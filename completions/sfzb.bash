@@ -140,6 +140,9 @@ _sfzb() {
 	'dead-letters --color') COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
 	'dead-letters --log-format') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
 	'create-table --layout') COMPREPLY=($(compgen -W 'classic full' -- "$cur")); return ;;
+	'create-table --comment') :; return ;;
+	'create-table --property') :; return ;;
+	'create-table --cluster-by') :; return ;;
 	'create-table --profile') _sfzb_names profiles; return ;;
 	'create-table --output' | 'create-table -o') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
 	'create-table --cacert') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -232,7 +235,7 @@ _sfzb() {
 		fi ;;
 	create-table)
 		if [[ $cur == -* ]]; then
-			COMPREPLY=($(compgen -W ' --layout --dry-run --check --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
+			COMPREPLY=($(compgen -W ' --layout --dry-run --check --alter --create-schema --comment --property --cluster-by --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
 		else
 			:
 		fi ;;

@@ -1,19 +1,23 @@
 /*
  * sfzb create-table - make the target table, show its DDL, or say whether a table fits.
  *
- * Never touches data and never changes a table that exists: what is missing is printed as ALTER statements.
+ * Never touches data, and changes a table that exists only when told to (--alter): what is missing is printed as ALTER
+ * statements.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/json.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "cli/output.h"
 #include "commands/list.h"
 #include "commands/target.h"
 
 struct create_options {
+	const char *comment, *properties, *cluster_by;
 	int layout; /* enum layout */
-	bool dry_run, check;
+	bool dry_run, check, alter, create_schema;
 };
 
 static const struct option options[] = {
@@ -22,15 +26,82 @@ static const struct option options[] = {
 	OPTION_FLAG('n', "dry-run", struct create_options, dry_run, "print the DDL and do nothing"),
 	OPTION_FLAG(0, "check", struct create_options, check,
 	    "say whether the table that exists fits, and what it lacks; exit status 4 when it does not"),
+	OPTION_FLAG(0, "alter", struct create_options, alter,
+	    "add to a table that exists the columns it lacks, and switch off what keeps Zerobus out"),
+	OPTION_FLAG(0, "create-schema", struct create_options, create_schema, "make the schema too when it is missing"),
+	OPTION_STRING(0, "comment", struct create_options, comment, "<text>", NULL,
+	    "of a table that is made, in place of the usual one; empty: none"),
+	OPTION_STRING(0, "property", struct create_options, properties, "<key=value,...>", NULL,
+	    "table properties of a table that is made, besides or in place of the usual ones"),
+	OPTION_STRING(0, "cluster-by", struct create_options, cluster_by, "<column>", NULL,
+	    "not possible for a table that Zerobus writes to; says why"),
 	OPTION_END,
 };
 
+#define PROPERTIES_MAX 64
+
+/* What a table is made by; the properties are in a copy of their text, both the plan's until plan_release. */
+struct plan {
+	struct delta_plan plan;
+	struct delta_property properties[PROPERTIES_MAX];
+	char *text;
+};
+
+/* "a=b,c=d": a comma parts them where a key and '=' follow, so that a value may hold one. */
 static int
-print_ddl(const char *name, enum layout layout, struct error *e)
+parse_properties(struct plan *p, const char *given, struct error *e)
 {
-	struct delta_plan plan = {.table = name, .layout = layout, .column_comments = true};
+	char *at = p->text = memory_strdup(given);
+
+	while (*at != '\0') {
+		char *equals = strchr(at, '='), *next, *comma;
+
+		if (equals == NULL || equals == at)
+			return error_set(e, ERR_USAGE, "option '--property': '%s' is not key=value", at);
+		if (p->plan.property_count == PROPERTIES_MAX)
+			return error_set(e, ERR_USAGE, "option '--property': more than %d properties", PROPERTIES_MAX);
+		*equals = '\0';
+		next = strchr(equals + 1, '=');
+		comma = strrchr(equals + 1, ',');
+		if (next != NULL) {
+			*next = '\0';
+			comma = strrchr(equals + 1, ',');
+			*next = '=';
+		} else {
+			comma = NULL;
+		}
+		p->properties[p->plan.property_count++] = (struct delta_property){at, equals + 1};
+		if (comma == NULL)
+			break;
+		*comma = '\0';
+		at = comma + 1;
+	}
+	p->plan.properties = p->properties;
+	return 0;
+}
+
+static int
+make_plan(struct plan *p, const struct create_options *o, const char *name, struct error *e)
+{
+	*p = (struct plan){.plan = {.table = name,
+			       .layout = o->layout == 0 ? LAYOUT_CLASSIC : LAYOUT_FULL,
+			       .column_comments = true,
+			       .comment = o->comment}};
+	if (o->cluster_by != NULL) {
+		error_set(e, ERR_USAGE, "option '--cluster-by': Zerobus opens tables with liquid clustering in a beta only, and "
+					"refuses them elsewhere");
+		return error_hint(e, "leave it out; a copy of the table that a pipeline makes can be clustered");
+	}
+	if (o->alter && o->check)
+		return error_set(e, ERR_USAGE, "--alter and --check exclude each other");
+	return o->properties != NULL ? parse_properties(p, o->properties, e) : 0;
+}
+
+static int
+print_ddl(const struct plan *p, struct error *e)
+{
 	struct buffer ddl = BUFFER_INIT;
-	int rc = delta_create_sql(&ddl, &plan, e);
+	int rc = delta_create_sql(&ddl, &p->plan, e);
 
 	if (rc == 0) {
 		buffer_append_text(&ddl, ";\n");
@@ -113,21 +184,68 @@ check(struct app *app, const char *name, enum layout layout, struct error *e)
 	return rc;
 }
 
-static int
-create(struct app *app, const char *name, enum layout layout, struct error *e)
+/* A table that does not fit even then is left as it is. */
+static bool
+can_be_mended(const struct delta_table *t, enum layout layout)
 {
-	bool created;
-	struct delta_table *t = target_ensure(app, name, layout, true, &created, e);
+	bool mends = true;
 	struct fit fit;
-	int rc;
 
-	if (t == NULL)
-		return -1;
 	delta_check(t, layout, &fit);
+	for (size_t i = 0; i < fit.count; i++)
+		mends = mends && (fit.findings[i].severity != SEVERITY_MISFIT || fit.findings[i].kind == FINDING_EMPTY ||
+				     fit.findings[i].kind == FINDING_ROW_TRACKING);
+	fit_release(&fit);
+	return mends;
+}
+
+/* Adds what is missing; the table is then read anew. */
+static int
+alter(struct app *app, struct delta_table **t, enum layout layout, struct error *e)
+{
+	char *name = memory_strdup((*t)->full_name);
+	struct buffer quoted = BUFFER_INIT;
+	int count, rc = target_alter(app, *t, layout, &count, e);
+
+	if (rc == 0 && count > 0) {
+		delta_write_table(&quoted, *t);
+		delta_table_free(*t);
+		*t = target_find(app, buffer_text(&quoted), e);
+		rc = *t != NULL ? 0 : -1;
+		log_info("create-table", "altered table '%s'", name);
+	}
+	buffer_release(&quoted);
+	free(name);
+	return rc;
+}
+
+static int
+create(struct app *app, const struct create_options *o, const struct plan *p, struct error *e)
+{
+	const char *name = p->plan.table;
+	struct delta_table *t = target_find(app, name, e);
+	struct fit fit;
+	bool created = false;
+	int rc = -1;
+
+	if (t == NULL) {
+		if (e->code != ERR_NOT_FOUND)
+			return -1;
+		error_clear(e);
+		if ((o->create_schema && target_create_schema(app, name, e) != 0) ||
+		    target_create_planned(app, &p->plan, e) != 0 || (t = target_find(app, name, e)) == NULL)
+			return -1;
+		log_info("create-table", "created table '%s'", name);
+		created = true;
+	} else if (o->alter && can_be_mended(t, p->plan.layout) && alter(app, &t, p->plan.layout, e) != 0) {
+		delta_table_free(t);
+		return -1;
+	}
+	delta_check(t, p->plan.layout, &fit);
 	rc = fit_error(&fit, t->full_name, e);
-	if (rc == 0 && !created)
+	if (rc == 0 && !created && !o->alter)
 		log_info("create-table", "table '%s' is there already%s", t->full_name,
-		    fit.lacking > 0 ? "; --check says what it lacks" : " and fits");
+		    fit.lacking > 0 ? "; --check says what it lacks, --alter adds it" : " and fits");
 	fit_release(&fit);
 	delta_table_free(t);
 	return rc;
@@ -137,20 +255,23 @@ static int
 run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 {
 	const struct create_options *o = given;
-	enum layout layout = o->layout == 0 ? LAYOUT_CLASSIC : LAYOUT_FULL;
+	struct plan plan;
+	int rc = make_plan(&plan, o, argv[0], e);
 
 	(void)argc;
-	if (o->dry_run)
-		return print_ddl(argv[0], layout, e);
-	if (app_open_databricks(app, e) != 0)
-		return -1;
-	return o->check ? check(app, argv[0], layout, e) : create(app, argv[0], layout, e);
+	if (rc == 0 && o->dry_run)
+		rc = print_ddl(&plan, e);
+	else if (rc == 0 && (rc = app_open_databricks(app, e)) == 0)
+		rc = o->check ? check(app, argv[0], plan.plan.layout, e) : create(app, o, &plan, e);
+	free(plan.text);
+	return rc;
 }
 
 static const struct command_example examples[] = {
 	{"sfzb create-table main.crm.account", NULL},
 	{"sfzb create-table main.crm.account --dry-run", "the DDL, for those who run it themselves"},
 	{"sfzb create-table main.crm.account --check", "does it fit?"},
+	{"sfzb create-table main.crm.account --alter", "add the columns it lacks"},
 	{NULL, NULL},
 };
 
@@ -160,7 +281,8 @@ const struct command command_create_table = {
 	.arguments = "CATALOG.SCHEMA.TABLE",
 	.description =
 	    "Makes a Delta table with the columns that stream fills. A table that exists is left as it is; --check names "
-	    "each column that does not fit and prints the ALTER statements that add what is missing.\n\n"
+	    "each column that does not fit and prints the ALTER statements that add what is missing, --alter runs them. "
+	    "Rows are never touched.\n\n"
 	    "--dry-run needs no login.",
 	.examples = examples,
 	.options = options,

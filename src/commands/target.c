@@ -1,5 +1,7 @@
 #include "commands/target.h"
 
+#include <string.h>
+
 #include "base/log.h"
 #include "commands/warehouse.h"
 #include "databricks/catalog.h"
@@ -10,27 +12,108 @@ target_find(struct app *app, const char *name, struct error *e)
 	return catalog_get_table(app->databricks, name, e);
 }
 
+static int
+run_ddl(struct app *app, const char *text, struct error *e)
+{
+	struct sql_statement statement = {.text = text};
+	struct sql_result result;
+	int rc;
+
+	sql_result_init(&result);
+	rc = warehouse_run(app, &statement, &result, e);
+	sql_result_release(&result);
+	return rc;
+}
+
+/* The schema's name in SQL, from a table's. */
+static int
+write_schema(struct buffer *out, const char *table, struct error *e)
+{
+	char parts[3][DELTA_PART_SIZE];
+
+	if (delta_split_name(table, parts, e) != 0)
+		return -1;
+	delta_quote(out, parts[0]);
+	buffer_append_byte(out, '.');
+	delta_quote(out, parts[1]);
+	return 0;
+}
+
+/* A table cannot be made where there is no schema: says which part is missing, and how it is made. */
+static void
+explain_missing(struct app *app, const char *table, struct error *e)
+{
+	char parts[3][DELTA_PART_SIZE];
+	struct error why = ERROR_INIT;
+
+	if (delta_split_name(table, parts, &why) != 0)
+		return;
+	if (catalog_has_catalog(app->databricks, parts[0], &why) == 0) {
+		error_set(e, ERR_NOT_FOUND, "there is no catalog '%s', or no USE CATALOG on it", parts[0]);
+		error_hint(e, "catalogs are made by an administrator: CREATE CATALOG, or in the workspace's Catalog Explorer");
+	} else if (catalog_has_schema(app->databricks, parts[0], parts[1], &why) == 0) {
+		error_set(e, ERR_NOT_FOUND, "there is no schema '%s.%s', or no USE SCHEMA on it", parts[0], parts[1]);
+		error_hint(e, "sfzb create-table --create-schema makes it");
+	}
+}
+
+int
+target_create_planned(struct app *app, const struct delta_plan *plan, struct error *e)
+{
+	struct buffer ddl = BUFFER_INIT;
+	int rc = delta_create_sql(&ddl, plan, e);
+
+	if (rc == 0 && (rc = run_ddl(app, buffer_text(&ddl), e)) != 0) {
+		if (e->code == ERR_NOT_FOUND)
+			explain_missing(app, plan->table, e);
+		error_wrap(e, "cannot create table '%s'", plan->table);
+	}
+	buffer_release(&ddl);
+	return rc;
+}
+
 int
 target_create(struct app *app, const char *name, enum layout layout, struct error *e)
 {
 	struct delta_plan plan = {.table = name, .layout = layout, .column_comments = true};
-	struct sql_statement statement = {.text = NULL};
-	struct buffer ddl = BUFFER_INIT;
-	struct sql_result result;
-	int rc = -1;
 
-	sql_result_init(&result);
-	if (delta_create_sql(&ddl, &plan, e) != 0)
-		goto out;
-	statement.text = buffer_text(&ddl);
-	if (warehouse_run(app, &statement, &result, e) != 0) {
-		error_wrap(e, "cannot create table '%s'", name);
-		goto out;
+	return target_create_planned(app, &plan, e);
+}
+
+int
+target_create_schema(struct app *app, const char *name, struct error *e)
+{
+	struct buffer ddl = BUFFER_INIT;
+	int rc;
+
+	buffer_append_text(&ddl, "CREATE SCHEMA IF NOT EXISTS ");
+	rc = write_schema(&ddl, name, e);
+	if (rc == 0 && (rc = run_ddl(app, buffer_text(&ddl), e)) != 0) {
+		if (e->code == ERR_NOT_FOUND)
+			explain_missing(app, name, e);
+		error_wrap(e, "cannot create the schema of '%s'", name);
 	}
-	rc = 0;
-out:
-	sql_result_release(&result);
 	buffer_release(&ddl);
+	return rc;
+}
+
+int
+target_alter(struct app *app, const struct delta_table *t, enum layout layout, int *count, struct error *e)
+{
+	struct buffer all = BUFFER_INIT;
+	char *statement, *end;
+	int rc = 0;
+
+	*count = delta_alter_sql(&all, t, layout);
+	for (statement = buffer_text(&all); rc == 0 && *statement != '\0'; statement = end) {
+		end = strstr(statement, ";\n");
+		*end = '\0';
+		end += 2;
+		rc = run_ddl(app, statement, e);
+	}
+	if (rc != 0)
+		error_wrap(e, "cannot alter table '%s'", t->full_name);
+	buffer_release(&all);
 	return rc;
 }
 

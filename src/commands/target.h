@@ -11,6 +11,12 @@
 struct delta_table *target_find(struct app *app, const char *name, struct error *e);
 /* CREATE TABLE IF NOT EXISTS on the warehouse. */
 int target_create(struct app *app, const char *name, enum layout layout, struct error *e);
+/* The same by a plan of one's own; what it is called is plan->table. */
+int target_create_planned(struct app *app, const struct delta_plan *plan, struct error *e);
+/* CREATE SCHEMA IF NOT EXISTS for the schema of a table's name. */
+int target_create_schema(struct app *app, const char *name, struct error *e);
+/* Runs the statements that add what a table lacks (delta_alter_sql); *count of them, 0: it lacked nothing. */
+int target_alter(struct app *app, const struct delta_table *t, enum layout layout, int *count, struct error *e);
 /* The first; where it is missing the second and then the first. *created tells. */
 struct delta_table *target_ensure(struct app *app, const char *name, enum layout layout, bool may_create,
     bool *created, struct error *e);

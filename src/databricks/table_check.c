@@ -114,8 +114,7 @@ check_table(struct check *k)
 		add(k, FINDING_TABLE, SEVERITY_MISFIT, "",
 		    "its format is %s; Zerobus writes to DELTA only",
 		    text_clean(clean, sizeof(clean), text_of(t->format)));
-	if (!delta_name_is_plain(t->name) || !delta_name_is_plain(t->schema) ||
-	    !delta_name_is_plain(t->catalog))
+	if (!delta_name_is_plain(t->name))
 		add(k, FINDING_NAME, SEVERITY_MISFIT, "",
 		    "its name has other characters than ASCII letters, digits and '_', which "
 		    "Zerobus does not take");

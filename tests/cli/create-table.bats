@@ -1,0 +1,54 @@
+# sfzb create-table over the emulator: schemas, properties, --alter, --check.
+bats_require_minimum_version 1.5.0
+load helper
+
+inside() { # SCRIPT
+	printf 'set -u\n%s\n' "$1" >script
+	ends 0 sfzb emulator -q -- bash script
+}
+
+@test "a missing schema or catalog is named; --create-schema makes the one, nothing the other" {
+	inside 'sfzb create-table main.nope.t; echo $?; sfzb create-table nope.nope.t; echo $?
+		sfzb create-table nope.nope.t --create-schema; echo $?
+		sfzb create-table "main.\`my-schema\`.t" --create-schema; echo $?
+		echo "{\"event_id\":\"x\"}" | sfzb ingest -q "main.\`my-schema\`.t"
+		sfzb sql "SELECT event_id FROM main.\`my-schema\`.t"'
+	[ "$(tr '\n' ' ' <"$out")" = '4 4 4 0 {"event_id":"x"} ' ] || { cat "$out"; return 1; }
+	says "cannot create table 'main.nope.t': there is no schema 'main.nope'"
+	says 'hint: sfzb create-table --create-schema makes it'
+	says "cannot create table 'nope.nope.t': there is no catalog 'nope'"
+}
+
+@test "--property and --comment" {
+	inside 'sfzb create-table main.default.t --property a=b,delta.x=1,2,enableRowTracking= --comment "it'"'"'s" -q
+		sfzb sql -o csv "SHOW TBLPROPERTIES main.default.t" | grep -E "^(a|delta.x|enable)"'
+	[ "$(tr '\n' ' ' <"$out")" = 'a,b delta.x,"1,2" enableRowTracking,"" ' ] || { cat "$out"; return 1; }
+	fine sfzb create-table a.b.c --dry-run --comment "it's"
+	prints "COMMENT 'it.*s'$"
+	fine sfzb create-table a.b.c --dry-run --comment ''
+	run ! grep -q '^COMMENT' "$out"
+	fails 2 sfzb create-table a.b.c --dry-run --property novalue
+	fails 2 sfzb create-table a.b.c --dry-run --cluster-by topic
+	says 'liquid clustering'
+}
+
+@test "--alter adds what a table lacks and leaves its rows alone; --check names what does not fit, and why" {
+	inside 'sfzb sql "CREATE TABLE main.default.t (event_id STRING, mine INT) TBLPROPERTIES (\"delta.enableRowTracking\"=\"true\")"
+		sfzb sql "INSERT INTO main.default.t VALUES (\"a\", 7)" >/dev/null
+		sfzb create-table main.default.t -q; echo $?
+		sfzb create-table main.default.t --alter -q; echo $?
+		sfzb create-table main.default.t --alter -q; echo $?
+		sfzb create-table main.default.t --check -o json
+		sfzb sql "SELECT event_id, mine, topic FROM main.default.t"
+		sfzb sql "CREATE TABLE main.default.u (event_id INT, topic ARRAY<STRING>, x INT NOT NULL)"
+		sfzb create-table main.default.u --check; echo $?
+		sfzb create-table main.default.u --alter; echo $?
+		sfzb sql -o csv "DESCRIBE TABLE main.default.u" | wc -l'
+	[ "$(sed -n 1,3p "$out" | tr '\n' ' ')" = '4 0 0 ' ] || { cat "$out"; return 1; }
+	sed -n 4p "$out" | jq -e '.fits and (.findings | all(.severity == "note"))'
+	[ "$(sed -n 5p "$out")" = '{"event_id":"a","mine":7,"topic":null}' ]
+	prints "misfit +column 'event_id' has type INT but"
+	prints "misfit +column 'topic' has type ARRAY<STRING> but"
+	prints "misfit +column 'x'.*NOT NULL"
+	[ "$(tail -3 "$out" | tr '\n' ' ')" = '4 4 4 ' ] || { tail -3 "$out"; return 1; }
+}
