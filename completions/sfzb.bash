@@ -58,10 +58,15 @@ _sfzb() {
 	'tail --limit' | 'tail -n') :; return ;;
 	'tail --timeout') :; return ;;
 	'tail --quiet-for') :; return ;;
+	'tail --entity' | 'tail -e') :; return ;;
+	'tail --change-type' | 'tail -c') :; return ;;
+	'tail --filter') :; return ;;
+	'tail --transform') :; return ;;
+	'tail --format') :; return ;;
 	'tail --on-lost-position') COMPREPLY=($(compgen -W 'fail earliest latest' -- "$cur")); return ;;
 	'tail --max-retries') :; return ;;
 	'tail --profile') _sfzb_names profiles; return ;;
-	'tail --output' | 'tail -o') COMPREPLY=($(compgen -W 'line json' -- "$cur")); return ;;
+	'tail --output' | 'tail -o') COMPREPLY=($(compgen -W 'line table json avro' -- "$cur")); return ;;
 	'tail --cacert') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	'tail --color') COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
 	'tail --log-format') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
@@ -199,7 +204,7 @@ _sfzb() {
 		fi ;;
 	tail)
 		if [[ $cur == -* ]]; then
-			COMPREPLY=($(compgen -W ' --from --table --limit --timeout --until-caught-up --quiet-for --changes --on-lost-position --max-retries --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
+			COMPREPLY=($(compgen -W ' --from --table --limit --timeout --until-caught-up --quiet-for --entity --change-type --filter --changes --explode --transform --format --raw --on-lost-position --max-retries --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
 		else
 			_sfzb_names topics
 		fi ;;

@@ -15,7 +15,13 @@
 void event_print_json(struct buffer *out, const struct event *event, bool changes);
 /* One that could not be decoded: why, and its payload in base64. */
 void event_print_undecodable(struct buffer *out, const struct event *event, const struct error *why);
-/* Local time, entity, change, record ids, changed fields with their values; cut at columns (0: not at all). */
+/*
+ * For people (event_line.c): local time, entity, change, record ids, changed fields with their values. Nulls are left
+ * out, but for those that an update set. columns: of the terminal, at which the line and long values are cut; 0: none.
+ */
 void event_print_line(struct buffer *out, const struct event *event, size_t columns);
+/* The same as a table: its titles, and a row, no newline behind that. */
+void event_print_titles(struct buffer *out);
+void event_print_row(struct buffer *out, const struct event *event, size_t columns);
 
 #endif

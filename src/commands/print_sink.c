@@ -51,9 +51,12 @@ print_encode(struct sink *sink, const struct event *event, struct buffer *out, s
 {
 	struct print_sink *s = (struct print_sink *)sink;
 
-	(void)e;
-	s->options.print(s->options.context, event, out);
-	return 0;
+	size_t before = out->len;
+
+	if (s->options.print(s->options.context, event, out, e) == 0)
+		return 0;
+	out->len = before;
+	return -1;
 }
 
 static void

@@ -14,8 +14,8 @@ struct print_sink;
 
 struct print_sink_options {
 	struct loop *loop;
-	/* Appends one event, newline included. */
-	void (*print)(void *context, const struct event *event, struct buffer *out);
+	/* Appends one event, newline included. ERR_REFUSED: it has no such form; it is set aside. */
+	int (*print)(void *context, const struct event *event, struct buffer *out, struct error *e);
 	/* why NULL: the reader has gone. */
 	void (*stop)(void *context, const struct error *why);
 	void *context;

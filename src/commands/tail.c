@@ -10,21 +10,13 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "cli/output.h"
+#include "commands/event_format.h"
 #include "commands/event_print.h"
-#include "commands/from.h"
 #include "commands/list.h"
-#include "commands/print_sink.h"
-#include "commands/pump.h"
-#include "commands/subscription.h"
+#include "commands/tail.h"
 
 #define FROM_WORDS "earliest|latest|stored"
-
-struct tail_options {
-	const char *from, *table;
-	int64_t limit, timeout_ms, quiet_for_ms, max_retries;
-	bool until_caught_up, changes;
-	int on_lost;
-};
+#define READY_MS 100
 
 static const struct option options[] = {
 	OPTION_STRING(0, "from", struct tail_options, from, FROM_ARGUMENT, "latest",
@@ -40,8 +32,24 @@ static const struct option options[] = {
 	    "stop when there is nothing more to deliver"),
 	OPTION_DURATION(0, "quiet-for", struct tail_options, quiet_for_ms, "<time>", "10s",
 	    "how long nothing must come to count as caught up, where the server does not say so"),
+	OPTION_STRING('e', "entity", struct tail_options, entity, "<names>", NULL,
+	    "only events of these objects, Account,Invoice__c"),
+	OPTION_STRING('c', "change-type", struct tail_options, change_type, "<types>", NULL,
+	    "only these changes: CREATE, UPDATE, DELETE, UNDELETE, GAP (of all kinds) or GAP_CREATE …"),
+	OPTION_STRING(0, "filter", struct tail_options, filter, "<jq>", NULL,
+	    "only events for which this jq expression, put to their JSON, gives neither false nor null; integers beyond 2^53 "
+	    "are not exact in it"),
 	OPTION_FLAG(0, "changes", struct tail_options, changes,
 	    "only the fields that changed, not the whole record (JSON)"),
+	OPTION_FLAG(0, "explode", struct tail_options, explode,
+	    "a line for each record id of an event that has several"),
+	OPTION_STRING(0, "transform", struct tail_options, transform, "<jq>", NULL,
+	    "print what this jq expression makes of each event's JSON; integers beyond 2^53 lose digits in it"),
+	OPTION_STRING(0, "format", struct tail_options, format, "<text>", NULL,
+	    "print each event so: " EVENT_FORMAT_VERBS),
+	OPTION_FLAG(0, "raw", struct tail_options, raw,
+	    "print events as they came from the wire, payloads in base64, each schema once: for 'sfzb publish --raw', the "
+	    "emulator and bug reports"),
 	OPTION_CHOICE(0, "on-lost-position", struct tail_options, on_lost, "fail|earliest|latest", "fail",
 	    "what to do when the server no longer has the place to begin at"),
 	OPTION_INTEGER(0, "max-retries", struct tail_options, max_retries, "<count>", "-1",
@@ -49,26 +57,32 @@ static const struct option options[] = {
 	OPTION_END,
 };
 
-struct tail {
-	struct app *app;
-	const struct tail_options *options;
-	struct pump *pump;
-	struct print_sink *sink;
-	struct subscriptions topics;
-	bool json;
-	size_t columns;
-};
+/* ---- what is shown */
 
-static void
-print(void *context, const struct event *event, struct buffer *out)
+static bool
+passes(void *context, const struct event *event)
 {
 	struct tail *t = context;
+	struct error why = ERROR_INIT;
+	bool wanted = true;
 
-	if (t->json)
-		event_print_json(out, event, t->options->changes);
-	else
-		event_print_line(out, event, t->columns);
-	buffer_append_byte(out, '\n');
+	if (!sift_has_entity(t->options->entity, event) || !sift_has_change(t->options->change_type, event))
+		return false;
+	if (t->filter == NULL)
+		return true;
+	buffer_clear(&t->scratch);
+	event_print_json(&t->scratch, event, t->options->changes);
+	if (filter_test(t->filter, buffer_span(&t->scratch), &wanted, &why) != 0) {
+		log_warn("tail", "--filter fails for event '" TEXT_FORMAT "': %s", TEXT_ARGS(event->id), why.text);
+		t->misfits++;
+	}
+	return wanted;
+}
+
+static int
+print(void *context, const struct event *event, struct buffer *out, struct error *e)
+{
+	return tail_print(context, event, out, e);
 }
 
 static void
@@ -102,7 +116,7 @@ store_no_position(void *context, const struct position_update *updates, size_t c
 	return 0;
 }
 
-/* An event that cannot be decoded is shown as it came, with the reason. */
+/* An event that cannot be decoded, or not be printed as asked for, is shown as it came where the form has room for that. */
 static int
 show_letters(void *context, const struct dead_letter *letters, size_t count, struct error *e)
 {
@@ -121,17 +135,28 @@ show_letters(void *context, const struct dead_letter *letters, size_t count, str
 		};
 		struct error why = ERROR_INIT;
 
+		t->misfits++;
 		error_set(&why, letters[i].code, TEXT_FORMAT, TEXT_ARGS(letters[i].reason));
-		log_warn("tail", "an event of '" TEXT_FORMAT "' cannot be shown decoded: %s",
-		    TEXT_ARGS(letters[i].topic), why.text);
-		if (!t->json)
-			continue;
+		log_warn("tail", "an event of '" TEXT_FORMAT "' cannot be shown: %s", TEXT_ARGS(letters[i].topic), why.text);
 		buffer_clear(&out);
-		event_print_undecodable(&out, &event, &why);
-		rc = output_line(buffer_span(&out), e);
+		tail_print_undecodable(t, &event, &why, &out);
+		if (output_write(buffer_span(&out), e) != 0 || output_flush(e) != 0)
+			rc = -1;
 	}
 	buffer_release(&out);
 	return rc;
+}
+
+/* The tip of a topic may be set seconds after its subscription: only then is the word of it true. */
+static void
+say_ready(void *context, const struct engine_statistics *s)
+{
+	struct tail *t = context;
+
+	if (t->said_ready || s->stopping || s->sources_open < s->sources)
+		return;
+	t->said_ready = true;
+	log_info("tail", "ready: what is published from now on is shown");
 }
 
 static struct pump_setup
@@ -141,6 +166,9 @@ setup(struct tail *t)
 		.positions = {.store = store_no_position},
 		.letters = {.store = show_letters, .context = t},
 		.router = {.route = route, .context = t},
+		.report = say_ready,
+		.report_context = t,
+		.report_interval_ms = READY_MS,
 		.timeout_ms = t->options->timeout_ms,
 	};
 
@@ -160,6 +188,8 @@ judge(const struct tail *t, int rc, struct error *e)
 {
 	struct engine_statistics s;
 
+	if (rc == 0 && t->misfits > 0)
+		return error_set(e, ERR_REFUSED, "%lld events could not be shown as asked for", t->misfits);
 	if (rc == 0 || e->code != ERR_TIMEOUT)
 		return rc;
 	pump_statistics(t->pump, &s);
@@ -172,30 +202,73 @@ judge(const struct tail *t, int rc, struct error *e)
 }
 
 static int
+prepare(struct tail *t, struct from *from, struct error *e)
+{
+	const struct tail_options *o = t->options;
+
+	if (from_parse(from, FROM_WORDS, o->from, e) != 0)
+		return error_wrap(e, "option '--from'");
+	if (sift_check_changes(o->change_type, e) != 0)
+		return error_wrap(e, "option '--change-type'");
+	if (o->filter != NULL && (t->filter = filter_new(o->filter, e)) == NULL)
+		return error_wrap(e, "option '--filter'");
+	if (o->transform != NULL && (t->transform = filter_new(o->transform, e)) == NULL)
+		return error_wrap(e, "option '--transform'");
+	return tail_choose_form(t, e);
+}
+
+static void
+add_sources(struct tail *t)
+{
+	const struct tail_options *o = t->options;
+	bool sifts = o->entity != NULL || o->change_type != NULL || o->filter != NULL;
+
+	t->sifts = memory_zero(t->topics.count, sizeof(*t->sifts));
+	for (size_t i = 0; i < t->topics.count; i++) {
+		struct subscription *s = &t->topics.items[i];
+		struct source *source = s->source;
+
+		if (sifts) {
+			sift_source_init(&t->sifts[i], source, passes, t);
+			source = &t->sifts[i].source;
+		}
+		pump_add(t->pump, source, s->start);
+	}
+}
+
+static void
+release(struct tail *t)
+{
+	pump_free(t->pump);
+	subscriptions_release(&t->topics);
+	print_sink_free(t->sink);
+	free(t->sifts);
+	filter_free(t->filter);
+	filter_free(t->transform);
+	raw_schemas_release(&t->schemas);
+	free(t->avro.schema_id);
+	buffer_release(&t->scratch);
+}
+
+static int
 run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 {
-	struct tail t = {.app = app, .options = given, .json = app_outputs(app, "json"),
-		.columns = output_columns()};
+	struct tail t = {.app = app, .options = given, .columns = output_columns()};
 	struct print_sink_options sink = {.print = print, .stop = stop, .context = &t};
 	struct pump_setup pump_setup = setup(&t);
 	struct from from;
 	int rc = -1;
 
-	if (from_parse(&from, FROM_WORDS, t.options->from, e) != 0)
-		return error_wrap(e, "option '--from'");
-	if (subscriptions_init(&t.topics, argc, argv, e) != 0 || app_open_pubsub(app, e) != 0 ||
-	    subscriptions_open(&t.topics, app, &from, t.options->table, e) != 0)
+	if (prepare(&t, &from, e) != 0 || subscriptions_init(&t.topics, argc, argv, e) != 0 ||
+	    app_open_pubsub(app, e) != 0 || subscriptions_open(&t.topics, app, &from, t.options->table, e) != 0)
 		goto out;
 	sink.loop = app->loop;
 	t.sink = print_sink_new(&sink);
 	t.pump = pump_new(app, &pump_setup);
-	for (size_t i = 0; i < t.topics.count; i++)
-		pump_add(t.pump, t.topics.items[i].source, t.topics.items[i].start);
+	add_sources(&t);
 	rc = judge(&t, pump_run(t.pump, e), e);
 out:
-	pump_free(t.pump);
-	subscriptions_release(&t.topics);
-	print_sink_free(t.sink);
+	release(&t);
 	return rc;
 }
 
@@ -203,6 +276,10 @@ static const struct command_example examples[] = {
 	{"sfzb tail Account", "what comes out while you click"},
 	{"sfzb tail Account Order__e --from 2h", "two topics, from two hours ago"},
 	{"sfzb tail Account -n 1 --timeout 60s | jq .record.Name", "in a script"},
+	{"sfzb tail ChangeEvents -e Account,Contact -c UPDATE --changes", "what changed in two objects"},
+	{"sfzb tail Account --filter '.record.Industry == \"Energy\"'", NULL},
+	{"sfzb tail Account --format '%d{%T} %c %k\\n'", NULL},
+	{"sfzb tail Account --from 1h --until-caught-up --raw >events.ndjson", "for a bug report"},
 	{NULL, NULL},
 };
 
@@ -213,12 +290,15 @@ const struct command command_tail = {
 	.description =
 	    "Subscribes to one or more topics and prints each event: one line on a terminal, one JSON object a line for "
 	    "programs. It goes on until it is told to stop, whatever happens to the connection.\n\n"
+	    "Where it begins at the tip it waits until the server has settled, and says 'ready'. --entity, --change-type and "
+	    "--filter leave events out before -n counts them.\n\n"
 	    "Events that are delivered count against the org's daily allocation, those of tail as well.\n\n"
-	    "commit_number is a string in the JSON, because it needs more bits than most readers have for numbers.",
+	    "commit_number is a string in the JSON, because it needs more bits than most readers have for numbers. -o avro "
+	    "writes an Avro object container file, of the events of one schema.",
 	.examples = examples,
 	.options = options,
 	.options_size = sizeof(struct tail_options),
-	.outputs = "line|json",
+	.outputs = "line|table|json|avro",
 	.piped_output = "json",
 	.needs = NEEDS_PROFILE,
 	.min_operands = 1,

@@ -33,6 +33,7 @@ struct org {
 	struct random random;
 	struct event_type types[ENTITY_COUNT];
 	char ids[ENTITY_COUNT][SCHEMA_ID_SIZE];
+	struct other_schemas *others; /* has a lock of its own */
 	enum entity selected[ENTITY_COUNT];
 	size_t selected_count;
 	struct org_record *records;
@@ -407,6 +408,7 @@ org_open(const struct org_options *o, struct error *e)
 
 	g->clock = o->clock;
 	g->bus = o->bus;
+	g->others = other_schemas_new();
 	pthread_mutex_init(&g->lock, NULL);
 	pthread_mutex_init(&g->wake_lock, NULL);
 	pthread_condattr_init(&attributes);
@@ -447,6 +449,7 @@ org_close(struct org *g)
 		free(g->pools[i].deleted);
 	}
 	free(g->records);
+	other_schemas_free(g->others);
 	pthread_cond_destroy(&g->wake);
 	pthread_mutex_destroy(&g->wake_lock);
 	pthread_mutex_destroy(&g->lock);
@@ -467,7 +470,25 @@ org_schema_json(const struct org *g, struct text id)
 	for (int i = 0; i < ENTITY_COUNT; i++)
 		if (text_is(id, g->ids[i]))
 			return schema_sources[i].json;
-	return NULL;
+	return other_schemas_find(g->others, id, NULL);
+}
+
+bool
+org_schema_entity(const struct org *g, struct text id, enum entity *entity)
+{
+	for (int i = 0; i < ENTITY_COUNT; i++) {
+		if (!text_is(id, g->ids[i]))
+			continue;
+		*entity = (enum entity)i;
+		return org_is_selected(g, *entity);
+	}
+	return other_schemas_find(g->others, id, entity) != NULL;
+}
+
+struct other_schemas *
+org_other_schemas(struct org *g)
+{
+	return g->others;
 }
 
 bool

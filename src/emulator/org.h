@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "emulator/bus.h"
+#include "emulator/raw_events.h"
 #include "emulator/schemas.h"
 
 #define ORG_ID "00D5f000000Emu1EAC"
@@ -43,6 +44,10 @@ double org_rate(const struct org *g);
 const char *org_schema_id(const struct org *g, enum entity entity);
 /* The schema of an id; NULL: unknown. */
 const char *org_schema_json(const struct org *g, struct text id);
+/* Of which object its events are; false: unknown, or of an object that is not selected. */
+bool org_schema_entity(const struct org *g, struct text id, enum entity *entity);
+/* Those that came with raw events (emulator/raw_events.h). */
+struct other_schemas *org_other_schemas(struct org *g);
 bool org_is_selected(const struct org *g, enum entity entity);
 
 struct org_record {

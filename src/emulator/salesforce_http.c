@@ -211,10 +211,37 @@ const struct web_route salesforce_routes[] = {
 
 /* --- the admin's share ---------------------------------------------------------------------------- */
 
-static void
-make_events(void *context, const struct web_request *r, struct http_answer *a)
+/* Many lines, or one that begins as a raw event does. */
+static bool
+is_raw(struct text body)
 {
-	struct salesforce *s = context;
+	const char *newline = body.len > 0 ? memchr(body.data, '\n', body.len) : NULL;
+
+	return text_starts(body, "{\"schema_id\"") || text_starts(body, "{\"topic\"") ||
+	    (newline && (size_t)(newline - body.data) + 1 < body.len && newline[1] == '{');
+}
+
+static void
+publish_raw(struct salesforce *s, const struct web_request *r, struct http_answer *a)
+{
+	struct error e = ERROR_INIT;
+	struct json *j;
+	uint64_t count;
+
+	if (raw_events_publish(s->org, s->bus, r->query->body, &count, &e) != 0) {
+		web_text(a, e.code == ERR_REFUSED ? 400 : 500, NULL, e.text);
+		buffer_append_byte(&a->body, '\n');
+		return;
+	}
+	j = json_object();
+	json_set_int64(j, "made", (int64_t)count);
+	json_set_int64(j, "published", (int64_t)bus_published(s->bus));
+	web_json(a, 200, j);
+}
+
+static void
+make_some(struct salesforce *s, const struct web_request *r, struct http_answer *a)
+{
 	struct error e = ERROR_INIT;
 	struct json *q = json_parse(r->query->body, &e), *j;
 	int64_t count = json_find_int64(q, "count", 0);
@@ -234,6 +261,17 @@ make_events(void *context, const struct web_request *r, struct http_answer *a)
 		web_json(a, 200, j);
 	}
 	json_free(q);
+}
+
+static void
+make_events(void *context, const struct web_request *r, struct http_answer *a)
+{
+	struct salesforce *s = context;
+
+	if (is_raw(r->query->body))
+		publish_raw(s, r, a);
+	else
+		make_some(s, r, a);
 }
 
 struct listing {
