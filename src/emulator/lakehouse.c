@@ -8,6 +8,9 @@
 #include "base/memory.h"
 #include "emulator/lakehouse_private.h"
 
+#define READER_CACHE_KB 4096
+#define WRITER_CACHE_KB 32768 /* the pages of a transaction */
+
 static lakehouse_prepare_connection *prepare_connection;
 
 void
@@ -235,7 +238,7 @@ lakehouse_has_schema(struct lakehouse *l, const char *catalog, const char *schem
 /* ---- opening ---- */
 
 static int
-open_connection(struct lakehouse *l, sqlite3 **db, struct error *e)
+open_connection(struct lakehouse *l, sqlite3 **db, int cache_kb, struct error *e)
 {
 	char pragma[128];
 
@@ -250,10 +253,10 @@ open_connection(struct lakehouse *l, sqlite3 **db, struct error *e)
 	sqlite3_db_config(*db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
 	sqlite3_db_config(*db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
 	sqlite3_busy_timeout(*db, 10000);
-	/* pages of 16 kB: an event's row of some kB stays in one page; the cache holds a transaction's pages */
+	/* pages of 16 kB: an event's row of some kB stays in one page */
 	snprintf(pragma, sizeof(pragma),
-	    "PRAGMA page_size=16384; PRAGMA journal_mode=WAL; PRAGMA synchronous=%s; PRAGMA cache_size=-32768;",
-	    l->options.synchronous_full ? "FULL" : "NORMAL");
+	    "PRAGMA page_size=16384; PRAGMA journal_mode=WAL; PRAGMA synchronous=%s; PRAGMA cache_size=-%d;",
+	    l->options.synchronous_full ? "FULL" : "NORMAL", cache_kb);
 	if (lakehouse_execute(*db, pragma, e) < 0 ||
 	    lakehouse_execute(*db, "PRAGMA case_sensitive_like=ON; PRAGMA wal_autocheckpoint=2000", e) < 0)
 		goto fail;
@@ -277,7 +280,7 @@ lakehouse_borrow_reader(struct lakehouse *l, struct error *e)
 	if (l->reader_count > 0)
 		db = l->readers[--l->reader_count];
 	pthread_mutex_unlock(&l->lock);
-	if (db == NULL && open_connection(l, &db, e) < 0)
+	if (db == NULL && open_connection(l, &db, READER_CACHE_KB, e) < 0)
 		return NULL;
 	return db;
 }
@@ -473,7 +476,7 @@ lakehouse_open(const struct lakehouse_options *o, struct error *e)
 	pthread_mutex_init(&l->lock, NULL);
 	pthread_mutex_init(&l->queue_lock, NULL);
 	pthread_cond_init(&l->queue_ready, NULL);
-	if (open_connection(l, &l->db, e) < 0 || load(l, e) < 0)
+	if (open_connection(l, &l->db, WRITER_CACHE_KB, e) < 0 || load(l, e) < 0)
 		goto fail;
 	rc = pthread_create(&l->writer, NULL, lakehouse_writer, l);
 	if (rc != 0) {
