@@ -10,7 +10,7 @@
 #include "base/random.h"
 #include "emulator/databricks.h"
 
-#define TOKEN_PADDING 1900 /* bytes of claims that make a Zerobus token as long as the vendor's */
+#define TOKEN_PADDING 2400 /* bytes of claims that make a Zerobus token as long as the vendor's */
 
 static void
 headers(struct http_answer *a)
@@ -229,12 +229,11 @@ zerobus_token(struct databricks *d, const char *resource, const char *details, s
 	struct json *j = json_parse(text_of(details), &e);
 	const char *table = NULL, *wrong = j == NULL ? "authorization_details is not JSON" : check_details(j, &table);
 	size_t len = strlen(resource), around = strlen(before) + strlen(after);
-	const char *id = resource + strlen(before);
+	struct text id = text_span(resource + strlen(before), len > around ? len - around : 0);
 
 	/* on loopback the first label of the endpoint is no workspace id: clients that take it as one send "localhost" */
 	if (len <= around || strncmp(resource, before, strlen(before)) != 0 || strcmp(resource + len - strlen(after), after) != 0 ||
-	    (strncmp(id, DATABRICKS_WORKSPACE_ID, len - around) != 0 && strncmp(id, "localhost", len - around) != 0 &&
-		strncmp(id, "127", len - around) != 0)) {
+	    !(text_is(id, DATABRICKS_WORKSPACE_ID) || text_is(id, "localhost") || text_is(id, "127"))) {
 		refuse(a, 400, "invalid_target", "resource is not the Zerobus API of this workspace");
 	} else if (wrong != NULL) {
 		refuse(a, 400, "invalid_authorization_details", wrong);

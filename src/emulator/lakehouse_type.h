@@ -15,15 +15,18 @@
 #include "base/error.h"
 #include "base/json.h"
 
-/* kind, Unity Catalog's type_name, DDL word, word in Spark's JSON, SQLite's column type */
+/*
+ * kind, Unity Catalog's type_name, DDL word, word in Spark's JSON, SQLite's column type (none for FLOAT and DOUBLE: a REAL
+ * column would keep -0.0 as the integer 0)
+ */
 #define LAKE_KINDS(X)                                                                              \
 	X(BOOLEAN, "BOOLEAN", "boolean", "boolean", "INTEGER")                                     \
 	X(BYTE, "BYTE", "tinyint", "byte", "INTEGER")                                              \
 	X(SHORT, "SHORT", "smallint", "short", "INTEGER")                                          \
 	X(INT, "INT", "int", "integer", "INTEGER")                                                 \
 	X(LONG, "LONG", "bigint", "long", "INTEGER")                                               \
-	X(FLOAT, "FLOAT", "float", "float", "REAL")                                                \
-	X(DOUBLE, "DOUBLE", "double", "double", "REAL")                                            \
+	X(FLOAT, "FLOAT", "float", "float", "")                                                    \
+	X(DOUBLE, "DOUBLE", "double", "double", "")                                                \
 	X(DECIMAL, "DECIMAL", "decimal", "decimal", "TEXT")                                        \
 	X(STRING, "STRING", "string", "string", "TEXT")                                            \
 	X(VARCHAR, "STRING", "varchar", "varchar", "TEXT")                                         \
