@@ -142,6 +142,7 @@ complete -c sfzb -n '__fish_seen_subcommand_from stream' -l close-wait -x -d 'wh
 complete -c sfzb -n '__fish_seen_subcommand_from stream' -l watchdog -x -d 'give up a subscription that has been silent for so long'
 complete -c sfzb -n '__fish_seen_subcommand_from stream' -l visibility-wait -x -d 'how long after its acknowledgement a row may be missing from a query (default: what the profile says, or 30s)'
 complete -c sfzb -n '__fish_seen_subcommand_from stream' -l stats-interval -x -d 'print a summary line so often, where there is no terminal'
+complete -c sfzb -n '__fish_seen_subcommand_from stream' -l metrics -x -d 'serve figures for Prometheus at /metrics, and /healthz and /readyz; a port alone is on the loopback address'
 complete -c sfzb -n '__fish_seen_subcommand_from stream' -l profile -xa '(__sfzb_names profiles)' -d 'use this stored profile (default: default)'
 complete -c sfzb -n '__fish_seen_subcommand_from stream' -s o -l output -xa 'text json' -d 'form of the output'
 complete -c sfzb -n '__fish_seen_subcommand_from stream' -s q -l quiet -d 'say nothing but warnings and errors'
