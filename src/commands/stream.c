@@ -49,6 +49,11 @@ static const struct option options[] = {
 	    "30s)", .min = 1),
 	OPTION_DURATION(0, "stats-interval", struct stream_options, stats_interval_ms, "<time>", "60s",
 	    "print a summary line so often, where there is no terminal", .min = 100),
+	OPTION_FLAG(0, "strict", struct stream_options, strict,
+	    "end with exit status 6 when any event was set aside"),
+	OPTION_INTEGER(0, "max-dead-letters", struct stream_options, max_dead_letters, "<events>", "-1",
+	    "stop, with exit status 6, when more than so many events of this run were set aside (-1: never)",
+	    .min = -1, .max = INT64_MAX),
 	OPTION_STRING(0, "metrics", struct stream_options, metrics, "<[address:]port>", NULL,
 	    "serve figures for Prometheus at /metrics, and /healthz and /readyz; a port alone is on the loopback address",
 	    .environment = "SFZB_METRICS"),
@@ -164,6 +169,7 @@ setup(struct run *r, struct stream_report *report, struct pump_setup *out, struc
 	out->options.until_caught_up = o->until_caught_up;
 	out->options.quiet_for_ms = o->quiet_for_ms;
 	out->options.max_events = o->limit;
+	out->options.max_dead_letters = o->max_dead_letters;
 	return tuning_apply(&o->tuning, &out->options, e);
 }
 
@@ -198,6 +204,10 @@ pump(struct run *r, struct error *e)
 	}
 	if (stream_report_end(r->app, &s, pump_elapsed_ms(r->pump), e) != 0)
 		rc = -1;
+	if (rc == 0 && r->o->strict && s.set_aside > 0) {
+		rc = error_set(e, ERR_REFUSED, "%lld events were set aside", (long long)s.set_aside);
+		error_hint(e, "'sfzb dead-letters' lists them, with the reasons; '--strict' makes this an error");
+	}
 	return rc;
 }
 

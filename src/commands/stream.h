@@ -18,17 +18,11 @@
 #include "stream/stores.h"
 
 struct stream_options {
-<<<<<<< HEAD
-	const char *table, *from, *schema_json;
-	struct tuning tuning;
-	int64_t quiet_for_ms, limit, timeout_ms, watchdog_ms, visibility_ms, stats_interval_ms;
-=======
 	const char *table, *from, *schema_json, *metrics;
-	int64_t quiet_for_ms, limit, timeout_ms, max_retries, max_dead_letters, batch_rows, batch_bytes, linger_ms;
-	int64_t max_rows, max_bytes, ack_timeout_ms, watchdog_ms, visibility_ms, stats_interval_ms;
->>>>>>> 16ac822 (commands: stream serves its figures and health, talks to the service manager, reloads on SIGHUP)
+	struct tuning tuning;
+	int64_t quiet_for_ms, limit, timeout_ms, watchdog_ms, visibility_ms, stats_interval_ms, max_dead_letters;
 	int layout, on_lost;
-	bool until_caught_up, create;
+	bool until_caught_up, create, strict;
 };
 
 /* stream_manual.c: the man page's sections on figures, services and signals. */
