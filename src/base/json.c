@@ -173,7 +173,8 @@ json_number(const struct json *j, double otherwise)
 int64_t
 json_int64(const struct json *j, int64_t otherwise)
 {
-	const char *s = json_string(j);
+	/* what json_set_int64 made is held as text */
+	const char *s = cJSON_IsRaw(node(j)) ? node(j)->valuestring : json_string(j);
 
 	if (cJSON_IsNumber(node(j))) {
 		double d = node(j)->valuedouble;
