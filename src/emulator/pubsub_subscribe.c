@@ -280,6 +280,11 @@ pubsub_subscribe_message(void *service, struct server_call *c, struct text messa
 		pubsub_fail(c, 13, NULL, "The request is not a FetchRequest.");
 		return;
 	}
+	/* a token that has ended meanwhile ends its stream */
+	if (s->topic && !pubsub_authorize(p, c)) {
+		eventbus__v1__fetch_request__free_unpacked(q, NULL);
+		return;
+	}
 	if (!topic)
 		topic = pubsub_find_topic(p, c, q->topic_name, "topic.validation.empty");
 	if (topic && check_request(s, q) && (s->topic || find_start(s, q))) {

@@ -97,7 +97,9 @@ list_members(struct salesforce *s, struct answer *a)
 			    (const char *const[]){ "DeveloperName", name, "EventChannel",
 				k == 0 ? channels[k] : CHANNEL_ID, "SelectedEntity",
 				is_custom ? entity : event, NULL });
-			json_set_string(row, "FilterExpression", NULL);
+			/* one that lets everything through: the bus does not filter */
+			json_set_string(row, "FilterExpression",
+			    k == 1 && i == ENTITY_OPPORTUNITY ? "Id != null" : NULL);
 			add_row(a, row);
 			free(name);
 		}
