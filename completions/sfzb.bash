@@ -5,7 +5,7 @@ _sfzb_names() {
 }
 
 _sfzb() {
-	local cur prev command='' profile='' i word commands='login logout topics schema tail stream ingest publish replay dead-letters create-table sql emulator help'
+	local cur prev command='' profile='' i word commands='login logout topics schema limits tail stream ingest publish replay dead-letters create-table sql emulator help'
 	COMPREPLY=()
 	cur=${COMP_WORDS[COMP_CWORD]}
 	prev=${COMP_WORDS[COMP_CWORD - 1]}
@@ -53,6 +53,11 @@ _sfzb() {
 	'schema --cacert') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	'schema --color') COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
 	'schema --log-format') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
+	'limits --profile') _sfzb_names profiles; return ;;
+	'limits --output' | 'limits -o') COMPREPLY=($(compgen -W 'table json' -- "$cur")); return ;;
+	'limits --cacert') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	'limits --color') COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+	'limits --log-format') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
 	'tail --from') :; return ;;
 	'tail --table') :; return ;;
 	'tail --limit' | 'tail -n') :; return ;;
@@ -93,8 +98,6 @@ _sfzb() {
 	'stream --watchdog') :; return ;;
 	'stream --visibility-wait') :; return ;;
 	'stream --stats-interval') :; return ;;
-	'stream --max-dead-letters') :; return ;;
-	'stream --metrics') :; return ;;
 	'stream --profile') _sfzb_names profiles; return ;;
 	'stream --output' | 'stream -o') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
 	'stream --cacert') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -141,7 +144,6 @@ _sfzb() {
 	'replay --log-format') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
 	'dead-letters --topic') _sfzb_names topics; return ;;
 	'dead-letters --table' | 'dead-letters -t') :; return ;;
-	'dead-letters --visibility-wait') :; return ;;
 	'dead-letters --profile') _sfzb_names profiles; return ;;
 	'dead-letters --output' | 'dead-letters -o') COMPREPLY=($(compgen -W 'table json' -- "$cur")); return ;;
 	'dead-letters --cacert') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -205,6 +207,12 @@ _sfzb() {
 		else
 			_sfzb_names topics
 		fi ;;
+	limits)
+		if [[ $cur == -* ]]; then
+			COMPREPLY=($(compgen -W ' --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
+		else
+			:
+		fi ;;
 	tail)
 		if [[ $cur == -* ]]; then
 			COMPREPLY=($(compgen -W ' --from --table --limit --timeout --until-caught-up --quiet-for --entity --change-type --filter --changes --explode --transform --format --raw --on-lost-position --max-retries --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
@@ -213,7 +221,7 @@ _sfzb() {
 		fi ;;
 	stream)
 		if [[ $cur == -* ]]; then
-			COMPREPLY=($(compgen -W ' --table --from --until-caught-up --quiet-for --limit --timeout --layout --no-create --schema-json --on-lost-position --record-type --no-recovery --max-retries --retry-backoff --batch-rows --batch-bytes --linger --max-in-flight-rows --max-in-flight-bytes --ack-timeout --open-timeout --flush-timeout --close-wait --watchdog --visibility-wait --stats-interval --strict --max-dead-letters --metrics --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
+			COMPREPLY=($(compgen -W ' --table --from --until-caught-up --quiet-for --limit --timeout --layout --no-create --schema-json --on-lost-position --record-type --no-recovery --max-retries --retry-backoff --batch-rows --batch-bytes --linger --max-in-flight-rows --max-in-flight-bytes --ack-timeout --open-timeout --flush-timeout --close-wait --watchdog --visibility-wait --stats-interval --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
 		else
 			_sfzb_names topics
 		fi ;;
@@ -237,9 +245,9 @@ _sfzb() {
 		fi ;;
 	dead-letters)
 		if [[ $cur == -* ]]; then
-			COMPREPLY=($(compgen -W ' --topic --table --all --visibility-wait --yes --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
+			COMPREPLY=($(compgen -W ' --topic --table --all --yes --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
 		else
-			COMPREPLY=($(compgen -W 'list show retry drop' -- "$cur"))
+			COMPREPLY=($(compgen -W 'list show drop' -- "$cur"))
 		fi ;;
 	create-table)
 		if [[ $cur == -* ]]; then

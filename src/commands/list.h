@@ -11,6 +11,7 @@
 	X(logout)                                                                   \
 	X(topics)                                                                   \
 	X(schema)                                                                   \
+	X(limits)                                                                   \
 	X(tail)                                                                     \
 	X(stream)                                                                   \
 	X(ingest)                                                                    \

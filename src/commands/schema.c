@@ -7,9 +7,11 @@
 
 #include "avro/describe.h"
 #include "cli/output.h"
+#include "cli/table.h"
 #include "commands/list.h"
 #include "commands/subscription.h"
 #include "profile/schemas.h"
+#include "salesforce/channels.h"
 
 struct schema_options {
 	const char *diff;
@@ -51,6 +53,83 @@ by_id(struct app *app, const char *id, struct avro_schema **out, struct error *e
 	return pubsub_get_schema_wait(app->pubsub, text_of(id), out, e);
 }
 
+/* A JSON object a line, or a row. */
+static int
+print_entity(const struct app *app, struct table *t, const struct salesforce_member *m, const struct pubsub_topic *topic,
+    struct error *e)
+{
+	struct buffer line = BUFFER_INIT;
+	struct json *j;
+	int rc;
+
+	if (app_outputs(app, "tree")) {
+		table_add(t, m->event);
+		table_add(t, topic->schema_id);
+		return 0;
+	}
+	j = json_object();
+	json_set_string(j, "entity", m->event);
+	json_set_string(j, "topic", topic->name);
+	json_set_string(j, "schema_id", topic->schema_id);
+	json_write(&line, j, false);
+	rc = output_line(buffer_span(&line), e);
+	buffer_release(&line);
+	json_free(j);
+	return rc;
+}
+
+static int
+print_entities(struct app *app, const struct salesforce_channels *all, const char *channel, struct error *e)
+{
+	static const struct column columns[] = {{"ENTITY", COLUMN_LEFT}, {"SCHEMA", COLUMN_LEFT}};
+	struct table *t = table_new(columns, 2);
+	int rc = 0;
+
+	for (size_t i = 0; i < all->member_count && rc == 0; i++) {
+		struct pubsub_topic topic = {.name = NULL};
+		char whole[TOPIC_NAME_SIZE];
+
+		if (strcmp(all->members[i].channel, strrchr(channel, '/') + 1) != 0 ||
+		    topic_name_expand(whole, all->members[i].event, e) != 0)
+			continue;
+		rc = pubsub_get_topic_wait(app->pubsub, whole, &topic, e);
+		if (rc == 0)
+			rc = print_entity(app, t, &all->members[i], &topic, e);
+		pubsub_topic_release(&topic);
+	}
+	if (rc == 0 && table_rows(t) > 0)
+		rc = table_print(t, e);
+	table_free(t);
+	return rc;
+}
+
+struct channels_job {
+	struct app *app;
+	struct salesforce_channels channels;
+};
+
+static int
+get_channels(void *context, struct error *e)
+{
+	struct channels_job *job = context;
+
+	return salesforce_channels_get(job->app->salesforce, &job->channels, e);
+}
+
+/* A channel of several entities: which, and the schema of each. */
+static int
+list_entities(struct app *app, const char *channel, struct error *e)
+{
+	struct channels_job job = {.app = app};
+	int rc = app_wait(app, get_channels, &job, e);
+
+	if (rc == 0)
+		rc = print_entities(app, &job.channels, channel, e);
+	salesforce_channels_release(&job.channels);
+	return rc == 0 ? 0 : error_wrap(e, "topic '%s' has no schema of its own, and its entities cannot be listed", channel);
+}
+
+/* *out stays NULL when the answer, a list, has been printed. */
 static int
 by_topic(struct app *app, const char *name, struct avro_schema **out, struct error *e)
 {
@@ -61,9 +140,11 @@ by_topic(struct app *app, const char *name, struct avro_schema **out, struct err
 	if (topic_name_expand(whole, name, e) != 0 || app_open_pubsub(app, e) != 0 ||
 	    pubsub_get_topic_wait(app->pubsub, whole, &topic, e) != 0)
 		return -1;
-	if (topic.schema_id[0] == '\0') {
+	if (topic.schema_id[0] == '\0' && (app_outputs(app, "tree") || app_outputs(app, "avro"))) {
+		rc = list_entities(app, whole, e);
+	} else if (topic.schema_id[0] == '\0') {
 		error_set(e, ERR_NOT_FOUND, "topic '%s' has no schema of its own: each of its events brings one", whole);
-		error_hint(e, "ask for the schema of one of its entities, or by an event's schema_id");
+		error_hint(e, "'sfzb schema %s -o tree' lists its entities", name);
 	} else {
 		rc = pubsub_get_schema_wait(app->pubsub, text_of(topic.schema_id), out, e);
 	}
@@ -98,6 +179,11 @@ run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 	(void)argc;
 	if ((looks_like_id(argv[0]) ? by_id(app, argv[0], &schema, e) : by_topic(app, argv[0], &schema, e)) != 0)
 		goto out;
+	if (schema == NULL) {
+		rc = o->diff == NULL ? 0 :
+				       error_set(e, ERR_USAGE, "'%s' has no schema of its own to compare", argv[0]);
+		goto out;
+	}
 	if (o->diff != NULL) {
 		if (by_id(app, o->diff, &before, e) != 0)
 			goto out;
@@ -126,8 +212,8 @@ const struct command command_schema = {
 	.arguments = "TOPIC|SCHEMA_ID",
 	.description =
 	    "Prints the schema as a tree of fields, with their types and whether they may be null, as the Avro JSON that "
-	    "Salesforce serves, as Delta columns, or as a protobuf file. A channel of several entities has no "
-	    "schema of its own.",
+	    "Salesforce serves, as Delta columns, or as a protobuf file. For a channel of several entities, which has no "
+	    "schema of its own, lists the entities and their schemas.",
 	.examples = examples,
 	.options = options,
 	.options_size = sizeof(struct schema_options),

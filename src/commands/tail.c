@@ -12,6 +12,7 @@
 #include "cli/output.h"
 #include "commands/event_format.h"
 #include "commands/event_print.h"
+#include "commands/limits.h"
 #include "commands/list.h"
 #include "commands/tail.h"
 
@@ -260,7 +261,10 @@ run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 	int rc = -1;
 
 	if (prepare(&t, &from, e) != 0 || subscriptions_init(&t.topics, argc, argv, e) != 0 ||
-	    app_open_pubsub(app, e) != 0 || subscriptions_open(&t.topics, app, &from, t.options->table, e) != 0)
+	    app_open_salesforce(app, e) != 0)
+		goto out;
+	limits_warn(app);
+	if (app_open_pubsub(app, e) != 0 || subscriptions_open(&t.topics, app, &from, t.options->table, e) != 0)
 		goto out;
 	sink.loop = app->loop;
 	t.sink = print_sink_new(&sink);

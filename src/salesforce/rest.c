@@ -130,8 +130,8 @@ read_answer(const struct http_response *r, const char *url, struct json **out, s
 	return 0;
 }
 
-int
-salesforce_rest_get(struct salesforce_session *s, const char *path, struct json **out, struct error *e)
+static int
+get(struct salesforce_session *s, const char *path, int tries, struct json **out, struct error *e)
 {
 	struct http_pool *pool = salesforce_session_pool(s);
 	char *url = memory_format("%s%s", salesforce_session_instance_url(s), path);
@@ -166,7 +166,7 @@ salesforce_rest_get(struct salesforce_session *s, const char *path, struct json 
 		}
 		if (e->code == ERR_SESSION)
 			e->code = ERR_CREDENTIALS;
-		if ((e->code != ERR_UNAVAILABLE && e->code != ERR_OVERLOADED) || r.never_sent || i >= TRIES)
+		if ((e->code != ERR_UNAVAILABLE && e->code != ERR_OVERLOADED) || r.never_sent || i >= tries)
 			break;
 		asked = http_retry_after_ms(&r, clock_wall_ms(http_pool_clock(pool)));
 		if (wait > BACKOFF_MOST_MS)
@@ -182,7 +182,13 @@ salesforce_rest_get(struct salesforce_session *s, const char *path, struct json 
 }
 
 int
-salesforce_rest_version(struct salesforce_session *s, int *version, struct error *e)
+salesforce_rest_get(struct salesforce_session *s, const char *path, struct json **out, struct error *e)
+{
+	return get(s, path, TRIES, out, e);
+}
+
+static int
+find_version(struct salesforce_session *s, int tries, int *version, struct error *e)
 {
 	struct json *j;
 	int newest = salesforce_session_version(s);
@@ -190,7 +196,7 @@ salesforce_rest_version(struct salesforce_session *s, int *version, struct error
 	*version = newest;
 	if (newest != 0)
 		return 0;
-	if (salesforce_rest_get(s, "/services/data", &j, e) < 0)
+	if (get(s, "/services/data", tries, &j, e) < 0)
 		return -1;
 	for (struct json *v = json_first(j); v != NULL; v = json_next(v)) {
 		const char *text = json_find_string(v, "version");
@@ -206,6 +212,12 @@ salesforce_rest_version(struct salesforce_session *s, int *version, struct error
 	salesforce_session_set_version(s, newest);
 	*version = newest;
 	return 0;
+}
+
+int
+salesforce_rest_version(struct salesforce_session *s, int *version, struct error *e)
+{
+	return find_version(s, TRIES, version, e);
 }
 
 int
@@ -249,6 +261,14 @@ out:
 	return rc;
 }
 
+/* "BatchApexErrorEvent", "LoginEventStream"; "Event" itself is an appointment. */
+static bool
+is_standard_event(const char *name)
+{
+	return strstr(name, "__") == NULL && strlen(name) > strlen("Event") &&
+	    (text_ends(text_of(name), "Event") || text_ends(text_of(name), "EventStream"));
+}
+
 int
 salesforce_rest_event_objects(struct salesforce_session *s, struct salesforce_objects *out,
     struct error *e)
@@ -271,7 +291,7 @@ salesforce_rest_event_objects(struct salesforce_session *s, struct salesforce_ob
 		if (name == NULL)
 			continue;
 		is_change = text_ends(text_of(name), "ChangeEvent");
-		if (!is_change && !text_ends(text_of(name), "__e"))
+		if (!is_change && !text_ends(text_of(name), "__e") && !is_standard_event(name))
 			continue;
 		out->items = memory_reserve(out->items, &capacity, out->count + 1, sizeof(*out->items));
 		out->items[out->count++] = (struct salesforce_object){.name = memory_strdup(name),
@@ -294,7 +314,7 @@ salesforce_objects_release(struct salesforce_objects *o)
 }
 
 int
-salesforce_rest_limits(struct salesforce_session *s,
+salesforce_rest_limits(struct salesforce_session *s, bool patient,
     struct salesforce_limit out[SALESFORCE_LIMITS_MAX], size_t *count, struct error *e)
 {
 	static const struct {
@@ -315,10 +335,10 @@ salesforce_rest_limits(struct salesforce_session *s,
 	int version;
 
 	*count = 0;
-	if (salesforce_rest_version(s, &version, e) < 0)
+	if (find_version(s, patient ? TRIES : 1, &version, e) < 0)
 		return -1;
 	snprintf(path, sizeof(path), "/services/data/v%d.0/limits", version);
-	if (salesforce_rest_get(s, path, &j, e) < 0)
+	if (get(s, path, patient ? TRIES : 1, &j, e) < 0)
 		return -1;
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
 		const struct json *limit = json_find(j, known[i].key);

@@ -35,7 +35,10 @@ typedef bool salesforce_each_row(void *context, const struct json *row);
 int salesforce_rest_query(struct salesforce_session *s, const char *soql, bool tooling,
     salesforce_each_row *each, void *context, struct error *e);
 
-/* An object that carries events, from describe global: "AccountChangeEvent", "Order__e". */
+/*
+ * An object that carries events, from describe global: "AccountChangeEvent", "Order__e", "LoginEventStream". A standard
+ * event's name says little: GetTopic tells whether it is a topic.
+ */
 struct salesforce_object {
 	char *name, *label;
 	bool is_change_event, is_custom;
@@ -54,7 +57,8 @@ struct salesforce_limit {
 	int64_t max, remaining;
 };
 #define SALESFORCE_LIMITS_MAX 10
-int salesforce_rest_limits(struct salesforce_session *s,
+/* patient: a server in trouble is asked again; else only once. */
+int salesforce_rest_limits(struct salesforce_session *s, bool patient,
     struct salesforce_limit out[SALESFORCE_LIMITS_MAX], size_t *count, struct error *e);
 
 #endif

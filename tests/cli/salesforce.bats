@@ -32,9 +32,67 @@ inside() { # EMULATOR OPTIONS… -- COMMAND…   fine, in a fresh emulator
 	golden schema-order-event.proto proto
 }
 
-@test "schema of a channel, of an unknown topic and of an unknown id" {
-	fails 4 sfzb emulator -q -- sfzb schema ChangeEvents
+@test "topics: channels with members, filters and enriched fields; what could be switched on; without Setup" {
+	cat >faults <<-'END'
+		tooling http=200 after 3 x1 message="{\"done\":true,\"records\":[{\"Field\":\"Industry\",\"ChannelMemberId\":\"0v85f0000000005AAA\"}]}"
+	END
+	inside -- sfzb topics Crm
+	jq -e '.name == "/data/Crm__chn" and .kind == "channel" and .label == "CRM objects" and .exists and .may_subscribe and .schema_id == null
+		and (.members | map(.event) == ["AccountChangeEvent", "ContactChangeEvent", "OpportunityChangeEvent"])
+		and .members[2].filter == "Id != null" and .members[0].enriched == []' "$out"
+	inside --faults faults -- sfzb topics Crm
+	jq -e '.members[0].enriched == ["Industry"]' "$out"
+	inside -- sfzb topics ChangeEvents -o table
+	prints 'ChangeEvents .*all selected change events  AccountChangeEvent, .*Invoice__ChangeEvent'
+	inside -- sfzb topics Crm -o table
+	prints 'OpportunityChangeEvent \(where Id != null\)'
+	inside --objects Account -- sfzb topics
+	[ "$(jq -r .name "$out" | tr '\n' ' ')" = "/data/AccountChangeEvent /data/ChangeEvents /data/Crm__chn " ]
+	inside --objects Account -- sfzb topics --all
+	jq -se 'map(select(.name == "/data/Invoice__ChangeEvent"))[0] | .exists == false and .may_subscribe == false' "$out"
+	jq -se 'all(.name != "/event/Order_Event__e")' "$out"
+	echo 'tooling http=403 message="[{\"errorCode\":\"INSUFFICIENT_ACCESS\",\"message\":\"no\"}]"' >faults
+	ends 0 sfzb emulator -q --faults faults -- sfzb topics
+	says "warning: custom channels are not listed: this user lacks 'View Setup and Configuration'; the list may be incomplete"
+	jq -se 'map(.name) | index("/data/AccountChangeEvent") and (index("/data/Crm__chn") | not)' "$out"
+	ends 0 sfzb emulator -q --faults faults -- sfzb topics Crm__chn
+	jq -e '.name == "/data/Crm__chn" and .members == []' "$out"
+	echo 'get-topic UNAVAILABLE after 2' >faults
+	fails 5 sfzb emulator -q --faults faults -- sfzb topics
+	says "cannot list topics: Salesforce GetTopic"
+}
+
+@test "limits: what is left of each quota; tail and stream warn before it runs out" {
+	inside --events 100 --objects Account -- sh -c 'sfzb tail -q Account --from earliest -n 100 >/dev/null; sfzb limits; sfzb limits -o table'
+	head -n 4 "$out" | jq -se 'map({(.name): .}) | add | .DailyDeliveredPlatformEvents | .max == 50000 and .used >= 100 and .used + .remaining == .max'
+	prints '^DailyDeliveredPlatformEvents +50000 +49[0-9]{3} +99% +events delivered to subscribers, 24 hours'
+	echo 'limits http=200 message="{\"DailyDeliveredPlatformEvents\":{\"Max\":50000,\"Remaining\":2000},\"DailyApiRequests\":{\"Max\":15000,\"Remaining\":9000}}"' >faults
+	ends 0 sfzb emulator -q --faults faults --events 3 --objects Account -- sh -c '
+		sfzb limits -o table
+		sfzb tail Account --from earliest -n 3 >/dev/null'
+	says "warning: 2000 of 50000 events delivered to subscribers, 24 hours, are left"
+	ends 0 sfzb emulator -q --faults faults --events 3 --objects Account -- sh -c '
+		sfzb create-table -q main.default.account && sfzb stream Account --table main.default.account --until-caught-up >/dev/null'
+	says "warning: 2000 of 50000 events delivered"
+	echo 'limits http=403 message="[{\"errorCode\":\"INSUFFICIENT_ACCESS\",\"message\":\"no\"}]"' >faults
+	ends 0 sfzb emulator -q --faults faults --events 3 --objects Account -- sfzb tail -q Account --from earliest -n 3
+	[ ! -s "$err" ]
+	fails 4 sfzb emulator -q --faults faults -- sfzb limits
+	says "hint: reading limits takes the permission 'View Setup and Configuration'"
+}
+
+@test "schema of a channel lists its entities; of an unknown topic, of an unknown id; differences" {
+	inside -- sfzb schema ChangeEvents
+	jq -se 'map(.entity) == ["AccountChangeEvent", "ContactChangeEvent", "OpportunityChangeEvent", "Invoice__ChangeEvent"]
+		and all(.schema_id | length == 22)' "$out"
+	inside -- sfzb schema Crm__chn -o tree
+	prints '^AccountChangeEvent +[A-Za-z0-9_-]{22}$'
+	fails 4 sfzb emulator -q -- sfzb schema ChangeEvents -o ddl
 	says "topic '/data/ChangeEvents' has no schema of its own"
+	inside -- sh -c 'id=$(sfzb topics Contact | jq -r .schema_id); sfzb schema Account --diff "$id"; sfzb schema Contact --diff "$id" >same; wc -c <same'
+	prints '^\+ .*Industry|^\+ AccountNumber'
+	prints '^- .*'
+	[ "$(tail -n 1 "$out")" = 0 ]
 	fails 4 sfzb emulator -q -- sfzb schema Nothing__c
 	says "NOT_FOUND.*/data/Nothing__ChangeEvent"
 	ends 1 sfzb emulator -q -- sfzb schema AAAAAAAAAAAAAAAAAAAAAA || [ "$status" -eq 4 ]

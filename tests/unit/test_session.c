@@ -754,7 +754,7 @@ test_rest_data(void **state)
 	assert_true(objects.items[1].is_change_event && objects.items[1].is_custom);
 	assert_false(objects.items[2].is_change_event);
 	salesforce_objects_release(&objects);
-	assert_int_equal(salesforce_rest_limits(s, limits, &count, &e), 0);
+	assert_int_equal(salesforce_rest_limits(s, true, limits, &count, &e), 0);
 	assert_int_equal(count, 2);
 	assert_string_equal(limits[0].key, "DailyDeliveredPlatformEvents");
 	assert_int_equal(limits[0].remaining, 40000);
