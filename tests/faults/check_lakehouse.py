@@ -319,13 +319,15 @@ def test_recovery(em):
     batches = [[EVENT["Event"](event_id=f"{b}-{i}", n=b).SerializeToString() for i in range(20)] for b in range(60)]
     want = sorted(f"{b}-{i}" for b in range(60) for i in range(20))
     try:
-        for script, streams in (("ingest cut after 25 x2", 3), ("ingest lose-ack after 10 x3", 4), ("ingest UNAVAILABLE x2", 3),
-                                ("ingest INTERNAL after 40 x1", 2), ("ingest close-signal 300ms after 30 x1", None), ("ingest ack-delay 50ms", 1)):
+        # at least and at most so many streams: a lost acknowledgement may have been for all that was left
+        for script, least, most in (("ingest cut after 25 x2", 3, 3), ("ingest lose-ack after 10 x3", 2, 4), ("ingest UNAVAILABLE x2", 3, 3),
+                                    ("ingest INTERNAL after 40 x1", 2, 2), ("ingest close-signal 300ms after 30 x1", 1, 2),
+                                    ("ingest ack-delay 50ms", 1, 1)):
             em.sql(f"DROP TABLE IF EXISTS {EVENTS}")
             create_events(em)
             em.faults(script)
             took = ingest_all(em, EVENTS, batches, PROTO, EVENT_DESCRIPTOR["Event"], look_up(em))
-            assert streams in (None, took), (script, took)
+            assert least <= took <= most, (script, took)
             assert sorted(ids_of(em)) == want, script
     finally:
         em.admin("DELETE", "/faults")
