@@ -101,6 +101,7 @@ test_publish_stream(void **state)
 	assert_int_equal(f->renewals, 1);
 	assert_memory_equal(fake.order, "1 2 3 4 5 6 7 8 9 10 11 ", 24);
 	/* idle for a minute: closed, and opened again when needed */
+	fake.half_closed = false;
 	turned_ms += 61000;
 	WAIT(f, fake.half_closed);
 	p.batches++;
