@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "cli/terminal.h"
 #include "commands/limits.h"
@@ -192,6 +193,27 @@ pump(struct run *r, struct error *e)
 	return rc;
 }
 
+/*
+ * A table that was changed under the run: what is left of the limits is for another run, which goes on at the stored
+ * position with rows for the new columns. false: there is no reason to go on.
+ */
+static bool
+can_go_on(const struct run *r, const struct error *why, struct stream_options *left)
+{
+	struct engine_statistics s;
+	int64_t elapsed_ms;
+
+	if (r->pump == NULL || why->code != ERR_MISFIT || !stream_tables_have_changed(&r->tables))
+		return false;
+	pump_statistics(r->pump, &s);
+	elapsed_ms = pump_elapsed_ms(r->pump);
+	if ((left->limit > 0 && (left->limit -= s.stored + s.already_stored + s.repeated + s.set_aside) <= 0) ||
+	    (left->timeout_ms > 0 && (left->timeout_ms -= elapsed_ms) <= 0))
+		return false;
+	log_info("stream", "going on with the table's new columns");
+	return true;
+}
+
 static int
 check_table_name(const char *pattern, struct error *e)
 {
@@ -203,28 +225,22 @@ check_table_name(const char *pattern, struct error *e)
 	return rc;
 }
 
+/* One engine's run; *left is what another one may still do, *again whether there is to be one. */
 static int
-run(struct app *app, const void *given, int argc, char **argv, struct error *e)
+run_once(struct app *app, const struct from *from, struct stream_options *left, bool *again, int argc, char **argv,
+    struct error *e)
 {
-	struct run r = {.app = app, .o = given, .tables = {.app = app, .options = given}};
-	struct engine_options unused;
+	struct stream_options o = *left;
+	struct run r = {.app = app, .o = &o, .from = *from, .tables = {.app = app, .options = &o}};
 	int rc = -1;
 
-	if (r.o->table == NULL) {
-		error_set(e, ERR_USAGE, "option '--table' is missing");
-		return error_hint(e, "say where to: --table <catalog.schema.table>");
-	}
-	if (check_table_name(r.o->table, e) != 0)
-		return error_wrap(e, "option '--table'");
-	if (from_parse(&r.from, FROM_WORDS, r.o->from, e) != 0)
-		return error_wrap(e, "option '--from'");
-	if (tuning_apply(&r.o->tuning, &unused, e) != 0)
-		return -1;
+	*again = false;
 	r.starts = memory_zero((size_t)argc, sizeof(*r.starts));
 	r.locks = memory_zero((size_t)argc, sizeof(*r.locks));
 	if (subscriptions_init(&r.topics, argc, argv, e) == 0 && open_all(&r, e) == 0)
 		rc = pump(&r, e);
 	terminal_set_status(NULL);
+	*again = rc != 0 && can_go_on(&r, e, left);
 	pump_free(r.pump);
 	subscriptions_release(&r.topics);
 	stream_tables_release(&r.tables);
@@ -234,6 +250,36 @@ run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 		positions_unlock(r.locks[i]);
 	free(r.locks);
 	free(r.starts);
+	if (*again)
+		databricks_session_interrupt(app->databricks, false);
+	return rc;
+}
+
+static int
+run(struct app *app, const void *given, int argc, char **argv, struct error *e)
+{
+	struct stream_options left = *(const struct stream_options *)given;
+	struct engine_options unused;
+	struct from from;
+	bool again;
+	int rc;
+
+	if (left.table == NULL) {
+		error_set(e, ERR_USAGE, "option '--table' is missing");
+		return error_hint(e, "say where to: --table <catalog.schema.table>");
+	}
+	if (check_table_name(left.table, e) != 0)
+		return error_wrap(e, "option '--table'");
+	if (from_parse(&from, FROM_WORDS, left.from, e) != 0)
+		return error_wrap(e, "option '--from'");
+	if (tuning_apply(&left.tuning, &unused, e) != 0)
+		return -1;
+	rc = run_once(app, &from, &left, &again, argc, argv, e);
+	while (again) {
+		error_clear(e);
+		from.kind = FROM_AUTO; /* a position is stored */
+		rc = run_once(app, &from, &left, &again, argc, argv, e);
+	}
 	return rc;
 }
 

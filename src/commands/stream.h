@@ -29,6 +29,7 @@ struct stream_options {
 struct stream_table {
 	char *name;
 	struct sink *sink;
+	struct delta_table *columns; /* as the sink knows it */
 	bool created; /* by this run: there is nothing in it */
 };
 
@@ -51,6 +52,11 @@ int stream_tables_prepare(struct stream_tables *t, struct error *e);
 /* On the loop's thread: channel, look-ups, the first sink. */
 int stream_tables_open(struct stream_tables *t, struct error *e);
 struct router stream_tables_router(struct stream_tables *t);
+/*
+ * After a run that ended because rows do not fit: whether a table is no longer as its sink knows it, so that another run may
+ * well fit. Says what has changed. Blocking.
+ */
+bool stream_tables_have_changed(const struct stream_tables *t);
 void stream_tables_release(struct stream_tables *t);
 /* "main.crm.{entity}" → the table of an entity, or of a topic whose events have none; to be freed. */
 char *stream_table_name(const char *pattern, const char *topic, struct text entity);

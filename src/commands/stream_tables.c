@@ -114,9 +114,9 @@ stream_tables_prepare(struct stream_tables *t, struct error *e)
 	return find_warehouse(t, e);
 }
 
+/* Takes the table over, whatever comes of it. */
 static struct stream_table *
-add_table(struct stream_tables *t, const char *name, const struct delta_table *table, bool created,
-    struct error *e)
+add_table(struct stream_tables *t, const char *name, struct delta_table *table, bool created, struct error *e)
 {
 	struct table_sink_options o = {
 		.loop = t->app->loop,
@@ -136,11 +136,13 @@ add_table(struct stream_tables *t, const char *name, const struct delta_table *t
 	if (t->has_warehouse)
 		o.lookup = (struct sink_lookup){.find = table_lookup_find, .context = &t->lookup};
 	sink = table_sink_new(&o, e);
-	if (sink == NULL)
+	if (sink == NULL) {
+		delta_table_free(table);
 		return NULL;
+	}
 	t->items = memory_reserve(t->items, &t->capacity, t->count + 1, sizeof(*t->items));
 	item = &t->items[t->count++];
-	*item = (struct stream_table){memory_strdup(name), sink, created};
+	*item = (struct stream_table){memory_strdup(name), sink, table, created};
 	return item;
 }
 
@@ -148,6 +150,7 @@ int
 stream_tables_open(struct stream_tables *t, struct error *e)
 {
 	struct channel_options o = {.target = t->config.ingest.target, .ca_file = t->config.ca_file};
+	struct delta_table *table;
 
 	t->channel = channel_new(t->app->loop, &o, e);
 	if (t->channel == NULL)
@@ -156,11 +159,9 @@ stream_tables_open(struct stream_tables *t, struct error *e)
 	t->lookup.session = t->app->databricks;
 	if (t->by_entity)
 		return 0;
-	if (add_table(t, t->options->table, t->first, t->first_created, e) == NULL)
-		return -1;
-	delta_table_free(t->first);
+	table = t->first;
 	t->first = NULL;
-	return 0;
+	return add_table(t, t->options->table, table, t->first_created, e) != NULL ? 0 : -1;
 }
 
 static int
@@ -177,7 +178,6 @@ route(void *context, const char *topic, struct text entity, struct sink **sink, 
 			item = &t->items[i];
 	if (item == NULL && (table = get_fitting(t, name, &created, e)) != NULL)
 		item = add_table(t, name, table, created, e);
-	delta_table_free(table);
 	free(name);
 	if (item == NULL)
 		return -1;
@@ -191,6 +191,57 @@ stream_tables_router(struct stream_tables *t)
 	return (struct router){.route = route, .by_entity = t->by_entity, .context = t};
 }
 
+/* What one column has become; false: nothing. */
+static bool
+has_changed(const char *table, const struct delta_column *was, const struct delta_column *is)
+{
+	struct buffer from = BUFFER_INIT, to = BUFFER_INIT;
+	bool same = is != NULL && delta_type_equal(&was->type, &is->type) && was->nullable == is->nullable;
+	char name[128], a[128], b[128];
+
+	if (same)
+		return false;
+	text_clean(name, sizeof(name), text_of(was->name));
+	if (is == NULL) {
+		log_warn("stream", "table '%s' was changed: column '%s' is gone", table, name);
+		return true;
+	}
+	delta_type_write_sql(&from, &was->type);
+	delta_type_write_sql(&to, &is->type);
+	log_warn("stream", "table '%s' was changed: column '%s' is %s%s now, it was %s%s", table, name,
+	    text_clean(b, sizeof(b), buffer_span(&to)), is->nullable ? "" : " NOT NULL",
+	    text_clean(a, sizeof(a), buffer_span(&from)), was->nullable ? "" : " NOT NULL");
+	buffer_release(&from);
+	buffer_release(&to);
+	return true;
+}
+
+bool
+stream_tables_have_changed(const struct stream_tables *t)
+{
+	bool changed = false;
+
+	for (size_t i = 0; i < t->count; i++) {
+		const struct delta_table *was = t->items[i].columns;
+		struct error ignored = ERROR_INIT;
+		struct delta_table *is = target_find(t->app, t->items[i].name, &ignored);
+
+		for (size_t k = 0; is != NULL && k < was->column_count; k++)
+			changed |= has_changed(t->items[i].name, &was->columns[k],
+			    delta_table_find(is, was->columns[k].name));
+		for (size_t k = 0; is != NULL && k < is->column_count; k++)
+			if (delta_table_find(was, is->columns[k].name) == NULL) {
+				char name[128];
+
+				log_warn("stream", "table '%s' was changed: column '%s' is new", t->items[i].name,
+				    text_clean(name, sizeof(name), text_of(is->columns[k].name)));
+				changed = true;
+			}
+		delta_table_free(is);
+	}
+	return changed;
+}
+
 void
 stream_tables_release(struct stream_tables *t)
 {
@@ -199,6 +250,7 @@ stream_tables_release(struct stream_tables *t)
 		databricks_session_interrupt(t->app->databricks, true);
 	for (size_t i = 0; i < t->count; i++) {
 		table_sink_free(t->items[i].sink);
+		delta_table_free(t->items[i].columns);
 		free(t->items[i].name);
 	}
 	free(t->items);

@@ -401,6 +401,9 @@ sqlite_failed(struct spark *q, sqlite3 *db)
 		snprintf(q->result->kind, sizeof(q->result->kind), "BAD_REQUEST");
 		return error_set(q->e, ERR_USAGE, "%s", words);
 	}
+	/* dropped since the statement was read */
+	if (code == SQLITE_ERROR && strncmp(words, "no such table: ", 15) == 0)
+		return spark_fail(q, "TABLE_OR_VIEW_NOT_FOUND", "42P01", "The table or view `%s` cannot be found.", words + 15);
 	if (code == SQLITE_ERROR)
 		return spark_fail(q, "UNSUPPORTED_FEATURE", "0A000", "%s.", words);
 	snprintf(q->result->state, sizeof(q->result->state), "58030");

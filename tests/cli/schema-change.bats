@@ -1,0 +1,44 @@
+# A table that is changed while it is streamed to: every event is there, once, and it is said what happened.
+bats_require_minimum_version 1.5.0
+load helper
+
+change() { # STATEMENT: streams for a while, meanwhile runs it; then catches up. Status and counts in $out
+	cat >script <<-END
+		sfzb create-table main.default.t -q
+		sfzb stream Account --table main.default.t --from earliest --until-caught-up --retry-backoff 20ms..100ms &
+		until sfzb sql -o csv 'SELECT count(*) > 100 FROM main.default.t' 2>/dev/null | grep -q true; do sleep 0.05; done
+		sfzb sql "$1"
+		wait \$!; echo \$?
+		sfzb sql -o csv 'SELECT count(*), count(DISTINCT payload_binary) FROM main.default.t' | sed 1d
+	END
+	ends 0 sfzb emulator -q --events 3000 --objects Account --keepalive 200ms --faults faults -- bash script
+}
+
+prepare() { # slow enough for something to happen meanwhile
+	echo 'databricks.ingest ack-delay 20ms every 1' >faults
+}
+
+@test "a column is dropped: the run goes on with the others" {
+	change 'ALTER TABLE main.default.t DROP COLUMN change_origin'
+	[ "$(tr '\n' ' ' <"$out")" = '0 3000,3000 ' ] || { cat "$out" "$err"; return 1; }
+	says "warning: table 'main.default.t' was changed: column 'change_origin' is gone"
+	says 'going on with the table.s new columns'
+}
+
+@test "a column's type is widened: the run goes on" {
+	change 'ALTER TABLE main.default.t ALTER COLUMN sequence_number TYPE BIGINT'
+	[ "$(tr '\n' ' ' <"$out")" = '0 3000,3000 ' ] || { cat "$out" "$err"; return 1; }
+	says "column 'sequence_number' is BIGINT now, it was INT"
+}
+
+@test "a column is added: nothing happens" {
+	change 'ALTER TABLE main.default.t ADD COLUMNS (extra STRING)'
+	[ "$(tr '\n' ' ' <"$out")" = '0 3000,3000 ' ] || { cat "$out" "$err"; return 1; }
+	run ! grep -q warning "$err"
+}
+
+@test "the table is dropped: the run ends, and says so" {
+	change 'DROP TABLE main.default.t'
+	[ "$(head -1 "$out")" = 4 ] || { cat "$out" "$err"; return 1; }
+	says 'error: .*main.default.t'
+}
