@@ -24,8 +24,8 @@ run(sqlite3 *db, const char *sql, int count, const char *const *values, struct e
 	return step == SQLITE_DONE ? 0 : lakehouse_sqlite_error(db, "lakehouse", e);
 }
 
-static int
-begin(struct lakehouse *l, struct error *e)
+int
+lakehouse_begin(struct lakehouse *l, struct error *e)
 {
 	pthread_mutex_lock(&l->write_lock);
 	if (lakehouse_execute(l->db, "BEGIN IMMEDIATE", e) == 0)
@@ -34,9 +34,8 @@ begin(struct lakehouse *l, struct error *e)
 	return -1;
 }
 
-/* Commits when rc is 0. Leaves the writer unlocked unless that worked: memory follows first. */
-static int
-commit(struct lakehouse *l, int rc, struct error *e)
+int
+lakehouse_commit(struct lakehouse *l, int rc, struct error *e)
 {
 	if (rc == 0 && lakehouse_execute(l->db, "COMMIT", e) == 0) {
 		pthread_mutex_lock(&l->lock);
@@ -47,8 +46,8 @@ commit(struct lakehouse *l, int rc, struct error *e)
 	return -1;
 }
 
-static void
-end(struct lakehouse *l)
+void
+lakehouse_end(struct lakehouse *l)
 {
 	pthread_mutex_unlock(&l->lock);
 	pthread_mutex_unlock(&l->write_lock);
@@ -65,7 +64,7 @@ create_namespace(struct lakehouse *l, const char *catalog, const char *schema, c
 	int rc;
 
 	snprintf(created, sizeof(created), "%lld", (long long)now);
-	if (begin(l, e) < 0)
+	if (lakehouse_begin(l, e) < 0)
 		return -1;
 	if (lakehouse_has_schema(l, catalog, schema))
 		rc = error_set(e, ERR_CONFIG, "%s \"%s%s%s\" already exists", schema ? "schema" : "catalog", catalog,
@@ -74,7 +73,7 @@ create_namespace(struct lakehouse *l, const char *catalog, const char *schema, c
 		rc = error_set(e, ERR_NOT_FOUND, "catalog \"%s\" does not exist", catalog);
 	else
 		rc = run(l->db, "INSERT INTO _sfzb_namespaces VALUES (?, ?, ?, ?)", 4, values, e);
-	if (commit(l, rc, e) < 0)
+	if (lakehouse_commit(l, rc, e) < 0)
 		return -1;
 	l->namespaces = memory_reserve(l->namespaces, &l->namespace_capacity, l->namespace_count + 1,
 	    sizeof(*l->namespaces));
@@ -82,7 +81,7 @@ create_namespace(struct lakehouse *l, const char *catalog, const char *schema, c
 	    .schema = memory_strdup(schema),
 	    .comment = memory_strdup(comment),
 	    .created_ms = now};
-	end(l);
+	lakehouse_end(l);
 	return 0;
 }
 
@@ -144,13 +143,13 @@ lakehouse_drop_namespace(struct lakehouse *l, const char *catalog, const char *s
 	if (!lakehouse_has_schema(l, catalog, schema))
 		return error_set(e, ERR_NOT_FOUND, "%s \"%s%s%s\" does not exist", schema ? "schema" : "catalog",
 		    catalog, schema ? "." : "", schema ? schema : "");
-	if (empty_namespace(l, catalog, schema, cascade, e) < 0 || begin(l, e) < 0)
+	if (empty_namespace(l, catalog, schema, cascade, e) < 0 || lakehouse_begin(l, e) < 0)
 		return -1;
 	rc = run(l->db,
 	    schema ? "DELETE FROM _sfzb_namespaces WHERE catalog = ? COLLATE NOCASE AND schema = ? COLLATE NOCASE" :
 		     "DELETE FROM _sfzb_namespaces WHERE catalog = ? COLLATE NOCASE",
 	    schema ? 2 : 1, values, e);
-	if (commit(l, rc, e) < 0)
+	if (lakehouse_commit(l, rc, e) < 0)
 		return -1;
 	for (size_t i = l->namespace_count; i-- > 0;) {
 		n = &l->namespaces[i];
@@ -158,7 +157,7 @@ lakehouse_drop_namespace(struct lakehouse *l, const char *catalog, const char *s
 		    (schema == NULL || (n->schema != NULL && strcasecmp(n->schema, schema) == 0)))
 			forget_namespace(l, n);
 	}
-	end(l);
+	lakehouse_end(l);
 	return 0;
 }
 
@@ -176,8 +175,8 @@ check_columns(const struct lake_field *columns, size_t count, struct error *e)
 	return 0;
 }
 
-static struct lake_table *
-table_from(const struct lake_definition *d, int64_t now)
+struct lake_table *
+lakehouse_table_from(const struct lake_definition *d, int64_t now)
 {
 	struct lake_table *t = memory_zero(1, sizeof(*t));
 
@@ -221,8 +220,8 @@ create_storage(struct lakehouse *l, const struct lake_table *t, struct error *e)
 	return rc;
 }
 
-static int
-save_definition(struct lakehouse *l, struct lake_table *t, struct error *e)
+int
+lakehouse_save_definition(struct lakehouse *l, struct lake_table *t, struct error *e)
 {
 	struct json *j = lakehouse_definition(t);
 	struct buffer text = BUFFER_INIT;
@@ -256,29 +255,29 @@ lakehouse_create_table(struct lakehouse *l, const struct lake_definition *d, str
 		return error_set(e, ERR_NOT_FOUND, "catalog \"%s\" does not exist", d->name.catalog);
 	if (!lakehouse_has_schema(l, d->name.catalog, d->name.schema))
 		return error_set(e, ERR_NOT_FOUND, "schema \"%s.%s\" does not exist", d->name.catalog, d->name.schema);
-	if (check_columns(d->columns, d->column_count, e) < 0 || begin(l, e) < 0)
+	if (check_columns(d->columns, d->column_count, e) < 0 || lakehouse_begin(l, e) < 0)
 		return -1;
-	t = table_from(d, lakehouse_now_ms(l));
+	t = lakehouse_table_from(d, lakehouse_now_ms(l));
 	there = lakehouse_find(l, d->name);
 	if (there != NULL)
 		rc = error_set(e, ERR_CONFIG, "table \"%s.%s.%s\" already exists", there->catalog, there->schema,
 		    there->name);
 	else
-		rc = create_storage(l, t, e) < 0 || save_definition(l, t, e) < 0 ? -1 : 0;
+		rc = create_storage(l, t, e) < 0 || lakehouse_save_definition(l, t, e) < 0 ? -1 : 0;
 	lake_table_unref(there);
-	if (commit(l, rc, e) < 0) {
+	if (lakehouse_commit(l, rc, e) < 0) {
 		lake_table_unref(t);
 		return -1;
 	}
 	t->version = ++l->version;
 	l->tables = memory_reserve(l->tables, &l->table_capacity, l->table_count + 1, sizeof(*l->tables));
 	l->tables[l->table_count++] = (struct table_state){.table = t, .next_row = 1};
-	end(l);
+	lakehouse_end(l);
 	return 0;
 }
 
-static int
-no_such_table(struct lake_name name, struct error *e)
+int
+lakehouse_no_such_table(struct lake_name name, struct error *e)
 {
 	return error_set(e, ERR_NOT_FOUND, "table \"%s.%s.%s\" does not exist", name.catalog, name.schema, name.table);
 }
@@ -291,18 +290,18 @@ lakehouse_drop_table(struct lakehouse *l, struct lake_name name, struct error *e
 	struct table_state *s;
 	int rc;
 
-	if (begin(l, e) < 0)
+	if (lakehouse_begin(l, e) < 0)
 		return -1;
 	t = lakehouse_find(l, name);
 	if (t == NULL) {
-		rc = no_such_table(name, e);
+		rc = lakehouse_no_such_table(name, e);
 	} else {
 		buffer_append_format(&sql, "DELETE FROM _sfzb_tables WHERE id = %lld; DROP TABLE ", (long long)t->id);
 		lake_table_sqlite_name(t, &sql);
 		rc = lakehouse_execute(l->db, buffer_text(&sql), e);
 	}
 	buffer_release(&sql);
-	if (commit(l, rc, e) < 0) {
+	if (lakehouse_commit(l, rc, e) < 0) {
 		lake_table_unref(t);
 		return -1;
 	}
@@ -310,247 +309,8 @@ lakehouse_drop_table(struct lakehouse *l, struct lake_name name, struct error *e
 	lake_table_unref(s->table);
 	free(s->pending);
 	*s = l->tables[--l->table_count];
-	end(l);
+	lakehouse_end(l);
 	lake_table_unref(t);
-	return 0;
-}
-
-/* ---- ALTER TABLE ---- */
-
-static struct lake_table *
-copy_table(const struct lake_table *from)
-{
-	struct lake_definition d = {.name = {from->catalog, from->schema, from->name},
-	    .columns = from->columns,
-	    .column_count = from->column_count,
-	    .comment = from->comment,
-	    .properties = from->properties,
-	    .property_count = from->property_count};
-	struct lake_table *t = table_from(&d, from->created_ms);
-
-	t->id = from->id;
-	memcpy(t->uuid, from->uuid, sizeof(t->uuid));
-	return t;
-}
-
-/* Delta's type widening. */
-static bool
-may_widen(const struct lake_type *from, const struct lake_type *to)
-{
-	if (lake_type_equal(from, to))
-		return true;
-	if (lake_kind_is_integer(from->kind) && lake_kind_is_integer(to->kind))
-		return to->kind > from->kind;
-	if (from->kind == LAKE_DECIMAL && to->kind == LAKE_DECIMAL)
-		return to->scale >= from->scale && to->precision - to->scale >= from->precision - from->scale;
-	if (lake_kind_is_text(from->kind) && lake_kind_is_text(to->kind))
-		return to->kind == LAKE_STRING || to->precision > from->precision;
-	return (from->kind == LAKE_FLOAT && to->kind == LAKE_DOUBLE) ||
-	    (lake_kind_is_integer(from->kind) && from->kind != LAKE_LONG && to->kind == LAKE_DOUBLE) ||
-	    (from->kind == LAKE_DATE && to->kind == LAKE_TIMESTAMP_NTZ);
-}
-
-static int
-alter_sql(struct lakehouse *l, const struct lake_table *t, const char *verb, const char *first, const char *between,
-    const char *second, struct error *e)
-{
-	struct buffer sql = BUFFER_INIT;
-	int rc;
-
-	buffer_append_text(&sql, "ALTER TABLE ");
-	lake_table_sqlite_name(t, &sql);
-	buffer_append_format(&sql, " %s ", verb);
-	lakehouse_quote(&sql, first);
-	buffer_append_text(&sql, between);
-	if (second != NULL)
-		lakehouse_quote(&sql, second);
-	rc = lakehouse_execute(l->db, buffer_text(&sql), e);
-	buffer_release(&sql);
-	return rc;
-}
-
-static int
-add_column(struct lakehouse *l, struct lake_table *t, const struct lake_field *column, struct error *e)
-{
-	char type[32];
-
-	if (lake_table_column(t, text_of(column->name)) >= 0)
-		return error_set(e, ERR_CONFIG, "column \"%s\" already exists", column->name);
-	snprintf(type, sizeof(type), " %s", lake_type_sqlite(column->type->kind));
-	t->columns = memory_grow(t->columns, t->column_count + 1, sizeof(*t->columns));
-	lake_field_copy(&t->columns[t->column_count], column);
-	t->columns[t->column_count++].nullable = true;
-	return alter_sql(l, t, "ADD COLUMN", column->name, type, NULL, e);
-}
-
-static int
-drop_column(struct lakehouse *l, struct lake_table *t, size_t at, struct error *e)
-{
-	if (t->column_count == 1)
-		return error_set(e, ERR_MISFIT, "cannot drop the only column \"%s\"", t->columns[at].name);
-	if (alter_sql(l, t, "DROP COLUMN", t->columns[at].name, "", NULL, e) < 0)
-		return -1;
-	lake_field_release(&t->columns[at]);
-	t->column_count--;
-	memmove(t->columns + at, t->columns + at + 1, (t->column_count - at) * sizeof(*t->columns));
-	return 0;
-}
-
-/* NOT NULL may be set on a column only that holds no null. */
-static int
-set_nullable(struct lakehouse *l, struct lake_table *t, struct lake_field *f, bool nullable, struct error *e)
-{
-	struct buffer sql = BUFFER_INIT;
-	sqlite3_stmt *s = NULL;
-	bool nulls;
-
-	f->nullable = nullable;
-	if (nullable)
-		return 0;
-	buffer_append_text(&sql, "SELECT 1 FROM ");
-	lake_table_sqlite_name(t, &sql);
-	buffer_append_text(&sql, " WHERE ");
-	lakehouse_quote(&sql, f->name);
-	buffer_append_text(&sql, " IS NULL");
-	sqlite3_prepare_v2(l->db, buffer_text(&sql), -1, &s, NULL);
-	nulls = sqlite3_step(s) == SQLITE_ROW;
-	sqlite3_finalize(s);
-	buffer_release(&sql);
-	return nulls ? error_set(e, ERR_MISFIT, "column \"%s\" holds nulls", f->name) : 0;
-}
-
-static void
-set_text(char **to, const char *from)
-{
-	free(*to);
-	*to = memory_strdup(from);
-}
-
-static void
-set_property(struct lake_table *t, const char *key, const char *value)
-{
-	for (size_t i = 0; i < t->property_count; i++) {
-		if (strcmp(t->properties[i].key, key) != 0)
-			continue;
-		if (value != NULL) {
-			set_text(&t->properties[i].value, value);
-			return;
-		}
-		free(t->properties[i].key);
-		free(t->properties[i].value);
-		t->properties[i] = t->properties[--t->property_count];
-		return;
-	}
-	if (value == NULL)
-		return;
-	t->properties = memory_grow(t->properties, t->property_count + 1, sizeof(*t->properties));
-	t->properties[t->property_count++] =
-	    (struct lake_property){.key = memory_strdup(key), .value = memory_strdup(value)};
-}
-
-static int
-rename_table(struct lakehouse *l, struct lake_table *t, const char *to, struct error *e)
-{
-	struct buffer full = BUFFER_INIT;
-	struct lake_table *there = lakehouse_find(l, (struct lake_name){t->catalog, t->schema, to});
-	int rc;
-
-	if (there != NULL) {
-		lake_table_unref(there);
-		return error_set(e, ERR_CONFIG, "table \"%s.%s.%s\" already exists", t->catalog, t->schema, to);
-	}
-	buffer_append_format(&full, "%s.%s.%s", t->catalog, t->schema, to);
-	rc = alter_sql(l, t, "RENAME TO", buffer_text(&full), "", NULL, e);
-	buffer_release(&full);
-	if (rc == 0)
-		set_text(&t->name, to);
-	return rc;
-}
-
-static int
-change_column(struct lakehouse *l, struct lake_table *t, const struct lake_change *c, struct error *e)
-{
-	int at = lake_table_column(t, text_of(c->name));
-	struct lake_field *f;
-
-	if (at < 0)
-		return error_set(e, ERR_NOT_FOUND, "column \"%s\" does not exist", c->name);
-	f = &t->columns[at];
-	switch (c->kind) {
-	case LAKE_DROP_COLUMN:
-		return drop_column(l, t, (size_t)at, e);
-	case LAKE_RENAME_COLUMN:
-		if (lake_table_column(t, text_of(c->text)) >= 0)
-			return error_set(e, ERR_CONFIG, "column \"%s\" already exists", c->text);
-		if (alter_sql(l, t, "RENAME COLUMN", f->name, " TO ", c->text, e) < 0)
-			return -1;
-		set_text(&f->name, c->text);
-		return 0;
-	case LAKE_COLUMN_TYPE:
-		if (!may_widen(f->type, c->column.type))
-			return error_set(e, ERR_MISFIT, "column \"%s\" cannot change to that type", f->name);
-		lake_type_free(f->type);
-		f->type = lake_type_clone(c->column.type);
-		return 0;
-	case LAKE_COLUMN_NULLABLE:
-		return set_nullable(l, t, f, c->column.nullable, e);
-	default:
-		set_text(&f->comment, c->text);
-		return 0;
-	}
-}
-
-static int
-change(struct lakehouse *l, struct lake_table *t, const struct lake_change *c, struct error *e)
-{
-	switch (c->kind) {
-	case LAKE_ADD_COLUMN:
-		return add_column(l, t, &c->column, e);
-	case LAKE_TABLE_COMMENT:
-		set_text(&t->comment, c->text);
-		return 0;
-	case LAKE_RENAME_TABLE:
-		return rename_table(l, t, c->text, e);
-	case LAKE_SET_PROPERTY:
-	case LAKE_UNSET_PROPERTY:
-		set_property(t, c->name, c->kind == LAKE_SET_PROPERTY ? c->text : NULL);
-		return 0;
-	default:
-		return change_column(l, t, c, e);
-	}
-}
-
-int
-lakehouse_alter(struct lakehouse *l, struct lake_name name, const struct lake_change *changes, size_t count,
-    struct error *e)
-{
-	struct lake_table *old, *t;
-	struct table_state *s;
-	int rc = 0;
-
-	if (begin(l, e) < 0)
-		return -1;
-	old = lakehouse_find(l, name);
-	t = old == NULL ? NULL : copy_table(old);
-	if (old == NULL)
-		rc = no_such_table(name, e);
-	for (size_t i = 0; i < count && rc == 0; i++)
-		rc = change(l, t, &changes[i], e);
-	if (rc == 0) {
-		t->updated_ms = lakehouse_now_ms(l);
-		rc = save_definition(l, t, e);
-	}
-	if (commit(l, rc, e) < 0) {
-		lake_table_unref(t);
-		lake_table_unref(old);
-		return -1;
-	}
-	t->version = ++l->version;
-	s = lakehouse_state_by_id(l, t->id);
-	lake_table_unref(s->table);
-	s->table = t;
-	end(l);
-	lake_table_unref(old);
 	return 0;
 }
 
@@ -573,10 +333,10 @@ lakehouse_grant(struct lakehouse *l, const struct lake_grant *g, struct error *e
 	struct lake_grant *there;
 	int rc;
 
-	if (begin(l, e) < 0)
+	if (lakehouse_begin(l, e) < 0)
 		return -1;
 	rc = run(l->db, "INSERT OR REPLACE INTO _sfzb_grants VALUES (?, ?, ?, ?, ?)", 5, values, e);
-	if (commit(l, rc, e) < 0)
+	if (lakehouse_commit(l, rc, e) < 0)
 		return -1;
 	there = find_grant(l, g->principal, g->privilege, g->object);
 	if (there == NULL) {
@@ -588,7 +348,7 @@ lakehouse_grant(struct lakehouse *l, const struct lake_grant *g, struct error *e
 		    .object = memory_strdup(g->object)};
 	}
 	there->revoked = g->revoked;
-	end(l);
+	lakehouse_end(l);
 	return 0;
 }
 

@@ -59,4 +59,13 @@ struct json *lakehouse_definition(const struct lake_table *t);
 void *lakehouse_writer(void *lakehouse);
 void lakehouse_forget_pending(struct table_state *s, int64_t now_ms);
 
+/* A change of the catalog: one transaction of the writer, then of memory. */
+int lakehouse_begin(struct lakehouse *l, struct error *e);
+/* With rc 0: commits, and on success leaves both locks held, for memory to follow until lakehouse_end. Else rolls back, -1. */
+int lakehouse_commit(struct lakehouse *l, int rc, struct error *e);
+void lakehouse_end(struct lakehouse *l);
+struct lake_table *lakehouse_table_from(const struct lake_definition *d, int64_t now);
+int lakehouse_save_definition(struct lakehouse *l, struct lake_table *t, struct error *e);
+int lakehouse_no_such_table(struct lake_name name, struct error *e);
+
 #endif

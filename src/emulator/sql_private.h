@@ -126,10 +126,20 @@ void spark_scope_release(struct spark_scope *s);
 /* Appends the table as a source: its name, or a subquery of the rows that may be seen. */
 void spark_append_table(struct spark *q, const struct lake_table *t, const char *alias, struct buffer *out);
 
+/* What stands behind FROM, appended with the word; its sources go into the scope. */
+int spark_from(struct spark *q, struct spark_scope *scope, struct buffer *out);
+/* [AS] alias; NULL when there is none. */
+const char *spark_take_alias(struct spark *q);
+
 /* Statements other than queries. */
 int spark_data_statement(struct spark *q, bool *done);	 /* INSERT, UPDATE, DELETE, TRUNCATE */
 int spark_definition_statement(struct spark *q, bool *done); /* CREATE, DROP, ALTER, COMMENT, GRANT, REVOKE */
 int spark_show_statement(struct spark *q, bool *done);	 /* SHOW, DESCRIBE */
+
+int spark_grant(struct spark *q, bool revoke); /* behind the word */
+int spark_show_grants(struct spark *q);
+/* catalog, or (schema) catalog.schema; a lone schema is one of the default catalog. */
+int spark_read_namespace(struct spark *q, bool schema, const char **catalog, const char **name);
 
 /* Results. */
 void spark_result_column(struct spark_result *r, const char *name, const struct lake_type *type);
@@ -147,5 +157,6 @@ int spark_end(struct spark *q);
 
 int spark_register_functions(sqlite3 *db);
 int spark_register_collections(sqlite3 *db);
+int spark_register_texts(sqlite3 *db);
 
 #endif
