@@ -98,6 +98,8 @@ _sfzb() {
 	'stream --watchdog') :; return ;;
 	'stream --visibility-wait') :; return ;;
 	'stream --stats-interval') :; return ;;
+	'stream --max-dead-letters') :; return ;;
+	'stream --metrics') :; return ;;
 	'stream --profile') _sfzb_names profiles; return ;;
 	'stream --output' | 'stream -o') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
 	'stream --cacert') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -144,6 +146,7 @@ _sfzb() {
 	'replay --log-format') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
 	'dead-letters --topic') _sfzb_names topics; return ;;
 	'dead-letters --table' | 'dead-letters -t') :; return ;;
+	'dead-letters --visibility-wait') :; return ;;
 	'dead-letters --profile') _sfzb_names profiles; return ;;
 	'dead-letters --output' | 'dead-letters -o') COMPREPLY=($(compgen -W 'table json' -- "$cur")); return ;;
 	'dead-letters --cacert') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -221,7 +224,7 @@ _sfzb() {
 		fi ;;
 	stream)
 		if [[ $cur == -* ]]; then
-			COMPREPLY=($(compgen -W ' --table --from --until-caught-up --quiet-for --limit --timeout --layout --no-create --schema-json --on-lost-position --record-type --no-recovery --max-retries --retry-backoff --batch-rows --batch-bytes --linger --max-in-flight-rows --max-in-flight-bytes --ack-timeout --open-timeout --flush-timeout --close-wait --watchdog --visibility-wait --stats-interval --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
+			COMPREPLY=($(compgen -W ' --table --from --until-caught-up --quiet-for --limit --timeout --layout --no-create --schema-json --on-lost-position --record-type --no-recovery --max-retries --retry-backoff --batch-rows --batch-bytes --linger --max-in-flight-rows --max-in-flight-bytes --ack-timeout --open-timeout --flush-timeout --close-wait --watchdog --visibility-wait --stats-interval --strict --max-dead-letters --metrics --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
 		else
 			_sfzb_names topics
 		fi ;;
@@ -245,9 +248,9 @@ _sfzb() {
 		fi ;;
 	dead-letters)
 		if [[ $cur == -* ]]; then
-			COMPREPLY=($(compgen -W ' --topic --table --all --yes --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
+			COMPREPLY=($(compgen -W ' --topic --table --all --visibility-wait --yes --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
 		else
-			COMPREPLY=($(compgen -W 'list show drop' -- "$cur"))
+			COMPREPLY=($(compgen -W 'list show retry drop' -- "$cur"))
 		fi ;;
 	create-table)
 		if [[ $cur == -* ]]; then

@@ -8,6 +8,7 @@
 #ifndef SFZB_CLI_COMMAND_H
 #define SFZB_CLI_COMMAND_H
 
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "cli/option.h"
@@ -48,6 +49,7 @@ struct command {
 	const char *operand_words; /* of COMPLETE_WORDS */
 	bool passes_arguments; /* takes its arguments as they are, no options of ours */
 	bool hidden;	       /* from the overview, the man pages and the completions */
+	void (*manual)(struct buffer *man); /* more sections of the man page, by cli/man.h; NULL: none */
 	int (*run)(struct app *app, const void *options, int argc, char **argv, struct error *e);
 };
 

@@ -172,6 +172,38 @@ append_environment(struct buffer *out)
 }
 
 void
+man_section(struct buffer *man, const char *title)
+{
+	buffer_append_text(man, ".SH ");
+	append_text(man, title);
+	buffer_append_byte(man, '\n');
+}
+
+void
+man_paragraphs(struct buffer *man, const char *text)
+{
+	append_paragraphs(man, text);
+}
+
+void
+man_item(struct buffer *man, const char *name, const char *text)
+{
+	buffer_append_text(man, ".TP\n.B ");
+	append_text(man, name);
+	buffer_append_byte(man, '\n');
+	append_text(man, text);
+	buffer_append_byte(man, '\n');
+}
+
+void
+man_lines(struct buffer *man, const char *lines)
+{
+	buffer_append_text(man, ".RS 4\n.nf\n");
+	append_text(man, lines);
+	buffer_append_text(man, "\n.fi\n.RE\n");
+}
+
+void
 man_command(struct buffer *out, const struct command *command)
 {
 	char name[64];
@@ -211,6 +243,8 @@ man_command(struct buffer *out, const struct command *command)
 		append_text(out, x->line);
 		buffer_append_text(out, "\n.fi\n.RE\n");
 	}
+	if (command->manual != NULL)
+		command->manual(out);
 	append_environment(out);
 	append_exit_status(out);
 	buffer_append_text(out, ".SH SEE ALSO\n.BR sfzb (1)\n");

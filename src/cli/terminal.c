@@ -134,6 +134,13 @@ terminal_init(enum log_format format, bool quiet, int verbose)
 	log_set_writer(write_log, NULL);
 }
 
+void
+terminal_set_log(enum log_format format, enum log_level level)
+{
+	terminal.format = format;
+	log_set_level(level);
+}
+
 bool
 terminal_has_status(void)
 {

@@ -16,6 +16,9 @@
 /* Takes over the log's messages. Call after output_init. */
 void terminal_init(enum log_format format, bool quiet, int verbose);
 
+/* Changes the form and the level of messages; the status line stays as it is. */
+void terminal_set_log(enum log_format format, enum log_level level);
+
 /* Is there a status line? Not with --quiet, nor with JSON messages. */
 bool terminal_has_status(void);
 /* Shows the text (cut to the terminal's width) in place of what it showed; NULL takes it away. */

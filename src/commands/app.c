@@ -175,6 +175,7 @@ renewed(void *context)
 		salesforce_session_token(app->salesforce, &token);
 		pubsub_set_token(app->pubsub, &token);
 		secret_release(&token);
+		app->renewals++;
 		error_clear(&r->job.error);
 	}
 	secret_release(&r->job.refused);

@@ -29,6 +29,7 @@ struct app {
 		pubsub_renewed *done;
 		void *done_context;
 	} renewal; /* of the Salesforce token; one at a time */
+	int64_t renewals; /* that succeeded */
 };
 
 int app_open(struct app *app, const struct command *command, const struct common_options *common,

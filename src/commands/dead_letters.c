@@ -1,7 +1,7 @@
 /*
- * sfzb dead-letters - look at the events that were set aside, and get rid of them.
+ * sfzb dead-letters - look at the events that were set aside, send them again, or get rid of them.
  *
- * list, show and drop read and write the profile's store and never the network. Asking creates nothing.
+ * Only retry talks to a server; the others read and write the profile's store. Asking creates nothing.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +19,8 @@ static const struct option options[] = {
 	OPTION_STRING('t', "table", struct letters_options, table, "<catalog.schema.table>", NULL,
 	    "only events that were to go to this table"),
 	OPTION_FLAG('a', "all", struct letters_options, all, "instead of ids: every event that the options above leave"),
+	OPTION_DURATION(0, "visibility-wait", struct letters_options, visibility_ms, "<time>", NULL,
+	    "retry: how long after its acknowledgement a row may be missing from a query (default: 30s)"),
 	OPTION_FLAG('y', "yes", struct letters_options, yes, "drop without asking; needed where there is no terminal"),
 	OPTION_END,
 };
@@ -107,6 +109,14 @@ show(struct run *r, int argc, char **argv, struct error *e)
 }
 
 static int
+retry(struct run *r, int argc, char **argv, struct error *e)
+{
+	return choose(r, argc, argv, e) == 0
+	    ? letters_retry(r->app, r->store, &r->ids, r->o->visibility_ms, e)
+	    : -1;
+}
+
+static int
 confirm(const struct run *r, struct error *e)
 {
 	char *question, *answer = NULL;
@@ -147,6 +157,7 @@ static const struct action {
 } actions[] = {
 	{"list", list},
 	{"show", show},
+	{"retry", retry},
 	{"drop", drop},
 };
 
@@ -177,7 +188,7 @@ run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 			action = &actions[i];
 	if (action == NULL) {
 		error_set(e, ERR_USAGE, "'dead-letters' does not know '%s'", word);
-		return error_hint(e, "write list, show or drop");
+		return error_hint(e, "write list, show, retry or drop");
 	}
 	if (open_store(&r, e) == 0)
 		rc = action->run(&r, argc > 0 ? argc - 1 : 0, argv + 1, e);
@@ -189,6 +200,7 @@ run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 static const struct command_example examples[] = {
 	{"sfzb dead-letters", NULL},
 	{"sfzb dead-letters show 17", "its bytes, and why it was set aside"},
+	{"sfzb dead-letters retry --all --table main.crm.account", "after the table was mended"},
 	{"sfzb dead-letters drop --all --topic Account", NULL},
 	{NULL, NULL},
 };
@@ -196,14 +208,17 @@ static const struct command_example examples[] = {
 const struct command command_dead_letters = {
 	.name = "dead-letters",
 	.summary = "look after the events that were set aside",
-	.arguments = "[list | show ID... | drop ID...]",
+	.arguments = "[list | (show|retry|drop) ID...]",
 	.description =
 	    "An event that cannot be decoded, makes no row, or is refused by the table is set aside in the profile, so that "
 	    "it stops nothing and is not lost: its raw bytes, the schema that it was written with, its position, the "
 	    "reason.\n\n"
 	    "'list' (the default) lists them, 'show' prints one with its bytes (-o json: in base64, with the schema). 'drop' "
 	    "removes them for good; it asks on a terminal and needs --yes elsewhere. An ID is the number that list "
-	    "shows, or the id of the event.",
+	    "shows, or the id of the event.\n\n"
+	    "'retry' sends them again by the way that a stream goes: decoded anew, looked up in the table first (where there "
+	    "is a SQL warehouse), and removed once they are durable. What is refused again stays, and the exit status is 6. "
+	    "It refuses while a stream of the topic to the table runs.",
 	.examples = examples,
 	.options = options,
 	.options_size = sizeof(struct letters_options),
@@ -212,6 +227,6 @@ const struct command command_dead_letters = {
 	.needs = NEEDS_PROFILE,
 	.max_operands = -1,
 	.operand = COMPLETE_WORDS,
-	.operand_words = "list|show|drop",
+	.operand_words = "list|show|retry|drop",
 	.run = run,
 };

@@ -1,6 +1,6 @@
 /*
  * The parts of `sfzb dead-letters`. Private to that command: dead_letters.c (which letters, drop), dead_letters_show.c
- * (list and show).
+ * (list and show), dead_letters_retry.c.
  */
 #ifndef SFZB_COMMANDS_DEAD_LETTERS_H
 #define SFZB_COMMANDS_DEAD_LETTERS_H
@@ -10,6 +10,7 @@
 
 struct letters_options {
 	const char *topic, *table;
+	int64_t visibility_ms;
 	bool all, yes;
 };
 
@@ -23,5 +24,8 @@ struct letter_ids {
 int letters_list(struct dead_letters *store, const struct dead_letter_filter *filter, bool json, struct error *e);
 /* Each whole, bytes included. */
 int letters_show(struct dead_letters *store, const struct letter_ids *ids, bool json, struct error *e);
+/* Sends them again, and removes what is durable. ERR_REFUSED when some were set aside again. */
+int letters_retry(struct app *app, struct dead_letters *store, const struct letter_ids *ids,
+    int64_t visibility_ms, struct error *e);
 
 #endif

@@ -74,6 +74,10 @@ take_signal(void *context, int number)
 	struct pump *p = context;
 	struct engine_statistics s;
 
+	if (number == SIGHUP && p->setup.hang_up != NULL) {
+		p->setup.hang_up(p->setup.hang_up_context);
+		return;
+	}
 	if (number == SIGUSR1)
 		return;
 	p->signals++;

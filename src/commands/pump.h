@@ -16,6 +16,8 @@ struct pump_setup {
 	/* Called every interval while the run lasts; NULL: never. */
 	void (*report)(void *context, const struct engine_statistics *s);
 	void *report_context;
+	void (*hang_up)(void *context); /* on SIGHUP; NULL: it stops as SIGTERM does */
+	void *hang_up_context;
 	int64_t report_interval_ms;
 	int64_t timeout_ms; /* stop after so long; 0: never */
 };

@@ -6,12 +6,14 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/memory.h"
 #include "cli/terminal.h"
 #include "commands/limits.h"
 #include "commands/list.h"
+#include "commands/observe.h"
 #include "commands/replay.h"
 #include "commands/stream.h"
 
@@ -49,6 +51,14 @@ static const struct option options[] = {
 	    "30s)", .min = 1),
 	OPTION_DURATION(0, "stats-interval", struct stream_options, stats_interval_ms, "<time>", "60s",
 	    "print a summary line so often, where there is no terminal", .min = 100),
+	OPTION_FLAG(0, "strict", struct stream_options, strict,
+	    "end with exit status 6 when any event was set aside"),
+	OPTION_INTEGER(0, "max-dead-letters", struct stream_options, max_dead_letters, "<events>", "-1",
+	    "stop, with exit status 6, when more than so many events of this run were set aside (-1: never)",
+	    .min = -1, .max = INT64_MAX),
+	OPTION_STRING(0, "metrics", struct stream_options, metrics, "<[address:]port>", NULL,
+	    "serve figures for Prometheus at /metrics, and /healthz and /readyz; a port alone is on the loopback address",
+	    .environment = "SFZB_METRICS"),
 	OPTION_END,
 };
 
@@ -63,6 +73,7 @@ struct run {
 	struct position_lock **locks;
 	struct stores stores;
 	struct pump *pump;
+	struct observer *observer;
 };
 
 static struct position_key
@@ -125,6 +136,7 @@ open_all(struct run *r, struct error *e)
 	if (app_open_salesforce(r->app, e) != 0 || app_open_databricks(r->app, e) != 0 ||
 	    app_open_pubsub(r->app, e) != 0 || open_positions(r, e) != 0)
 		return -1;
+	observer_start(r->observer);
 	for (size_t i = 0; i < r->topics.count; i++)
 		if (app_need_topic(r->app, r->topics.items[i].topic, false, NULL, e) != 0)
 			return -1;
@@ -151,6 +163,8 @@ setup(struct run *r, struct stream_report *report, struct pump_setup *out, struc
 		.report_context = report,
 		.report_interval_ms = report->interval_ms,
 		.timeout_ms = o->timeout_ms,
+		.hang_up = isatty(STDIN_FILENO) || isatty(STDERR_FILENO) ? NULL : observer_reload,
+		.hang_up_context = r->observer,
 	};
 
 	engine_options_init(&out->options);
@@ -158,6 +172,7 @@ setup(struct run *r, struct stream_report *report, struct pump_setup *out, struc
 	out->options.until_caught_up = o->until_caught_up;
 	out->options.quiet_for_ms = o->quiet_for_ms;
 	out->options.max_events = o->limit;
+	out->options.max_dead_letters = o->max_dead_letters;
 	return tuning_apply(&o->tuning, &out->options, e);
 }
 
@@ -180,9 +195,11 @@ pump(struct run *r, struct error *e)
 	if (setup(r, &report, &pump_setup, e) != 0)
 		return -1;
 	r->pump = pump_new(r->app, &pump_setup);
+	observer_watch(r->observer, r->pump);
 	for (size_t i = 0; i < r->topics.count; i++)
 		pump_add(r->pump, r->topics.items[i].source, r->topics.items[i].start);
 	rc = pump_run(r->pump, e);
+	observer_watch(r->observer, NULL);
 	pump_statistics(r->pump, &s);
 	if (rc != 0 && e->code == ERR_TIMEOUT && r->o->limit == 0) {
 		error_clear(e); /* a time limit alone is an end like every other */
@@ -190,6 +207,10 @@ pump(struct run *r, struct error *e)
 	}
 	if (stream_report_end(r->app, &s, pump_elapsed_ms(r->pump), e) != 0)
 		rc = -1;
+	if (rc == 0 && r->o->strict && s.set_aside > 0) {
+		rc = error_set(e, ERR_REFUSED, "%lld events were set aside", (long long)s.set_aside);
+		error_hint(e, "'sfzb dead-letters' lists them, with the reasons; '--strict' makes this an error");
+	}
 	return rc;
 }
 
@@ -237,10 +258,12 @@ run_once(struct app *app, const struct from *from, struct stream_options *left, 
 	*again = false;
 	r.starts = memory_zero((size_t)argc, sizeof(*r.starts));
 	r.locks = memory_zero((size_t)argc, sizeof(*r.locks));
-	if (subscriptions_init(&r.topics, argc, argv, e) == 0 && open_all(&r, e) == 0)
+	r.observer = observer_new(app, r.o->metrics, e);
+	if (r.observer != NULL && subscriptions_init(&r.topics, argc, argv, e) == 0 && open_all(&r, e) == 0)
 		rc = pump(&r, e);
 	terminal_set_status(NULL);
 	*again = rc != 0 && can_go_on(&r, e, left);
+	observer_free(r.observer);
 	pump_free(r.pump);
 	subscriptions_release(&r.topics);
 	stream_tables_release(&r.tables);
@@ -311,5 +334,6 @@ const struct command command_stream = {
 	.min_operands = 1,
 	.max_operands = -1,
 	.operand = COMPLETE_TOPIC,
+	.manual = stream_manual,
 	.run = run,
 };

@@ -1,6 +1,6 @@
 /*
  * The parts of `sfzb stream`. Private to that command: stream.c (the whole), stream_tables.c (tables and sinks),
- * stream_start.c (where each topic starts, and why), stream_report.c (what is told meanwhile and at the end).
+ * stream_start.c (where each topic starts, and why), stream_report.c (what is told meanwhile and at the end), stream_manual.c (more of the man page).
  */
 #ifndef SFZB_COMMANDS_STREAM_H
 #define SFZB_COMMANDS_STREAM_H
@@ -18,12 +18,15 @@
 #include "stream/stores.h"
 
 struct stream_options {
-	const char *table, *from, *schema_json;
+	const char *table, *from, *schema_json, *metrics;
 	struct tuning tuning;
-	int64_t quiet_for_ms, limit, timeout_ms, watchdog_ms, visibility_ms, stats_interval_ms;
+	int64_t quiet_for_ms, limit, timeout_ms, watchdog_ms, visibility_ms, stats_interval_ms, max_dead_letters;
 	int layout, on_lost;
-	bool until_caught_up, create;
+	bool until_caught_up, create, strict;
 };
+
+/* stream_manual.c: the man page's sections on figures, services and signals. */
+void stream_manual(struct buffer *man);
 
 /* One table and its sink. */
 struct stream_table {

@@ -110,8 +110,8 @@ stream_report_end(const struct app *app, const struct engine_statistics *s, int6
 	    clock_format_duration(time, sizeof(time), elapsed_ms),
 	    text_number(rate, per_second(s->stored + s->already_stored, s->active_ms)));
 	if (s->set_aside > 0)
-		log_warn("stream", "%s events were set aside, with the reasons, in '%s'",
-		    text_number(stored, s->set_aside), profile_path(app->profile, "dead-letters"));
+		log_warn("stream", "%s events were set aside; 'sfzb dead-letters' lists them, with the reasons",
+		    text_number(stored, s->set_aside));
 	buffer_release(&b);
 	return app_outputs(app, "json") ? print_json(s, elapsed_ms, e) : 0;
 }

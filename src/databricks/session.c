@@ -28,10 +28,11 @@ struct kept_token {
 struct databricks_session {
 	struct databricks_config config;
 	struct http_pool *pool;
-	pthread_mutex_t mutex; /* over what follows; never held during a request */
+	pthread_mutex_t mutex; /* over the secrets in config and what follows; never held during a request */
 	struct kept_token *tokens;
 	char workspace_id[WORKSPACE_ID_SIZE]; /* as the server told it */
 	bool warned;
+	int64_t refreshes;
 };
 
 struct databricks_session *
@@ -128,6 +129,8 @@ keep(struct databricks_session *s, const char *table, const struct secret *token
 		t->table = memory_strdup(table);
 		t->next = s->tokens;
 		s->tokens = t;
+	} else {
+		s->refreshes++;
 	}
 	secret_copy(&t->token, token);
 	t->until_ms = now + life_ms - FRESH_MS;
@@ -146,18 +149,64 @@ drop(struct databricks_session *s, const char *table, const struct secret *refus
 	pthread_mutex_unlock(&s->mutex);
 }
 
+int64_t
+databricks_session_refreshes(struct databricks_session *s)
+{
+	int64_t n;
+
+	pthread_mutex_lock(&s->mutex);
+	n = s->refreshes;
+	pthread_mutex_unlock(&s->mutex);
+	return n;
+}
+
+int
+databricks_session_reload(struct databricks_session *s, const struct databricks_config *c, struct error *e)
+{
+	const char *now = c->client_id != NULL ? c->client_id : "";
+	const char *before = s->config.client_id != NULL ? s->config.client_id : "";
+
+	if (c->method != s->config.method || strcmp(c->host.url, s->config.host.url) != 0 || strcmp(now, before) != 0) {
+		error_set(e, ERR_CONFIG, "the Databricks login is another one now");
+		return error_hint(e, "only its secrets can change under a running program: start it anew");
+	}
+	pthread_mutex_lock(&s->mutex);
+	secret_copy(&s->config.client_secret, &c->client_secret);
+	secret_copy(&s->config.token, &c->token);
+	pthread_mutex_unlock(&s->mutex);
+	return 0;
+}
+
+/* With the secrets as they are now; table NULL: a plain token. */
+static int
+request_token(struct databricks_session *s, const char *table, const char *workspace_id, struct secret *out,
+    int64_t *life_ms, struct error *e)
+{
+	struct databricks_config config;
+	int rc;
+
+	pthread_mutex_lock(&s->mutex);
+	databricks_config_copy(&config, &s->config);
+	pthread_mutex_unlock(&s->mutex);
+	rc = databricks_token_request(&config, s->pool, table, workspace_id, out, life_ms, e);
+	databricks_config_release(&config);
+	return rc;
+}
+
 int
 databricks_session_token(struct databricks_session *s, struct secret *out, struct error *e)
 {
 	int64_t life_ms;
 
 	if (s->config.method == DATABRICKS_TOKEN) {
+		pthread_mutex_lock(&s->mutex);
 		secret_copy(out, &s->config.token);
+		pthread_mutex_unlock(&s->mutex);
 		return 0;
 	}
 	if (copy_fresh(s, NULL, out))
 		return 0;
-	if (databricks_token_request(&s->config, s->pool, NULL, NULL, out, &life_ms, e) < 0)
+	if (request_token(s, NULL, NULL, out, &life_ms, e) < 0)
 		return error_wrap(e, "cannot log in to Databricks");
 	keep(s, NULL, out, life_ms);
 	return 0;
@@ -207,7 +256,7 @@ databricks_session_table_token(struct databricks_session *s, const char *table, 
 	if (copy_fresh(s, table, out))
 		return 0;
 	if (need_workspace_id(s, workspace_id, e) < 0 ||
-	    databricks_token_request(&s->config, s->pool, table, workspace_id, out, &life_ms, e) < 0)
+	    request_token(s, table, workspace_id, out, &life_ms, e) < 0)
 		return error_wrap(e, "cannot get a token for %s", table);
 	keep(s, table, out, life_ms);
 	return 0;

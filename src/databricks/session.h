@@ -33,6 +33,14 @@ struct http_pool *databricks_session_pool(struct databricks_session *s);
 /* From any thread: ends what blocks, with ERR_INTERRUPTED; a running statement is cancelled. */
 void databricks_session_interrupt(struct databricks_session *s, bool on);
 
+/*
+ * Secrets of a configuration that was loaded anew, for the next tokens; those kept stay until they end. Who and where must be
+ * the same: ERR_CONFIG otherwise.
+ */
+int databricks_session_reload(struct databricks_session *s, const struct databricks_config *c, struct error *e);
+/* How often a token was replaced by a newer one. */
+int64_t databricks_session_refreshes(struct databricks_session *s);
+
 /* A copy of a plain token (REST, SQL), fresh for 300 s at least. */
 int databricks_session_token(struct databricks_session *s, struct secret *out, struct error *e);
 

@@ -329,6 +329,38 @@ salesforce_session_renew(struct salesforce_session *s, const struct secret *refu
 	return rc;
 }
 
+static bool
+same_words(const char *a, const char *b)
+{
+	return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
+}
+
+int
+salesforce_session_reload(struct salesforce_session *s, const struct salesforce_login *l, struct error *e)
+{
+	struct salesforce_login *own = &s->login;
+
+	if (l->method != own->method || !same_words(l->login_url, own->login_url) ||
+	    !same_words(l->client_id, own->client_id) || !same_words(l->username, own->username) ||
+	    !same_words(l->private_key_file, own->private_key_file)) {
+		error_set(e, ERR_CONFIG, "the Salesforce login is another one now");
+		return error_hint(e, "only its secrets can change under a running program: start it anew");
+	}
+	pthread_mutex_lock(&s->renewal);
+	secret_copy(&own->client_secret, &l->client_secret);
+	secret_copy(&own->password, &l->password);
+	secret_copy(&own->access_token, &l->access_token);
+	secret_copy(&own->refresh_token, &l->refresh_token);
+	secret_copy(&own->key_passphrase, &l->key_passphrase);
+	if (own->method == LOGIN_ACCESS_TOKEN && secret_is_set(&l->access_token)) {
+		pthread_mutex_lock(&s->mutex);
+		secret_copy(&s->token, &l->access_token);
+		pthread_mutex_unlock(&s->mutex);
+	}
+	pthread_mutex_unlock(&s->renewal);
+	return 0;
+}
+
 void
 salesforce_renewal_work(void *context)
 {

@@ -55,6 +55,12 @@ void salesforce_session_token(struct salesforce_session *s, struct secret *out);
  */
 int salesforce_session_renew(struct salesforce_session *s, const struct secret *refused, struct error *e);
 
+/*
+ * Secrets of a login that was loaded anew, for the next renewal; the token stays until it is refused. Who and where must be
+ * the same: ERR_CONFIG otherwise. Blocks while a renewal is under way.
+ */
+int salesforce_session_reload(struct salesforce_session *s, const struct salesforce_login *l, struct error *e);
+
 /* The same as a job for rpc/loop.h's worker: worker_submit(w, salesforce_renewal_work, your_done, &renewal). */
 struct salesforce_renewal {
 	struct salesforce_session *session;

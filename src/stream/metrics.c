@@ -17,7 +17,7 @@
 	X("sfzb_events_set_aside_total", "counter", "events in the dead-letter store", s->set_aside) \
 	X("sfzb_positions_lost_total", "counter", "positions that the server no longer accepted", s->gaps) \
 	X("sfzb_position_stores_total", "counter", "transactions that stored positions", s->positions_stored) \
-	X("sfzb_token_refreshes_total", "counter", "tokens renewed on both sides", extra->token_refreshes) \
+	X("sfzb_token_refreshes_total", "counter", "tokens that were replaced by newer ones, on both sides", extra->token_refreshes) \
 	X("sfzb_in_flight_rows", "gauge", "events in memory that are not durable yet", s->in_flight_rows) \
 	X("sfzb_in_flight_bytes", "gauge", "bytes that they hold", s->in_flight_bytes)             \
 	X("sfzb_suspect_rows", "gauge", "rows that wait for a look-up", s->suspect_rows)           \
@@ -36,8 +36,8 @@
 	    s->oldest_unacked_ms)                                                                  \
 	X("sfzb_received_lag_seconds", "gauge", "commit of the newest event received to now",      \
 	    age(s->last_event_ms, extra))                                                          \
-	X("sfzb_stored_lag_seconds", "gauge", "commit of the event at the oldest stored position to now", \
-	    age(s->stored_event_ms, extra))                                                        \
+	X("sfzb_stored_lag_seconds", "gauge", "0 when all topics are subscribed and all that came is stored; else the age of the event at the oldest stored position", \
+	    stored_lag(s, extra))                                                        \
 	X("sfzb_silence_seconds", "gauge", "since the last sign of life of any topic", age(s->last_received_ms, extra))
 
 #define RETRIES "sfzb_retries_total"
@@ -57,6 +57,15 @@ age(int64_t wall_ms, const struct metrics_extra *extra)
 	if (wall_ms == 0)
 		return -1;
 	return wall_ms < extra->now_wall_ms ? extra->now_wall_ms - wall_ms : 0;
+}
+
+/* In a quiet topic the position's event grows old, and a keepalive's has no age: neither is lag. */
+static int64_t
+stored_lag(const struct engine_statistics *s, const struct metrics_extra *extra)
+{
+	if (s->in_flight_rows == 0 && s->sources > 0 && s->sources_open == s->sources)
+		return 0;
+	return age(s->stored_event_ms, extra);
 }
 
 static void

@@ -1,0 +1,60 @@
+/* More of sfzb-stream(1): figures, health, signals, the service manager. */
+#include "cli/man.h"
+#include "commands/stream.h"
+#include "stream/metrics.h"
+
+static const char unit[] =
+    "[Unit]\n"
+    "Description=Salesforce change events to Databricks\n"
+    "After=network-online.target\n"
+    "Wants=network-online.target\n"
+    "\n"
+    "[Service]\n"
+    "Type=notify\n"
+    "ExecStart=/usr/local/bin/sfzb stream ChangeEvents --table main.crm.events --metrics 9464 --log-format json\n"
+    "ExecReload=/bin/kill -HUP $MAINPID\n"
+    "Environment=SFZB_HOME=/var/lib/sfzb\n"
+    "StateDirectory=sfzb\n"
+    "StateDirectoryMode=0700\n"
+    "DynamicUser=yes\n"
+    "Restart=always\n"
+    "RestartSec=10\n"
+    "RestartPreventExitStatus=2 3 4 6 8\n"
+    "TimeoutStartSec=10min\n"
+    "TimeoutStopSec=90\n"
+    "WatchdogSec=60\n"
+    "LimitCORE=0\n"
+    "NoNewPrivileges=yes\n"
+    "ProtectSystem=strict\n"
+    "ProtectHome=yes\n"
+    "PrivateTmp=yes\n"
+    "\n"
+    "[Install]\n"
+    "WantedBy=multi-user.target";
+
+void
+stream_manual(struct buffer *man)
+{
+	man_section(man, "METRICS AND HEALTH");
+	man_paragraphs(man,
+	    "With --metrics the run serves HTTP from its first moment. /healthz answers 200 as long as the event loop turns. "
+	    "/readyz answers 200 when every topic is subscribed and every table that has rows waiting takes them, 503 with "
+	    "the reason otherwise. There is no login and no TLS: leave it on the loopback address, or behind something "
+	    "that has both. /metrics has, in the text format of Prometheus:");
+	for (const struct metric *m = metrics_list; m->name != NULL; m++)
+		man_item(man, m->name, m->help);
+	man_section(man, "SIGNALS");
+	man_item(man, "SIGINT, SIGTERM",
+	    "takes no more events, waits until those in flight are stored, and ends with status 0. The second one ends at once.");
+	man_item(man, "SIGHUP",
+	    "on a terminal: as SIGTERM. Without one: reads the secrets of both logins anew (a client secret or refresh token "
+	    "that was replaced is used for the next token; another user, host or client id needs a new start), and log.json of "
+	    "the profile: {\"level\": \"warn|info|debug|trace\", \"format\": \"text|json\"}. What log.json does not say is "
+	    "as the command line says.");
+	man_section(man, "AS A SERVICE");
+	man_paragraphs(man,
+	    "Where NOTIFY_SOCKET is set, systemd is told when the stream is ready, what it does, that it is alive "
+	    "(WatchdogSec=), that it reloads and that it stops. Exit statuses that no repetition can mend are kept from "
+	    "restarting. A unit:");
+	man_lines(man, unit);
+}

@@ -1,0 +1,66 @@
+# Events that a table refuses: set aside, counted, sent again when the table was mended.
+bats_require_minimum_version 1.5.0
+load helper
+
+inside() { # COMMANDS   in a fresh emulator, with 20 platform events that lack what a column wants
+	ends "${STATUS:-0}" sfzb emulator -q --keepalive 300ms -- sh -euc '
+		t=main.default.orders
+		stream() { sfzb stream -q Order_Event__e -t "$t" --until-caught-up --visibility-wait 200ms "$@"; }
+		sfzb create-table -q "$t"
+		sfzb sql "alter table $t alter column transaction_key set not null" >/dev/null
+		seq 1 20 | sed "s/.*/{\"Order_Number__c\":\"&\"}/" | sfzb publish Order_Event__e >published
+		'"$1"
+}
+
+@test "retry sends them again, each once, and removes what is durable" {
+	inside '
+		stream
+		sfzb dead-letters >aside
+		letters=$(find "$HOME" -name dead-letters)
+		retry() { sfzb dead-letters -q retry --visibility-wait 200ms -o json "$@"; }
+		retry 1 2 >refused && exit 9
+		test $? -eq 6
+		sfzb sql "alter table $t alter column transaction_key drop not null" >/dev/null
+		retry 1 2 >two
+		cp -r "$letters" before
+		retry --all --topic Order_Event__e >rest
+		sfzb dead-letters >left
+		rm -r "$letters" && cp -r before "$letters"
+		retry --all >again
+		sfzb sql "select event_id from $t" >rows'
+	[ "$(wc -l <aside)" -eq 20 ]
+	jq -e '.stored == 0 and .set_aside == 2' refused
+	jq -e '.stored == 2 and .removed == 2 and .set_aside == 0' two
+	jq -e '.stored == 18 and .removed == 18' rest
+	[ ! -s left ]
+	jq -e '.stored == 0 and .already_stored == 18 and .removed == 18' again
+	diff <(jq -r .event_id published | sort) <(jq -r .event_id rows | sort)
+}
+
+@test "retry refuses while a stream to the table runs" {
+	inside '
+		sfzb stream -q Order_Event__e -t "$t" & p=$!
+		n=0
+		until [ "$(sfzb dead-letters | wc -l)" -eq 20 ]; do sleep 0.1; n=$((n + 1)); test $n -lt 100; done
+		sfzb dead-letters retry 1 && exit 9
+		kill $p
+		wait $p'
+	says "already streaming '/event/Order_Event__e' to 'main.default.orders'"
+}
+
+@test "--strict: all goes on, and the exit status is 6" {
+	STATUS=6 inside 'stream --strict'
+	says "error: 20 events were set aside"
+	inside 'stream; sfzb sql "alter table $t alter column transaction_key drop not null" >/dev/null; stream --strict'
+}
+
+@test "--max-dead-letters stops a run where all is bad; the next goes on behind what was set aside" {
+	STATUS=6 inside 'stream --max-dead-letters 4'
+	says "error: 5 events were set aside, more than allowed; the last: .*transaction_key"
+	inside '
+		stream --max-dead-letters 4 && exit 9
+		sfzb dead-letters | wc -l >first
+		stream --max-dead-letters 15
+		sfzb dead-letters | wc -l >second'
+	[ "$(cat first second | tr "\n" " ")" = "5 20 " ]
+}

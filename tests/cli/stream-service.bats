@@ -1,0 +1,80 @@
+# A stream as a service: figures, health, the service manager's notifications, reloading.
+bats_require_minimum_version 1.5.0
+load helper
+
+inside() { # COMMANDS   in a fresh emulator with 50 events; `until_it COMMAND…` waits until that succeeds
+	ends "${STATUS:-0}" sfzb emulator -q --keepalive 300ms --events 50 --objects Account -- bash -euc '
+		until_it() { local n=0; until "$@"; do sleep 0.1; n=$((n + 1)); test $n -lt 100; done; }
+		has() { grep -Eq -- "$2" "$1"; }
+		t=main.default.account
+		'"$1"
+}
+
+@test "--metrics serves every figure that the man page names, and health" {
+	inside '
+		sfzb stream Account -t $t --metrics 0 2>log & p=$!
+		until_it has log "figures at http://127.0.0.1:[0-9]+/metrics"
+		url=$(grep -o "http://127[^/]*" log)
+		curl -s "$url/healthz" >alive
+		stored() { curl -s "$url/metrics" >figures; has figures "^sfzb_rows_stored_total 50$"; }
+		until_it stored
+		quota() { curl -s "$url/metrics" >figures; has figures "^sfzb_delivery_quota_remaining [0-9]+$"; }
+		until_it quota
+		curl -s -o ready -w "%{http_code}\n" "$url/readyz" >codes
+		curl -s -o /dev/null -w "%{http_code}\n" "$url/nothing" >>codes
+		curl -s -o /dev/null -w "%{http_code}\n" -X POST "$url/metrics" >>codes
+		kill $p; wait $p'
+	[ "$(cat alive)" = ok ]
+	[ "$(cat ready)" = ready ]
+	[ "$(tr '\n' ' ' <codes)" = "200 404 405 " ]
+	grep -q '^sfzb_events_received_total 50$' figures
+	grep -q '^sfzb_in_flight_rows 0$' figures
+	grep -q '^sfzb_retries_total{reason="sink-silent"} 0$' figures
+	sed -n 's/^# TYPE \([a-z_]*\) .*/\1/p' figures | sort >served
+	fine sfzb help --man stream
+	sed -n 's/^\.B \(sfzb_[a-z_]*\)$/\1/p' "$out" | sort >documented
+	diff served documented
+}
+
+@test "--metrics: a port in use and a wrong address are errors, before anything else" {
+	ok sh -c '/usr/bin/python3 -c "
+import socket, subprocess
+s = socket.socket(); s.bind((\"127.0.0.1\", 0)); s.listen()
+subprocess.run([\"sfzb\", \"stream\", \"Account\", \"-t\", \"a.b.c\", \"--metrics\", str(s.getsockname()[1])], stderr=open(\"busy\", \"w\"))"'
+	grep -q 'error: cannot serve metrics: .*in use' busy
+	for a in x 70000 1.2.3.4 ::1:80 host:; do
+		fails 2 sfzb stream Account -t a.b.c --metrics "$a"
+	done
+}
+
+@test "systemd is told: starting, ready, alive, reloading, stopping" {
+	inside '
+		"'"$tests"'/notified.py" told sfzb stream Account -t $t 2>log & p=$!
+		until_it has told READY=1
+		until_it has told "STATUS=received"
+		kill -HUP "$(cat told.pid)"
+		until_it has log "reloaded"
+		kill "$(cat told.pid)"; wait $p'
+	[ "$(grep -E '^(READY|RELOADING|STOPPING)' told | tr '\n' ' ')" = "READY=1 RELOADING=1 READY=1 STOPPING=1 " ]
+	[ "$(grep -c '^WATCHDOG=1' told)" -ge 2 ]
+	grep -q '^MONOTONIC_USEC=[0-9]*$' told
+	head -n 3 told | grep -q '^STATUS=starting'
+}
+
+@test "SIGHUP: new secrets are used, another login is not, log.json sets level and form" {
+	inside '
+		f=$(find "$HOME" -name salesforce.json | head -n 1)
+		sfzb stream Account -t $t 2>log & p=$!
+		until_it has log "subscribed"
+		cp "$f" saved
+		printf "%s" "{\"level\":\"debug\",\"format\":\"json\"}" >"${f%/*}/log.json"; chmod 600 "${f%/*}/log.json"
+		kill -HUP $p
+		until_it has log "\"message\":\"reloaded\""
+		printf "%s" "{\"level\":\"loud\"}" >"${f%/*}/log.json"
+		jq ".client_id = \"another\" | .username = \"another\"" "$f" >new && cat new >"$f"
+		kill -HUP $p
+		until_it has log "not reloaded: the Salesforce login is another one now"
+		has log "log.json: .level. is none of"
+		cat saved >"$f"
+		kill $p; wait $p'
+}
