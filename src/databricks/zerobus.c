@@ -181,6 +181,8 @@ opening_timed_out(void *context)
 	    "cannot open an ingest stream to table '%s': %s within %" PRId64 " s", z->table,
 	    z->state == STATE_TOKEN ? "no token came" : "the server did not answer",
 	    z->options.open_timeout_ms / 1000);
+	if (z->state == STATE_OPENING)
+		channel_distrust(z->options.channel);
 	give_up(z);
 }
 
@@ -525,5 +527,7 @@ zerobus_cancel(struct zerobus *z)
 		return;
 	error_set(
 	    &z->why, ERR_INTERRUPTED, "the ingest stream to table '%s' was cancelled", z->table);
+	if (z->acknowledged < z->sent) /* who cancels so has waited in vain */
+		channel_distrust(z->options.channel);
 	give_up(z);
 }

@@ -293,7 +293,8 @@ call_begin(struct channel *c, const char *method, const struct metadata *metadat
 	 * calls again has waited already: a new channel tries the connection now, with a fresh
 	 * look-up of the name.
 	 */
-	if (grpc_channel_check_connectivity_state(c->native, 0) == GRPC_CHANNEL_TRANSIENT_FAILURE)
+	if (c->distrusted ||
+	    grpc_channel_check_connectivity_state(c->native, 0) == GRPC_CHANNEL_TRANSIENT_FAILURE)
 		channel_connect(c);
 	if (deadline_ms > 0)
 		deadline = gpr_time_add(

@@ -19,6 +19,7 @@ struct channel {
 	bool proxied;
 	struct proxy proxy;
 	int keepalive_ms;
+	bool distrusted;
 };
 
 /* Makes the native channel, anew if there is one: calls of the old one go on. */

@@ -166,6 +166,7 @@ channel_connect(struct channel *c)
 	}
 	grpc_channel_args list = {.num_args = n, .args = args};
 	c->native = grpc_channel_create(c->uri, c->credentials, &list);
+	c->distrusted = false;
 	if (header != NULL)
 		secret_wipe(header, strlen(header));
 	free(header);
@@ -218,6 +219,12 @@ channel_free(struct channel *c)
 	free(c->user_agent);
 	secret_release(&c->proxy.authorization);
 	free(c);
+}
+
+void
+channel_distrust(struct channel *c)
+{
+	c->distrusted = true;
 }
 
 const char *

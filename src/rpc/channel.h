@@ -39,6 +39,11 @@ struct channel_options {
 struct channel *channel_new(struct loop *l, const struct channel_options *o, struct error *e);
 void channel_free(struct channel *c); /* all its calls must have ended */
 const char *channel_target(const struct channel *c);
+/*
+ * The connection may be dead without saying so (half-open, a middlebox that forgot it): the next call makes its own.
+ * Pings find that out only while calls are open long enough. Calls under way keep the old one.
+ */
+void channel_distrust(struct channel *c);
 
 /* One request header. Values of secret ones never show in logs. */
 struct metadata {

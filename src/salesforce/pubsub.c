@@ -270,6 +270,12 @@ pubsub_call(struct pubsub *p, const char *rpc, char trace[UUID_SIZE], int64_t de
 }
 
 void
+pubsub_distrust(struct pubsub *p)
+{
+	channel_distrust(p->channel);
+}
+
+void
 pubsub_call_over(struct pubsub *p)
 {
 	p->calls--;

@@ -27,6 +27,8 @@ unsigned pubsub_generation(const struct pubsub *p);
 struct call *pubsub_call(struct pubsub *p, const char *rpc, char trace[UUID_SIZE],
     int64_t deadline_ms, const struct call_events *events, void *context);
 void pubsub_call_over(struct pubsub *p);
+/* As channel_distrust. */
+void pubsub_distrust(struct pubsub *p);
 
 void pubsub_pack(struct buffer *out, const ProtobufCMessage *message);
 

@@ -179,6 +179,7 @@ on_silence(void *context)
 	snprintf(reason, sizeof(reason), "nothing came for %s, not even a keepalive",
 	    clock_format_duration(took, sizeof(took), s->options.watchdog_ms));
 	subscription_fault(s, &why, ERR_UNAVAILABLE, reason);
+	pubsub_distrust(s->pubsub);
 	subscription_give_up(s, &why);
 }
 

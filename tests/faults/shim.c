@@ -3,6 +3,7 @@
  * call fails, as a crash or a bad disk would have it. No fault point is in the programs themselves.
  *
  *   SFZB_SHIM="kind:n:action"   kind: write, sync, rename, send, open, any; action: kill, ENOSPC, EIO, EROFS, EMFILE
+ *   SFZB_SHIM="clock:n:seconds"  from the nth reading of the wall clock on it is so much later (or earlier)
  *   SFZB_SHIM_PATH=part         only calls on files whose path holds this (write, sync, open)
  *   SFZB_SHIM_COUNT=file        at exit the number of calls of that kind is written there
  *
@@ -22,14 +23,16 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
-enum kind { WRITE, SYNC, RENAME, SEND, OPEN, KINDS };
+enum kind { WRITE, SYNC, RENAME, SEND, OPEN, CLOCK, KINDS };
 
-static const char *const kind_names[KINDS] = {"write", "sync", "rename", "send", "open"};
+static const char *const kind_names[KINDS] = {"write", "sync", "rename", "send", "open", "clock"};
 static bool wanted[KINDS], once, kills;
 static long nth;
 static int failure;
+static long clock_offset;
 static const char *path_part;
 static atomic_long calls;
 
@@ -41,6 +44,7 @@ static int (*real_rename)(const char *, const char *);
 static ssize_t (*real_sendmsg)(int, const struct msghdr *, int);
 static int (*real_open)(const char *, int, ...);
 static int (*real_openat)(int, const char *, int, ...);
+static int (*real_clock_gettime)(clockid_t, struct timespec *);
 
 static int
 errno_of(const char *name)
@@ -70,6 +74,7 @@ start(void)
 	*(void **)&real_sendmsg = dlsym(RTLD_NEXT, "sendmsg");
 	*(void **)&real_open = dlsym(RTLD_NEXT, "open64");
 	*(void **)&real_openat = dlsym(RTLD_NEXT, "openat64");
+	*(void **)&real_clock_gettime = dlsym(RTLD_NEXT, "clock_gettime");
 	path_part = getenv("SFZB_SHIM_PATH");
 	if (env == NULL || strlen(env) >= sizeof(spec))
 		return;
@@ -79,13 +84,15 @@ start(void)
 		return;
 	*colon = '\0';
 	for (int k = 0; k < KINDS; k++)
-		wanted[k] = strcmp(spec, kind_names[k]) == 0 || strcmp(spec, "any") == 0;
+		wanted[k] = strcmp(spec, kind_names[k]) == 0 || (strcmp(spec, "any") == 0 && k != CLOCK);
 	nth = strtol(colon + 1, &action, 10);
 	once = *action == '!';
 	action += once;
 	if (*action == ':')
 		action++;
 	kills = strcmp(action, "kill") == 0;
+	if (wanted[CLOCK])
+		clock_offset = strtol(action, NULL, 10);
 	failure = errno_of(action);
 }
 
@@ -243,4 +250,14 @@ openat(int dir, const char *path, int flags, ...)
 	mode = (mode_t)va_arg(ap, int);
 	va_end(ap);
 	return openat64(dir, path, flags, mode);
+}
+
+int
+clock_gettime(clockid_t clock, struct timespec *t)
+{
+	int rc = real_clock_gettime != NULL ? real_clock_gettime(clock, t) : -1;
+
+	if (rc == 0 && clock == CLOCK_REALTIME && wanted[CLOCK] && atomic_fetch_add(&calls, 1) + 1 >= nth)
+		t->tv_sec += clock_offset;
+	return rc;
 }

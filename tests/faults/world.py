@@ -26,6 +26,10 @@ SHIM = os.path.join(BUILD, "tests/faults/shim.so")
 class Broken(Exception):
     """The proving ground has found something."""
 
+    def __init__(self, text, lost=0, doubled=0):
+        super().__init__(text)
+        self.lost, self.doubled = lost, doubled
+
 
 def free_ports(count):
     sockets = [socket.socket() for _ in range(count)]
@@ -46,7 +50,7 @@ class World:
                         PATH=BUILD + ":" + os.environ["PATH"], TMPDIR=self.scratch, NO_COLOR="1")
         self.ports = dict(zip(("salesforce", "databricks", "pubsub", "zerobus", "admin"), free_ports(5)))
         self.seed, self.events, self.objects, self.emulator_args = seed, events, objects, list(emulator_args)
-        self.emulator = None
+        self.emulator, self.publish_at_start = None, 0
         self.start_emulator(first=True)
 
     # the emulator
@@ -59,6 +63,9 @@ class World:
             args += [f"--{name}-port", str(port)]
         if first and self.events:
             args += ["--events", str(self.events)]
+        elif not first and self.publish_at_start:
+            args += ["--events", str(self.publish_at_start)]
+            self.publish_at_start = 0
         env = dict(self.env, **(shim or {}))
         self.emulator = subprocess.Popen(args, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                          stderr=open(self.scratch + "/emulator.log", "ab"), start_new_session=True)
@@ -66,6 +73,9 @@ class World:
         while True:
             try:
                 self.admin("GET", "/state", timeout=5)
+                if first and not self.has_profile():
+                    time.sleep(0.01)
+                    continue
                 return
             except (OSError, urllib.error.URLError):
                 if self.emulator.poll() is not None:
@@ -76,6 +86,18 @@ class World:
                     raise Broken("the emulator does not answer")
                 time.sleep(0.02)
 
+    def has_profile(self):
+        """The emulator writes the profile last, Databricks' half behind Salesforce's."""
+        return os.path.exists(os.path.join(self.scratch, "home/profiles/emulator/databricks.json"))
+
+    def close_emulator(self):
+        if self.emulator and self.emulator.poll() is None:
+            self.emulator.send_signal(signal.SIGTERM)
+            try:
+                self.emulator.wait(10)
+            except subprocess.TimeoutExpired:
+                self.kill_emulator()
+
     def kill_emulator(self):
         self.emulator.kill()
         self.emulator.wait()
@@ -83,8 +105,11 @@ class World:
     def admin(self, method, path, body=None, timeout=60):
         data = body.encode() if isinstance(body, str) else body
         request = urllib.request.Request(f"http://127.0.0.1:{self.ports['admin']}{path}", data=data, method=method)
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=timeout) as answer:
-            return answer.read().decode()
+        try:
+            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=timeout) as answer:
+                return answer.read().decode()
+        except urllib.error.HTTPError as e:
+            raise Broken(f"{method} {path} {body or ''}: {e.code}: {e.read().decode()}") from None
 
     def faults(self, script):
         self.admin("PUT", "/faults", script)
@@ -139,6 +164,13 @@ class World:
         text = self.admin("GET", f"/rows?table={table}&columns=event_id")
         return collections.Counter(json.loads(line)["event_id"] for line in text.splitlines())
 
+    def replay_ids(self, table, topics):
+        """Of one topic's rows, as they lie in the table; of several topics nothing is promised."""
+        if len(topics) > 1:
+            return []
+        text = self.admin("GET", f"/rows?table={table}&columns=replay_id")
+        return [json.loads(line)["replay_id"] for line in text.splitlines()]
+
     def set_aside(self):
         status, out, err = self.run("dead-letters", "list", "-o", "json")
         if status != 0:
@@ -150,21 +182,20 @@ class World:
         published = [i for t in topics for i in self.published(t)]
         stored, aside = self.stored(table), collections.Counter(self.set_aside())
         wrong = [f"lost: {i}" for i in published if stored[i] == 0 and aside[i] == 0]
+        lost, doubled = len(wrong), 0
         if not twice_allowed:
             wrong += [f"stored {n} times: {i}" for i, n in stored.items() if n > 1]
+            doubled = len(wrong) - lost
             wrong += [f"stored and set aside: {i}" for i in aside if stored[i]]
+        if order and not wrong and self.replay_ids(table, topics) != sorted(self.replay_ids(table, topics)):
+            wrong += ["the rows of a topic are not in its order"]
         wrong += [f"never published: {i}" for i in stored.keys() - set(published)]
         if wrong:
             raise Broken(f"{len(wrong)} differences among {len(published)} published, {sum(stored.values())} rows, "
-                         f"{sum(aside.values())} set aside:\n  " + "\n  ".join(wrong[:20]))
+                         f"{sum(aside.values())} set aside:\n  " + "\n  ".join(wrong[:20]), lost, doubled)
         return len(published)
 
     def close(self, keep=False):
-        if self.emulator and self.emulator.poll() is None:
-            self.emulator.send_signal(signal.SIGTERM)
-            try:
-                self.emulator.wait(10)
-            except subprocess.TimeoutExpired:
-                self.kill_emulator()
+        self.close_emulator()
         if not keep:
             shutil.rmtree(self.scratch, ignore_errors=True)

@@ -1,0 +1,93 @@
+"""What the sweeps of the proving ground share: options, figures, cases in lanes, the last comparison of a case."""
+import argparse
+import os
+import queue
+import threading
+import time
+import traceback
+
+from world import Broken
+
+parser = argparse.ArgumentParser(
+    description="Breaks sfzb and the emulator in every way that is known here, and compares what was published with what was "
+                "stored and what was set aside.")
+parser.add_argument("--long", action="store_true", help="an hour instead of minutes")
+parser.add_argument("--seed", type=int, default=int(os.environ.get("PROVE_SEED", "20261121")), help="reproduces a run")
+parser.add_argument("--only", default="", metavar="SWEEP,...")
+parser.add_argument("--keep", action="store_true", help="keep the scratch folders")
+parser.add_argument("--stop", action="store_true", help="end with the first failure")
+options = parser.parse_args()
+
+LANES = 2
+mutex = threading.Lock()
+figures = {"kills survived": 0, "events compared": 0, "lost": 0, "doubled": 0, "interleavings checked": 0}
+faults = {}  # by kind
+result = {"passed": 0, "failed": 0}
+
+
+def count(name, n=1):
+    with mutex:
+        figures[name] = figures.get(name, 0) + n
+
+
+def count_fault(kind, n=1):
+    with mutex:
+        faults[kind] = faults.get(kind, 0) + n
+
+
+def count_struck(world):
+    """Adds the faults that the emulator's error script has struck with; returns how many."""
+    report = world.state()["faults"]
+    for kind, n in report["by_kind"].items():
+        count_fault(kind, n)
+    return report["total"]
+
+
+def case(name, function, *args, **kw):
+    """One case; what it finds is printed with the seed that found it."""
+    started = time.monotonic()
+    try:
+        function(*args, **kw)
+        with mutex:
+            result["passed"] += 1
+    except Exception as e:  # any surprise is a finding
+        if isinstance(e, Broken):
+            count("lost", e.lost)
+            count("doubled", e.doubled)
+        with mutex:
+            result["failed"] += 1
+        text = str(e) if isinstance(e, Broken) else traceback.format_exc()
+        print(f"FAIL {name} (seed {options.seed}, {time.monotonic() - started:.0f} s): {text}", flush=True)
+
+
+def in_lanes(cases, make_world=None):
+    """Cases (name, function, arguments...) two at a time; with make_world each lane keeps one world for all of its cases."""
+    todo = queue.SimpleQueue()
+    for c in cases:
+        todo.put(c)
+
+    def lane():
+        world = make_world() if make_world else None
+        try:
+            while not (options.stop and result["failed"]):
+                name, function, *args = todo.get_nowait()
+                case(name, function, *(([world] if world else []) + args))
+        except queue.Empty:
+            pass
+        finally:
+            if world:
+                world.close(options.keep)
+
+    threads = [threading.Thread(target=lane) for _ in range(LANES)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+
+
+def finish(world, table="main.crm.t", limit=180, **kw):
+    """The last run of a case: nothing disturbs it, so it must succeed, and then the sets must agree."""
+    status, _, err = world.run(*world.stream_args(table), timeout=limit)
+    if status != 0:
+        raise Broken(f"the last, undisturbed run ended with {status}: {err[-1500:]}")
+    count("events compared", world.compare(table, **kw))

@@ -1,0 +1,103 @@
+"""Error script sweep: each status and error-code at each point of the protocol, in the emulator's own words."""
+import threading
+
+from ground import case, count, count_struck, in_lanes, options
+from world import Broken, World
+
+PREFIX = "sfdc.platform.eventbus.grpc."
+RETRIED = ["UNAVAILABLE", "INTERNAL", "ABORTED", "DEADLINE_EXCEEDED", "UNKNOWN", "CANCELLED", "DATA_LOSS"]
+SUBSCRIBE_CODES = [("UNAVAILABLE", "service.unavailable"), ("UNAUTHENTICATED", "service.auth.error"),
+                   ("INTERNAL", "subscription.internal.error"), ("INTERNAL", "subscription.fetch.replay.repeated"),
+                   ("INVALID_ARGUMENT", "subscription.fetch.overflow")]
+SUBSCRIBE_POINTS = ["", "after 1", "after 60", "after 150", "after 290"]
+INGEST_POINTS = ["", "after 1", "after 3", "after 7"]
+# where the exit status is the answer: what was stored stays stored, and the next run goes on
+FATAL = [(f"subscribe status=NOT_FOUND error-code={PREFIX}topic.not.found after 60 x1", 4),
+         (f"subscribe status=PERMISSION_DENIED error-code={PREFIX}subscription.topic.cannot.subscribe after 60 x1", 4),
+         (f"subscribe status=INVALID_ARGUMENT error-code={PREFIX}subscription.fetch.replayid.corrupted after 60 x1", 8),
+         (f"subscribe status=PERMISSION_DENIED error-code={PREFIX}service.tenant.license after 60 x1", 3)]
+FATAL += [(f"ingest status={status} {when} x1", code) for when in ("", "after 1")
+          for status, code in (("NOT_FOUND", 4), ("PERMISSION_DENIED", 4), ("OUT_OF_RANGE", 1), ("UNIMPLEMENTED", 4))]
+FATAL.append(("ingest INVALID_ARGUMENT x1", 4))  # at the opening it is the table that does not fit
+SINGLE = ["ingest ack-delay 300ms p=0.5", "ingest close-signal 500ms after 1 x2",
+          "ingest close-signal 1ms after 2 x1", "ingest UNAUTHENTICATED x1", "ingest UNAUTHENTICATED after 2 x1",
+          "salesforce.tokens expire after 1 x1", "databricks.tokens expire after 1 x1", "get-schema UNAVAILABLE x2",
+          "databricks.token http=503 x1", "salesforce.token http=503 x1", "catalog http=503 x1", "ingest stall after 2 x1",
+          "subscribe stall after 70 x1", "subscribe delay 200ms after 50 x1", "ingest INVALID_ARGUMENT after 2 x1"]
+# a recovery that is disturbed, and the recovery of that
+NESTED = [["ingest lose-ack after 2 x1", "databricks.sql http=503 x2 retry-after=1"],
+          ["ingest lose-ack after 2 x1", "databricks.sql drop x1"],
+          ["ingest lose-ack after 1 x1", "ingest UNAVAILABLE x2"],
+          ["ingest lose-ack after 1 x3"],
+          ["ingest cut after 1 x2", "subscribe cut after 40 x1"],
+          ["ingest lose-ack after 3 x1", "databricks.token http=503 x1", "databricks.tokens expire every 3 x2"],
+          ["ingest lose-ack after 2 x2", "databricks.sql http=503 x1", "subscribe UNAVAILABLE after 90 x1"],
+          ["ingest INVALID_ARGUMENT after 2 x1", "ingest lose-ack after 1 x1", "ingest cut after 2 x1"],
+          ["ingest close-signal 300ms after 1 x1", "ingest lose-ack after 2 x1", "ingest UNAVAILABLE x1"]]
+MAY_MISS = ("databricks.token", "salesforce.token", "catalog", "get-schema", "salesforce.tokens", "databricks.tokens")
+numbers = iter(range(1 << 30))
+mutex = threading.Lock()
+
+
+def scripts():
+    """(script, expected exit status)"""
+    for status in RETRIED + ["OK"]:
+        for when in SUBSCRIBE_POINTS:
+            yield f"subscribe status={status} {when} x1", 0
+        for when in INGEST_POINTS:
+            yield f"ingest status={status} {when} x1", 0
+        yield f"ingest status={status} after 1 x3", 0
+    for status, code in SUBSCRIBE_CODES:
+        for when in SUBSCRIBE_POINTS:
+            yield f"subscribe status={status} error-code={PREFIX}{code} {when} x1", 0
+    for n in range(1, 200):
+        yield f"subscribe cut after {n} x1", 0
+    for n in range(1, 8):
+        for what in ("cut", "lose-ack", "close-signal 200ms"):
+            yield f"ingest {what} after {n} x1", 0
+    for script in SINGLE:
+        yield script, 0
+    for parts in NESTED:
+        yield "\n".join(parts), 0
+    yield from FATAL
+
+
+def error_script(world, script, expected):
+    with mutex:
+        table = f"main.crm.e{next(numbers)}"
+    shown = script.replace("\n", "; ")
+    world.faults(script + "\n")
+    status, _, err = world.run(*world.stream_args(table, ("Account",), "--batch-rows", "40", "--linger", "5ms",
+                                                  "--ack-timeout", "2s", "--watchdog", "4s"), timeout=150)
+    struck = count_struck(world)
+    world.faults("")
+    if status != expected:
+        raise Broken(f"'{shown}': exit {status} instead of {expected} (struck {struck}): {err[-1200:]}")
+    if struck == 0 and not script.startswith(MAY_MISS):
+        raise Broken(f"'{shown}' never struck, so it shows nothing")
+    if status != 0:
+        status, _, err = world.run(*world.stream_args(table))
+        if status != 0:
+            raise Broken(f"'{shown}': the run after it ended with {status}: {err[-1200:]}")
+    count("events compared", world.compare(table))
+
+
+def duplicates():
+    """The bus publishes events again under later replay ids: they stay on this world's bus, so it is a world of its own."""
+    world = World(seed=12, events=600)
+    try:
+        error_script(world, "subscribe duplicate every 20\nsubscribe cut after 90 x2\ningest lose-ack after 2 x1", 0)
+    finally:
+        world.close(options.keep)
+
+
+def sweep(rnd):
+    everything = list(scripts())
+    if not options.long:
+        nested = ["\n".join(parts) for parts in NESTED]
+        kept = [s for s in everything if s[0] in SINGLE or s[0] in nested or s[1] != 0 or "lose-ack" in s[0]]
+        rest = [s for s in everything if s not in kept]
+        everything = kept + rnd.sample(rest, 24)
+    case("events published twice by the bus", duplicates)
+    in_lanes([(f"error script {script!r}", error_script, script, expected) for script, expected in everything],
+             lambda: World(seed=11, events=300))

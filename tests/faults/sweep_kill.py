@@ -1,0 +1,124 @@
+"""Kill sweep: SIGKILL at random moments, and at every write, sync, rename and send, in stream and in the emulator."""
+import random
+import signal
+import subprocess
+import time
+
+from ground import case, count, finish, in_lanes, options
+from world import SHIM, Broken, World
+
+SLOW = "ingest ack-delay 30ms p=0.3\nsubscribe delay 5ms p=0.02\n"  # keeps rows in flight, which is where a kill hurts
+
+
+def kill_emulator_under_a_run(world, rnd):
+    p = world.popen(*world.stream_args())
+    time.sleep(rnd.random() * 0.5)
+    world.kill_emulator()
+    count("kills survived")
+    time.sleep(rnd.random() * 0.2)
+    world.start_emulator()
+    world.faults(SLOW)
+    if rnd.random() < 0.5:  # the run itself gets over it
+        try:
+            _, err = p.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            p.kill()
+            raise Broken("a run does not get over the death of the emulator in 60 s: " + p.communicate()[1][-1500:]) from None
+        if p.returncode != 0 and "error:" not in err:
+            raise Broken(f"the run under a killed emulator ended with {p.returncode}: {err[-1500:]}")
+    else:
+        time.sleep(rnd.random())
+        p.kill()
+        p.communicate()
+        count("kills survived")
+
+
+def kill_at_random(seed, kills, with_emulator):
+    rnd = random.Random(seed)
+    world = World(seed=rnd.randrange(1 << 30), events=4000)
+    try:
+        world.faults(SLOW)
+        done = 0
+        while done < kills:
+            p = world.popen(*world.stream_args())
+            try:
+                _, err = p.communicate(timeout=rnd.choice([0.08, 0.15, 0.25, 0.4, 0.8]) * (0.5 + rnd.random()))
+                if p.returncode != 0:
+                    raise Broken(f"a run between two kills ended with {p.returncode}: {err[-800:]}")
+            except subprocess.TimeoutExpired:
+                p.kill()
+                p.communicate()
+                done += 1
+                count("kills survived")
+            if rnd.random() < 0.5:
+                world.publish(rnd.randrange(1, 400))
+            if with_emulator and rnd.random() < 0.3:
+                kill_emulator_under_a_run(world, rnd)
+                done += 1
+        world.faults("")
+        finish(world)
+    finally:
+        world.close(options.keep)
+
+
+def kill_at_calls(kind, path, points):
+    """SIGKILL at the nth call of a kind, before it is made."""
+    world = World(seed=7, events=1500)
+    try:
+        for n in points:
+            shim = {"LD_PRELOAD": SHIM, "SFZB_SHIM": f"{kind}:{n}:kill"}
+            if path:
+                shim["SFZB_SHIM_PATH"] = path
+            status, _, err = world.run(*world.stream_args(), "--batch-rows", "100", shim=shim)
+            if status == -signal.SIGKILL:
+                count("kills survived")
+            elif status != 0:
+                raise Broken(f"killed at {kind} {n}: the run ended with {status}: {err[-800:]}")
+            world.publish(50)
+        finish(world)
+    finally:
+        world.close(options.keep)
+
+
+def kill_emulator_at_calls(kind, points):
+    """The other side dies at its nth call; the run goes on with the one that comes after it."""
+    world = World(seed=9, events=600)
+    try:
+        for n in points:
+            world.close_emulator()
+            world.publish_at_start = 60
+            world.start_emulator(shim={"LD_PRELOAD": SHIM, "SFZB_SHIM": f"{kind}:{n}:kill"})
+            if world.emulator.poll() is not None:
+                count("kills survived")
+                world.start_emulator()
+            p = world.popen(*world.stream_args())
+            deadline = time.monotonic() + 20
+            while p.poll() is None and world.emulator.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.01)
+            if world.emulator.poll() is not None:
+                count("kills survived")
+                world.start_emulator()
+            try:
+                _, err = p.communicate(timeout=60)
+            except subprocess.TimeoutExpired:
+                p.kill()
+                raise Broken(f"{kind} {n}: the run does not get over the emulator's death: " + p.communicate()[1][-1500:]) from None
+            if p.returncode != 0 and "error:" not in err:
+                raise Broken(f"{kind} {n}: the run ended with {p.returncode}: {err[-1500:]}")
+        world.close_emulator()
+        world.start_emulator()
+        finish(world)
+    finally:
+        world.close(options.keep)
+
+
+def sweep(rnd):
+    rounds, kills = (20, 35) if options.long else (2, 12)
+    cases = [(f"kill sweep {i}", kill_at_random, rnd.random(), kills, i % 2 == 1) for i in range(rounds)]
+    step = 1 if options.long else 5
+    for kind, path, last in (("write", "replay.db", 60), ("sync", None, 30), ("send", None, 80), ("rename", None, 4)):
+        cases.append((f"kill at {kind}", kill_at_calls, kind, path, range(1, last, step)))
+    for kind, last in (("write", 80), ("sync", 40), ("send", 80)):
+        points = range(1, last, step * 2) if options.long else sorted(rnd.sample(range(5, last), 2))
+        cases.append((f"kill the emulator at {kind}", kill_emulator_at_calls, kind, points))
+    in_lanes(cases)
