@@ -74,7 +74,7 @@ PARTS_OBJ := $(filter-out %/main.o,$(CLI_OBJ) $(EMU_OBJ))
 
 .DELETE_ON_ERROR:
 .SECONDARY: $(GEN_HDR) $(GEN_SRC) $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/*/*.c))
-.PHONY: all help deps deps-build check check-stages check-unit check-cli check-layers parts tools fuzzers demo bench prove docs install uninstall clean lint
+.PHONY: all help deps deps-build check check-stages check-unit check-cli check-layers parts tools fuzzers demo bench prove prove-mutations docs install uninstall clean lint
 
 all: $(PROGRAMS) ## build sfzb and sfzb-emulator (MODE=release|asan|tsan|coverage|fuzz, CC=gcc|clang)
 
@@ -167,6 +167,10 @@ demo: deps-build ## stream 10,000 change events of a local Salesforce into a loc
 prove: ## the proving ground in its long form: kills, faults, full disks, soak (about 50 minutes)
 	@$(MAKE) --no-print-directory -j2 all tools
 	@BUILD=$(BUILD) tests/faults/prove.py --long
+
+prove-mutations: ## switch off one guarantee after the other: the tests must notice each (about 20 minutes)
+	@$(MAKE) --no-print-directory -j2 all tools parts
+	@BUILD=$(BUILD) tests/faults/mutations
 
 bench: ## measure events a second and memory on the emulator
 	@$(MAKE) --no-print-directory -j2 all tools

@@ -14,6 +14,7 @@ parser = argparse.ArgumentParser(
 parser.add_argument("--long", action="store_true", help="an hour instead of minutes")
 parser.add_argument("--seed", type=int, default=int(os.environ.get("PROVE_SEED", "20261121")), help="reproduces a run")
 parser.add_argument("--only", default="", metavar="SWEEP,...")
+parser.add_argument("--match", default="", metavar="TEXT", help="only cases whose name holds this")
 parser.add_argument("--keep", action="store_true", help="keep the scratch folders")
 parser.add_argument("--stop", action="store_true", help="end with the first failure")
 options = parser.parse_args()
@@ -45,6 +46,8 @@ def count_struck(world):
 
 def case(name, function, *args, **kw):
     """One case; what it finds is printed with the seed that found it."""
+    if options.match not in name:
+        return
     started = time.monotonic()
     try:
         function(*args, **kw)
@@ -64,7 +67,10 @@ def in_lanes(cases, make_world=None):
     """Cases (name, function, arguments...) two at a time; with make_world each lane keeps one world for all of its cases."""
     todo = queue.SimpleQueue()
     for c in cases:
-        todo.put(c)
+        if options.match in c[0]:
+            todo.put(c)
+    if todo.empty():
+        return
 
     def lane():
         world = make_world() if make_world else None

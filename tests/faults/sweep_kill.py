@@ -112,9 +112,31 @@ def kill_emulator_at_calls(kind, points):
         world.close(options.keep)
 
 
+def two_runs():
+    """Two runs never share a position: the second one is told so."""
+    world = World(seed=8, events=500)
+    try:
+        world.faults("ingest ack-delay 2s\n")
+        first = world.popen(*world.stream_args())
+        time.sleep(1)
+        status, _, err = world.run(*world.stream_args())
+        if status != 2 or "already streaming" not in err:
+            first.kill()
+            first.communicate()
+            raise Broken(f"a second run beside the first ended with {status}: {err[-800:]}")
+        _, err = first.communicate(timeout=60)
+        if first.returncode != 0:
+            raise Broken(f"the first run ended with {first.returncode}: {err[-800:]}")
+        world.faults("")
+        finish(world)
+    finally:
+        world.close(options.keep)
+
+
 def sweep(rnd):
     rounds, kills = (20, 35) if options.long else (2, 12)
     cases = [(f"kill sweep {i}", kill_at_random, rnd.random(), kills, i % 2 == 1) for i in range(rounds)]
+    cases.append(("two runs at once", two_runs))
     step = 1 if options.long else 5
     for kind, path, last in (("write", "replay.db", 60), ("sync", None, 30), ("send", None, 80), ("rename", None, 4)):
         cases.append((f"kill at {kind}", kill_at_calls, kind, path, range(1, last, step)))
