@@ -16,6 +16,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import sweep_errors  # noqa: E402
 import sweep_kill  # noqa: E402
 import sweep_resources  # noqa: E402
+import sweep_shapes  # noqa: E402
 import sweep_soak  # noqa: E402
 import sweep_wire  # noqa: E402
 from ground import case, count, faults, figures, options, result  # noqa: E402
@@ -34,7 +35,7 @@ def model():
     count("interleavings checked", steps)
 
 
-sweeps = {"model": lambda rnd: case("model", model), "kill": sweep_kill.sweep, "errors": sweep_errors.sweep,
+sweeps = {"model": lambda rnd: case("model", model), "kill": sweep_kill.sweep, "shapes": sweep_shapes.sweep, "errors": sweep_errors.sweep,
           "wire": sweep_wire.sweep, "resources": sweep_resources.sweep, "soak": sweep_soak.sweep}
 chosen = options.only.split(",") if options.only else list(sweeps)
 for name in chosen:

@@ -134,7 +134,7 @@ def two_runs():
 
 
 def sweep(rnd):
-    rounds, kills = (20, 35) if options.long else (2, 12)
+    rounds, kills = (20, 42) if options.long else (2, 12)
     cases = [(f"kill sweep {i}", kill_at_random, rnd.random(), kills, i % 2 == 1) for i in range(rounds)]
     cases.append(("two runs at once", two_runs))
     step = 1 if options.long else 5
