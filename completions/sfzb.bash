@@ -30,6 +30,7 @@ _sfzb() {
 	'login --credential-helper') :; return ;;
 	'login --redirect-url') :; return ;;
 	'login --topic') _sfzb_names topics; return ;;
+	'login --table') :; return ;;
 	'login --endpoint') :; return ;;
 	'login --warehouse') :; return ;;
 	'login --profile') _sfzb_names profiles; return ;;
@@ -188,7 +189,7 @@ _sfzb() {
 		fi ;;
 	login)
 		if [[ $cur == -* ]]; then
-			COMPREPLY=($(compgen -W ' --method --host --client-id --username --key-file --from-sf --credential-helper --redirect-url --no-browser --topic --endpoint --warehouse --stdin --status --check --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
+			COMPREPLY=($(compgen -W ' --method --host --client-id --username --key-file --from-sf --credential-helper --redirect-url --no-browser --topic --table --endpoint --warehouse --stdin --status --check --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
 		else
 			COMPREPLY=($(compgen -W 'salesforce databricks' -- "$cur"))
 		fi ;;

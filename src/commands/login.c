@@ -43,6 +43,8 @@ static const struct option options[] = {
 	    "print the address to open instead of opening it, for browser"),
 	OPTION_STRING(0, "topic", struct login_options, topic, "<topic>", "ChangeEvents",
 	    "with --check: the topic to ask for", .complete = COMPLETE_TOPIC),
+	OPTION_STRING(0, "table", struct login_options, table, "<catalog.schema.table>", NULL,
+	    "try whether this table may be written to, and print the GRANT statements that are missing"),
 	OPTION_STRING(0, "endpoint", struct login_options, endpoint, "<host:port>", NULL,
 	    "Pub/Sub API or Zerobus ingest endpoint, where the usual one does not hold"),
 	OPTION_STRING(0, "warehouse", struct login_options, warehouse, "<id>", NULL,
@@ -194,15 +196,9 @@ struct side {
 	int (*state)(struct app *, const struct login_options *, struct login_state *, struct error *);
 };
 
-static int
-databricks_state(struct app *app, const struct login_options *o, struct login_state *state, struct error *e)
-{
-	return login_databricks_state(app, o->check, state, e);
-}
-
 static const struct side sides[] = {
 	{"salesforce", login_salesforce, login_salesforce_state},
-	{"databricks", login_databricks, databricks_state},
+	{"databricks", login_databricks, login_databricks_state},
 };
 #define SIDES (sizeof(sides) / sizeof(sides[0]))
 
@@ -256,6 +252,7 @@ static const struct command_example examples[] = {
 	{"sfzb login salesforce --method browser --client-id ID", NULL},
 	{"sfzb login salesforce --from-sf my-org", "borrow the session of the sf CLI"},
 	{"sfzb login --check", "try what is stored"},
+	{"sfzb login databricks --check --table main.crm.account", "and the grants on a table"},
 	{NULL, NULL},
 };
 

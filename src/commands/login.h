@@ -13,7 +13,7 @@
 
 struct login_options {
 	const char *method, *host, *client_id, *username, *key_file, *endpoint, *warehouse;
-	const char *from_sf, *credential_helper, *redirect_url, *topic;
+	const char *from_sf, *credential_helper, *redirect_url, *topic, *table;
 	bool from_stdin, status, check, no_browser;
 };
 
@@ -48,7 +48,7 @@ int logout_salesforce(struct app *app, bool *was_known, struct error *e);
 
 int login_databricks(struct app *app, const struct login_options *o, struct login_state *state,
     struct error *e);
-int login_databricks_state(struct app *app, bool check, struct login_state *state, struct error *e);
+int login_databricks_state(struct app *app, const struct login_options *o, struct login_state *state, struct error *e);
 int logout_databricks(struct app *app, bool *was_known, struct error *e);
 
 #endif

@@ -8,9 +8,11 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "cli/output.h"
 #include "cli/terminal.h"
 #include "commands/login.h"
-#include "databricks/session.h"
+#include "databricks/catalog.h"
+#include "databricks/table_layout.h"
 
 static struct databricks_given
 given_of(const struct app *app, const struct login_options *o)
@@ -21,6 +23,7 @@ given_of(const struct app *app, const struct login_options *o)
 		.warehouse = o->warehouse,
 		.ingest_endpoint = o->endpoint,
 		.ca_file = app->common->ca_file,
+		.credential_helper = o->credential_helper,
 	};
 }
 
@@ -132,9 +135,90 @@ describe(const struct databricks_config *c, char *user, struct login_state *stat
 	state->organisation = c->workspace_id[0] != '\0' ? memory_strdup(c->workspace_id) : NULL;
 }
 
+/* Statements, one a line: as they are, or as a list for programs. */
+static int
+print_grants(const struct app *app, const char *statements, struct error *e)
+{
+	struct json *root, *list;
+	struct buffer line = BUFFER_INIT;
+	int rc;
+
+	if (!app_outputs(app, "json"))
+		return output_write(text_of(statements), e) != 0 ? -1 : output_flush(e);
+	root = json_object();
+	list = json_array();
+	for (const char *at = statements; *at != '\0'; at = strchr(at, '\n') + 1) {
+		char *one = memory_strndup(at, strcspn(at, "\n"));
+
+		json_add_string(list, one);
+		free(one);
+	}
+	json_set(root, "missing_grants", list);
+	json_write(&line, root, false);
+	rc = output_line(buffer_span(&line), e);
+	json_free(root);
+	buffer_release(&line);
+	return rc;
+}
+
+/*
+ * May the table be written to? Tried step by step, as a stream would do it; from the first step that fails on, the grants
+ * are missing. They are data: printed where they can be pasted from.
+ */
+static int
+try_table(struct app *app, struct databricks_session *s, const struct databricks_config *c, const char *name,
+    struct login_state *state, struct error *e)
+{
+	char parts[3][DELTA_PART_SIZE], *plain;
+	struct delta_table *t = NULL;
+	struct buffer grants = BUFFER_INIT;
+	struct error unprinted = ERROR_INIT;
+	struct secret token;
+	const char *from;
+	int missing = 3, rc = -1; /* the steps: catalog, schema, table */
+
+	if (delta_split_name(name, parts, e) != 0)
+		return -1;
+	plain = memory_format("%s.%s.%s", parts[0], parts[1], parts[2]);
+	secret_init(&token);
+	if (catalog_has_catalog(s, parts[0], e) != 1)
+		missing = 0;
+	else if (catalog_has_schema(s, parts[0], parts[1], e) != 1)
+		missing = 1;
+	else if ((t = catalog_get_table(s, name, e)) == NULL ||
+	    (c->method == DATABRICKS_M2M && databricks_session_table_token(s, plain, &token, e) != 0))
+		missing = 2;
+	if (missing == 3) {
+		state->details = memory_format("may write to %s", plain);
+		rc = 0;
+		goto out;
+	}
+	if (e->code != ERR_OK && e->code != ERR_NOT_FOUND && e->code != ERR_PERMISSION)
+		goto out;
+	if (e->code == ERR_OK)
+		error_set(e, ERR_PERMISSION, "the %s of table '%s' does not exist or may not be used",
+		    missing == 0 ? "catalog" : "schema", plain);
+	error_wrap(e, "cannot write to table '%s'", plain);
+	error_hint(e, "an owner or administrator runs the GRANT statements on standard output%s",
+	    missing == 2 && t == NULL ? "; or the table is not there yet: sfzb create-table" : "");
+	delta_write_grants(&grants, name, c->client_id);
+	from = buffer_text(&grants);
+	for (int i = 0; i < missing; i++)
+		from = strchr(from, '\n') + 1;
+	if (print_grants(app, from, &unprinted) != 0)
+		*e = unprinted;
+out:
+	secret_release(&token);
+	delta_table_free(t);
+	buffer_release(&grants);
+	free(plain);
+	return rc;
+}
+
 /* Who is it? That the server answers shows that the credentials hold. */
 static int
-try_out(struct databricks_config *c, bool discover, char **user, struct error *e)
+try_out(struct app *app, struct databricks_config *c, bool discover, const char *table, struct login_state *state,
+    char **user, struct error *e)
 {
 	struct databricks_session *s = databricks_session_new(c, NULL);
 	char *display = NULL;
@@ -147,7 +231,20 @@ try_out(struct databricks_config *c, bool discover, char **user, struct error *e
 		*user = display;
 		display = NULL;
 	}
+	if (rc == 0 && table != NULL)
+		rc = try_table(app, s, databricks_session_config(s), table, state, e);
 	free(display);
+	databricks_session_free(s);
+	return rc;
+}
+
+/* The login is stored by now: what is missing is the table's. */
+static int
+try_stored(struct app *app, const struct databricks_config *c, const char *table, struct login_state *state, struct error *e)
+{
+	struct databricks_session *s = databricks_session_new(c, NULL);
+	int rc = try_table(app, s, c, table, state, e);
+
 	databricks_session_free(s);
 	return rc;
 }
@@ -164,7 +261,7 @@ login_databricks(struct app *app, const struct login_options *o, struct login_st
 	databricks_config_init(&c);
 	if (gather(app, o, &c, e) != 0)
 		goto out;
-	if (try_out(&c, true, &user, e) != 0) {
+	if (try_out(app, &c, true, NULL, state, &user, e) != 0) {
 		error_wrap(e, "cannot log in to Databricks");
 		goto out;
 	}
@@ -173,7 +270,11 @@ login_databricks(struct app *app, const struct login_options *o, struct login_st
 				  "secret of a service principal");
 	else if (databricks_config_need_ingest(&c, &lacking) != 0)
 		log_warn("login", "%s; stream needs it: give it with --endpoint", lacking.text);
+	if (o->credential_helper != NULL && c.credential_helper == NULL)
+		c.credential_helper = memory_strdup(o->credential_helper);
 	if (databricks_config_store(&c, app->profile, e) != 0)
+		goto out;
+	if (o->table != NULL && try_stored(app, &c, o->table, state, e) != 0)
 		goto out;
 	c.from_environment = false;
 	describe(&c, user, state);
@@ -186,9 +287,10 @@ out:
 }
 
 int
-login_databricks_state(struct app *app, bool check, struct login_state *state, struct error *e)
+login_databricks_state(struct app *app, const struct login_options *o, struct login_state *state, struct error *e)
 {
 	struct databricks_given given = {.ca_file = app->common->ca_file};
+	bool check = o->check;
 	struct databricks_config c;
 	char *user = NULL;
 	int rc = -1;
@@ -200,7 +302,7 @@ login_databricks_state(struct app *app, bool check, struct login_state *state, s
 		error_clear(e);
 		return 0;
 	}
-	if (check && try_out(&c, false, &user, e) != 0)
+	if (check && try_out(app, &c, o->table != NULL, o->table, state, &user, e) != 0)
 		goto out;
 	describe(&c, user, state);
 	state->checked = check ? memory_strdup("works") : NULL;

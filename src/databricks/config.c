@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/memory.h"
+#include "profile/credential_helper.h"
 
 void
 databricks_config_init(struct databricks_config *c)
@@ -23,6 +24,7 @@ databricks_config_release(struct databricks_config *c)
 	free(c->client_id);
 	free(c->account_id);
 	free(c->ca_file);
+	free(c->credential_helper);
 	secret_release(&c->client_secret);
 	secret_release(&c->token);
 	databricks_config_init(c);
@@ -37,6 +39,7 @@ databricks_config_copy(struct databricks_config *to, const struct databricks_con
 	to->client_id = memory_strdup(from->client_id);
 	to->account_id = memory_strdup(from->account_id);
 	to->ca_file = memory_strdup(from->ca_file);
+	to->credential_helper = memory_strdup(from->credential_helper);
 	to->visibility_ms = from->visibility_ms;
 	secret_copy(&to->client_secret, &from->client_secret);
 	secret_copy(&to->token, &from->token);
@@ -67,6 +70,7 @@ databricks_method_name(enum databricks_method m)
 	X(REGION, "region", NULL, NULL, NULL, false)                                               \
 	X(CLOUD, "cloud", NULL, NULL, NULL, false)                                                 \
 	X(CA_FILE, "ca_file", NULL, NULL, NULL, false)                                             \
+	X(HELPER, "credential_helper", NULL, NULL, NULL, false)                                    \
 	X(VISIBILITY, "visibility_wait", NULL, NULL, NULL, false)
 
 enum setting {
@@ -273,6 +277,28 @@ take_workspace_id(struct databricks_config *c, const char *given, struct error *
 	return 0;
 }
 
+static void
+take_helped(void *context, const char *key, const char *value)
+{
+	struct databricks_config *c = context;
+
+	if (strcmp(key, "client_secret") == 0 || (strcmp(key, "password") == 0 && c->client_id != NULL))
+		set_secret(&c->client_secret, value);
+	else if (strcmp(key, "token") == 0 || strcmp(key, "password") == 0)
+		set_secret(&c->token, value);
+}
+
+static int
+ask_helper(struct databricks_config *c, struct error *e)
+{
+	const struct credential_question q = {
+	    .service = "databricks", .url = c->host.url, .username = c->client_id};
+
+	if (c->host.url[0] == '\0')
+		return 0; /* the missing host is what is told */
+	return credential_helper_ask(c->credential_helper, &q, take_helped, c, e);
+}
+
 static int
 take_values(struct databricks_config *c, const struct gathering *g, struct error *e)
 {
@@ -302,6 +328,9 @@ take_values(struct databricks_config *c, const struct gathering *g, struct error
 	}
 	set_secret(&c->client_secret, v[SETTING_CLIENT_SECRET]);
 	set_secret(&c->token, v[SETTING_TOKEN]);
+	c->credential_helper = memory_strdup(v[SETTING_HELPER]);
+	if (c->credential_helper != NULL && !has_credentials(g) && ask_helper(c, e) < 0)
+		return -1;
 	c->from_environment = g->from_environment;
 	strcpy(c->source, g->source);
 	return pick_method(c, v[SETTING_AUTH_TYPE], e);
@@ -327,6 +356,7 @@ databricks_config_load(struct databricks_config *c, const struct databricks_give
 	g.values[SETTING_REGION] = from->region;
 	g.values[SETTING_AUTH_TYPE] = from->auth_type;
 	g.values[SETTING_CA_FILE] = from->ca_file;
+	g.values[SETTING_HELPER] = from->credential_helper;
 	for (int i = 0; i < SETTING_COUNT; i++)
 		if (g.values[i] == NULL)
 			g.values[i] = from_environment(i);
@@ -355,15 +385,16 @@ struct json *
 databricks_config_settings(const struct databricks_config *c)
 {
 	struct json *j = json_object();
+	bool helped = c->credential_helper != NULL; /* what it gives is not stored */
 	char visibility[32];
 	const struct {
 		const char *key, *value;
 	} rows[] = {{"host", c->host.url}, {"auth_type", databricks_method_name(c->method)},
-	    {"client_id", c->client_id}, {"client_secret", secret_reveal(&c->client_secret)},
-	    {"token", secret_reveal(&c->token)}, {"warehouse_id", c->warehouse_id},
+	    {"client_id", c->client_id}, {"client_secret", helped ? NULL : secret_reveal(&c->client_secret)},
+	    {"token", helped ? NULL : secret_reveal(&c->token)}, {"warehouse_id", c->warehouse_id},
 	    {"ingest_endpoint", c->ingest.target}, {"workspace_id", c->workspace_id},
 	    {"region", c->region}, {"cloud", cloud_name(c->host.cloud)},
-	    {"account_id", c->account_id}, {"ca_file", c->ca_file}};
+	    {"account_id", c->account_id}, {"ca_file", c->ca_file}, {"credential_helper", c->credential_helper}};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (rows[i].value != NULL && rows[i].value[0] != '\0')

@@ -5,7 +5,7 @@
  * profile aside.
  *
  * databricks.json: {"host", "client_id", "client_secret", "token", "auth_type", "warehouse_id", "ingest_endpoint",
- * "workspace_id", "region", "cloud", "account_id", "config_profile", "config_file", "ca_file", "visibility_wait"}, all strings.
+ * "workspace_id", "region", "cloud", "account_id", "credential_helper", "config_profile", "config_file", "ca_file", "visibility_wait"}, all strings.
  */
 #ifndef SFZB_DATABRICKS_CONFIG_H
 #define SFZB_DATABRICKS_CONFIG_H
@@ -29,7 +29,7 @@ enum databricks_method {
 /* Values of the command line; NULL where not given. */
 struct databricks_given {
 	const char *host, *client_id, *warehouse, *ingest_endpoint, *workspace_id, *region;
-	const char *config_profile, *config_file, *auth_type, *ca_file;
+	const char *config_profile, *config_file, *auth_type, *ca_file, *credential_helper;
 };
 
 struct databricks_config {
@@ -40,6 +40,7 @@ struct databricks_config {
 	char warehouse_id[WAREHOUSE_ID_SIZE]; /* "" when none is configured */
 	char region[REGION_SIZE];
 	char *client_id, *account_id, *ca_file;
+	char *credential_helper; /* gives the secret at each load; then none is stored */
 	int64_t visibility_ms; /* how long after its acknowledgement a row may be missing from a query; 0: not said */
 	struct secret client_secret, token;
 	bool from_environment; /* the credentials are */
@@ -52,7 +53,7 @@ void databricks_config_copy(struct databricks_config *to, const struct databrick
 
 /*
  * Gathers and checks. ERR_NOT_LOGGED_IN when there is no host or no credentials at all, ERR_CONFIG when something is
- * malformed, incomplete, or of two kinds. profile NULL: its file is not read. No network.
+ * malformed, incomplete, or of two kinds. profile NULL: its file is not read. No network; but a credential helper is run.
  */
 int databricks_config_load(struct databricks_config *c, const struct databricks_given *given,
     struct profile *profile, struct error *e);
