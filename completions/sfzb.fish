@@ -153,6 +153,7 @@ complete -c sfzb -n '__fish_seen_subcommand_from stream' -l close-wait -x -d 'wh
 complete -c sfzb -n '__fish_seen_subcommand_from stream' -l watchdog -x -d 'give up a subscription that has been silent for so long'
 complete -c sfzb -n '__fish_seen_subcommand_from stream' -l visibility-wait -x -d 'how long after its acknowledgement a row may be missing from a query (default: what the profile says, or 30s)'
 complete -c sfzb -n '__fish_seen_subcommand_from stream' -l stats-interval -x -d 'print a summary line so often, where there is no terminal'
+complete -c sfzb -n '__fish_seen_subcommand_from stream' -l on-gap -x -d 'what to do when an event stands for a change without its data, which is stored as a row in any case: warn, fail (end the run, with exit status 1), or command:CMD (run it by the shell, with SFZB_GAP_... set)'
 complete -c sfzb -n '__fish_seen_subcommand_from stream' -l strict -d 'end with exit status 6 when any event was set aside'
 complete -c sfzb -n '__fish_seen_subcommand_from stream' -l max-dead-letters -x -d 'stop, with exit status 6, when more than so many events of this run were set aside (-1: never)'
 complete -c sfzb -n '__fish_seen_subcommand_from stream' -l metrics -x -d 'serve figures for Prometheus at /metrics, and /healthz and /readyz; a port alone is on the loopback address'

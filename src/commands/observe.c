@@ -383,7 +383,8 @@ observer_new(struct app *app, const char *address, struct error *e)
 void
 observer_start(struct observer *o)
 {
-	turn(o);
+	if (!loop_timer_is_running(&o->timer))
+		turn(o);
 }
 
 void

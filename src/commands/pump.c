@@ -96,6 +96,20 @@ take_signal(void *context, int number)
 	loop_stop(p->app->loop);
 }
 
+static void
+take_gap(void *context, const struct event *event)
+{
+	struct pump *p = context;
+	struct error e = ERROR_INIT;
+
+	if (p->setup.gaps == NULL || !gaps_take(p->setup.gaps, event))
+		return;
+	error_set(&e, ERR_FAILED, "a gap event came (" TEXT_FORMAT " of " TEXT_FORMAT ")", TEXT_ARGS(event->change_type),
+	    TEXT_ARGS(event->entity));
+	error_hint(&e, "--on-gap says that this ends the run; the next one goes on behind it");
+	engine_fail(p->engine, &e);
+}
+
 struct pump *
 pump_new(struct app *app, const struct pump_setup *setup)
 {
@@ -109,7 +123,7 @@ pump_new(struct app *app, const struct pump_setup *setup)
 		.options = &p->setup.options,
 		.clock = loop_clock(app->loop),
 		.random = &p->random,
-		.host = {.timer = set_timer, .done = run_done, .context = p},
+		.host = {.timer = set_timer, .done = run_done, .gap = take_gap, .context = p},
 		.positions = setup->positions,
 		.letters = setup->letters,
 		.router = setup->router,

@@ -6,6 +6,7 @@
 #define SFZB_COMMANDS_PUMP_H
 
 #include "commands/app.h"
+#include "commands/gaps.h"
 #include "stream/engine.h"
 
 struct pump_setup {
@@ -16,6 +17,7 @@ struct pump_setup {
 	/* Called every interval while the run lasts; NULL: never. */
 	void (*report)(void *context, const struct engine_statistics *s);
 	void *report_context;
+	struct gaps *gaps; /* told of gap events; NULL: nobody is */
 	void (*hang_up)(void *context); /* on SIGHUP; NULL: it stops as SIGTERM does */
 	void *hang_up_context;
 	int64_t report_interval_ms;

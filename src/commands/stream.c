@@ -17,6 +17,7 @@
 #include "commands/replay.h"
 #include "commands/stream.h"
 
+#define GAPS_WAIT_MS 30000 /* at the end, for commands of --on-gap */
 #define FROM_WORDS "auto|earliest|latest|stored"
 
 static const struct option options[] = {
@@ -51,6 +52,9 @@ static const struct option options[] = {
 	    "30s)", .min = 1),
 	OPTION_DURATION(0, "stats-interval", struct stream_options, stats_interval_ms, "<time>", "60s",
 	    "print a summary line so often, where there is no terminal", .min = 100),
+	OPTION_STRING(0, "on-gap", struct stream_options, on_gap, "<action>", "warn",
+	    "what to do when an event stands for a change without its data, which is stored as a row in any case: warn, "
+	    "fail (end the run, with exit status 1), or command:CMD (run it by the shell, with SFZB_GAP_... set)"),
 	OPTION_FLAG(0, "strict", struct stream_options, strict,
 	    "end with exit status 6 when any event was set aside"),
 	OPTION_INTEGER(0, "max-dead-letters", struct stream_options, max_dead_letters, "<events>", "-1",
@@ -74,6 +78,7 @@ struct run {
 	struct stores stores;
 	struct pump *pump;
 	struct observer *observer;
+	struct gaps *gaps;
 };
 
 static struct position_key
@@ -165,6 +170,7 @@ setup(struct run *r, struct stream_report *report, struct pump_setup *out, struc
 		.timeout_ms = o->timeout_ms,
 		.hang_up = isatty(STDIN_FILENO) || isatty(STDERR_FILENO) ? NULL : observer_reload,
 		.hang_up_context = r->observer,
+		.gaps = r->gaps,
 	};
 
 	engine_options_init(&out->options);
@@ -172,7 +178,10 @@ setup(struct run *r, struct stream_report *report, struct pump_setup *out, struc
 	out->options.until_caught_up = o->until_caught_up;
 	out->options.quiet_for_ms = o->quiet_for_ms;
 	out->options.max_events = o->limit;
-	out->options.max_dead_letters = o->max_dead_letters;
+	out->options.max_dead_letters =
+	    o->max_dead_letters > o->set_aside_before ? o->max_dead_letters - o->set_aside_before
+	    : o->max_dead_letters >= 0		      ? 0
+						      : -1;
 	return tuning_apply(&o->tuning, &out->options, e);
 }
 
@@ -191,6 +200,7 @@ pump(struct run *r, struct error *e)
 		.org_id = salesforce_session_org_id(r->app->salesforce),
 		.table = r->o->table,
 	};
+	r->gaps = gaps_new(r->app->loop, r->o->on_gap);
 	stream_report_init(&report, r->o->stats_interval_ms);
 	if (setup(r, &report, &pump_setup, e) != 0)
 		return -1;
@@ -201,12 +211,14 @@ pump(struct run *r, struct error *e)
 	rc = pump_run(r->pump, e);
 	observer_watch(r->observer, NULL);
 	pump_statistics(r->pump, &s);
+	gaps_finish(r->gaps, rc != 0 && (e->code == ERR_INTERRUPTED || e->code == ERR_TERMINATED) ? 0 : GAPS_WAIT_MS);
 	if (rc != 0 && e->code == ERR_TIMEOUT && r->o->limit == 0) {
 		error_clear(e); /* a time limit alone is an end like every other */
 		rc = 0;
 	}
-	if (stream_report_end(r->app, &s, pump_elapsed_ms(r->pump), e) != 0)
+	if (stream_report_end(r->app, &s, r->gaps, pump_elapsed_ms(r->pump), e) != 0)
 		rc = -1;
+	s.set_aside += r->o->set_aside_before;
 	if (rc == 0 && r->o->strict && s.set_aside > 0) {
 		rc = error_set(e, ERR_REFUSED, "%lld events were set aside", (long long)s.set_aside);
 		error_hint(e, "'sfzb dead-letters' lists them, with the reasons; '--strict' makes this an error");
@@ -231,6 +243,7 @@ can_go_on(const struct run *r, const struct error *why, struct stream_options *l
 	if ((left->limit > 0 && (left->limit -= s.stored + s.already_stored + s.repeated + s.set_aside) <= 0) ||
 	    (left->timeout_ms > 0 && (left->timeout_ms -= elapsed_ms) <= 0))
 		return false;
+	left->set_aside_before += s.set_aside;
 	log_info("stream", "going on with the table's new columns");
 	return true;
 }
@@ -248,23 +261,23 @@ check_table_name(const char *pattern, struct error *e)
 
 /* One engine's run; *left is what another one may still do, *again whether there is to be one. */
 static int
-run_once(struct app *app, const struct from *from, struct stream_options *left, bool *again, int argc, char **argv,
-    struct error *e)
+run_once(struct app *app, struct observer *observer, const struct from *from, struct stream_options *left, bool *again,
+    int argc, char **argv, struct error *e)
 {
 	struct stream_options o = *left;
-	struct run r = {.app = app, .o = &o, .from = *from, .tables = {.app = app, .options = &o}};
+	struct run r = {.app = app, .o = &o, .from = *from, .observer = observer,
+		.tables = {.app = app, .options = &o}};
 	int rc = -1;
 
 	*again = false;
 	r.starts = memory_zero((size_t)argc, sizeof(*r.starts));
 	r.locks = memory_zero((size_t)argc, sizeof(*r.locks));
-	r.observer = observer_new(app, r.o->metrics, e);
-	if (r.observer != NULL && subscriptions_init(&r.topics, argc, argv, e) == 0 && open_all(&r, e) == 0)
+	if (subscriptions_init(&r.topics, argc, argv, e) == 0 && open_all(&r, e) == 0)
 		rc = pump(&r, e);
 	terminal_set_status(NULL);
 	*again = rc != 0 && can_go_on(&r, e, left);
-	observer_free(r.observer);
 	pump_free(r.pump);
+	gaps_free(r.gaps);
 	subscriptions_release(&r.topics);
 	stream_tables_release(&r.tables);
 	stores_release(&r.stores);
@@ -284,6 +297,9 @@ run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 	struct stream_options left = *(const struct stream_options *)given;
 	struct engine_options unused;
 	struct from from;
+	struct observer *observer;
+	enum gap_action on_gap;
+	const char *command;
 	bool again;
 	int rc;
 
@@ -293,16 +309,22 @@ run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 	}
 	if (check_table_name(left.table, e) != 0)
 		return error_wrap(e, "option '--table'");
+	if (gaps_parse(left.on_gap, &on_gap, &command, e) != 0)
+		return error_wrap(e, "option '--on-gap'");
 	if (from_parse(&from, FROM_WORDS, left.from, e) != 0)
 		return error_wrap(e, "option '--from'");
 	if (tuning_apply(&left.tuning, &unused, e) != 0)
 		return -1;
-	rc = run_once(app, &from, &left, &again, argc, argv, e);
+	observer = observer_new(app, left.metrics, e);
+	if (observer == NULL)
+		return -1;
+	rc = run_once(app, observer, &from, &left, &again, argc, argv, e);
 	while (again) {
 		error_clear(e);
 		from.kind = FROM_AUTO; /* a position is stored */
-		rc = run_once(app, &from, &left, &again, argc, argv, e);
+		rc = run_once(app, observer, &from, &left, &again, argc, argv, e);
 	}
+	observer_free(observer);
 	return rc;
 }
 

@@ -18,10 +18,11 @@
 #include "stream/stores.h"
 
 struct stream_options {
-	const char *table, *from, *schema_json, *metrics;
+	const char *table, *from, *schema_json, *metrics, *on_gap;
 	struct tuning tuning;
 	int64_t quiet_for_ms, limit, timeout_ms, watchdog_ms, visibility_ms, stats_interval_ms, max_dead_letters;
 	int layout, on_lost;
+	int64_t set_aside_before; /* by engines of this run that came before */
 	bool until_caught_up, create, strict;
 };
 
@@ -87,7 +88,7 @@ void stream_report_init(struct stream_report *r, int64_t interval_ms);
 /* For pump_setup: the status line, or a line every interval. */
 void stream_report_progress(void *stream_report, const struct engine_statistics *s);
 /* The last word; on standard output with -o json. */
-int stream_report_end(const struct app *app, const struct engine_statistics *s, int64_t elapsed_ms,
-    struct error *e);
+int stream_report_end(const struct app *app, const struct engine_statistics *s, const struct gaps *gaps,
+    int64_t elapsed_ms, struct error *e);
 
 #endif

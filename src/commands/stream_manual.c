@@ -43,6 +43,17 @@ stream_manual(struct buffer *man)
 	    "that has both. /metrics has, in the text format of Prometheus:");
 	for (const struct metric *m = metrics_list; m->name != NULL; m++)
 		man_item(man, m->name, m->help);
+	man_section(man, "GAP EVENTS");
+	man_paragraphs(man,
+	    "Where Salesforce cannot deliver the data of a change, a gap event stands for it (GAP_CREATE, GAP_UPDATE, "
+	    "GAP_DELETE, GAP_UNDELETE; GAP_OVERFLOW for many at once): what is in the table of those records is out of date "
+	    "until they are read again. Each is stored as a row, counted, warned about and listed at the end. The command of "
+	    "--on-gap command:CMD is run by sh, one at a time, beside the stream; its output goes to standard error, its "
+	    "failure is a warning. After a crash it may be run again for the same event. It finds:");
+	man_item(man, "SFZB_GAP_TOPIC, SFZB_GAP_ENTITY, SFZB_GAP_TYPE", "the topic, the object, and GAP_UPDATE or the like");
+	man_item(man, "SFZB_GAP_RECORD_IDS", "the ids of the records, with spaces between");
+	man_item(man, "SFZB_GAP_REPLAY_ID, SFZB_GAP_EVENT_ID, SFZB_GAP_TIME, SFZB_GAP_ORG_ID",
+	    "the event's place in hex, its id, when the change was committed, the organisation");
 	man_section(man, "SIGNALS");
 	man_item(man, "SIGINT, SIGTERM",
 	    "takes no more events, waits until those in flight are stored, and ends with status 0. The second one ends at once.");

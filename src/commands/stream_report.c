@@ -74,7 +74,7 @@ stream_report_progress(void *context, const struct engine_statistics *s)
 }
 
 static int
-print_json(const struct engine_statistics *s, int64_t elapsed_ms, struct error *e)
+print_json(const struct engine_statistics *s, const struct gaps *gaps, int64_t elapsed_ms, struct error *e)
 {
 	struct json *j = json_object();
 	struct buffer b = BUFFER_INIT;
@@ -86,6 +86,8 @@ print_json(const struct engine_statistics *s, int64_t elapsed_ms, struct error *
 	json_set_int64(j, "repeated", s->repeated);
 	json_set_int64(j, "set_aside", s->set_aside);
 	json_set_int64(j, "resent", s->resent);
+	json_set_int64(j, "gap_events", s->gap_events);
+	json_set(j, "gaps", gaps_json(gaps));
 	json_set_int64(j, "elapsed_ms", elapsed_ms);
 	json_set_int64(j, "active_ms", s->active_ms);
 	json_write(&b, j, false);
@@ -96,8 +98,8 @@ print_json(const struct engine_statistics *s, int64_t elapsed_ms, struct error *
 }
 
 int
-stream_report_end(const struct app *app, const struct engine_statistics *s, int64_t elapsed_ms,
-    struct error *e)
+stream_report_end(const struct app *app, const struct engine_statistics *s, const struct gaps *gaps,
+    int64_t elapsed_ms, struct error *e)
 {
 	char stored[32], received[32], rate[32], time[32];
 	struct buffer b = BUFFER_INIT;
@@ -112,6 +114,7 @@ stream_report_end(const struct app *app, const struct engine_statistics *s, int6
 	if (s->set_aside > 0)
 		log_warn("stream", "%s events were set aside; 'sfzb dead-letters' lists them, with the reasons",
 		    text_number(stored, s->set_aside));
+	gaps_report(gaps);
 	buffer_release(&b);
-	return app_outputs(app, "json") ? print_json(s, elapsed_ms, e) : 0;
+	return app_outputs(app, "json") ? print_json(s, gaps, elapsed_ms, e) : 0;
 }

@@ -215,6 +215,7 @@ set_header(struct event_decoder *d, const struct plan *p, struct event *out)
 	out->is_change = true;
 	out->entity = or_unknown(header_text(d, p, HEADER_ENTITY));
 	out->change_type = or_unknown(header_text(d, p, HEADER_CHANGE_TYPE));
+	out->is_gap = text_starts(out->change_type, "GAP_");
 	out->change_origin = header_text(d, p, HEADER_CHANGE_ORIGIN);
 	if (out->change_origin.data == NULL)
 		out->change_origin = text_of("");

@@ -65,6 +65,8 @@ struct engine_host {
 	void (*timer)(void *context, int64_t at_ms);
 	/* The run is over. result: ERR_OK, or why it ended; the engine may be freed from here on (not inside). */
 	void (*done)(void *context, const struct error *result);
+	/* A gap event was taken, as a row like others; may be NULL. May call engine_fail. */
+	void (*gap)(void *context, const struct event *event);
 	void *context;
 };
 
@@ -152,6 +154,7 @@ struct engine_statistics {
 	int64_t set_aside;
 	int64_t resent; /* rows sent again */
 	int64_t gaps;	/* positions lost */
+	int64_t gap_events; /* events that stand for changes without their data */
 	int64_t retries[RETRY_REASONS];
 	int64_t positions_stored; /* transactions */
 	int64_t in_flight_rows, in_flight_bytes;

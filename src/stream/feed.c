@@ -314,6 +314,11 @@ on_event(void *context, const struct event *event)
 	}
 	received(f, event);
 	window_push(&f->window, &event->replay_id, event->commit_timestamp_ms, number);
+	if (event->is_gap) {
+		e->statistics.gap_events++;
+		if (e->host.gap != NULL)
+			e->host.gap(e->host.context, event);
+	}
 	after_taking(f);
 }
 

@@ -15,6 +15,8 @@
 	X("sfzb_rows_resent_total", "counter", "rows sent again after a lost ingest stream", s->resent) \
 	X("sfzb_events_repeated_total", "counter", "events that the bus delivered twice, taken once", s->repeated) \
 	X("sfzb_events_set_aside_total", "counter", "events in the dead-letter store", s->set_aside) \
+	X("sfzb_gap_events_total", "counter", "events that stand for a change whose data Salesforce did not deliver", \
+	    s->gap_events)                                                                         \
 	X("sfzb_positions_lost_total", "counter", "positions that the server no longer accepted", s->gaps) \
 	X("sfzb_position_stores_total", "counter", "transactions that stored positions", s->positions_stored) \
 	X("sfzb_token_refreshes_total", "counter", "tokens that were replaced by newer ones, on both sides", extra->token_refreshes) \

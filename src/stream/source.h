@@ -38,6 +38,7 @@ struct event {
 	struct text org_id;
 	struct text record_name; /* of the Avro schema: "AccountChangeEvent", "Order__e" */
 	bool is_change;		 /* has a ChangeEventHeader */
+	bool is_gap;		 /* says that a change happened, and has none of its data (GAP_CREATE …) */
 	struct text entity, change_type, change_origin;
 	struct text transaction_key, commit_user;
 	int32_t sequence_number;
