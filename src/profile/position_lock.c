@@ -17,10 +17,15 @@ struct position_lock {
 };
 
 static uint64_t
-hash_more(uint64_t h, const char *s, size_t max)
+hash_more(uint64_t h, const char *s, size_t max, bool any_case)
 {
-	for (size_t i = 0; i < max && s[i] != '\0'; i++)
-		h = (h ^ (unsigned char)s[i]) * 0x100000001b3u;
+	for (size_t i = 0; i < max && s[i] != '\0'; i++) {
+		unsigned char c = (unsigned char)s[i];
+
+		if (any_case && c >= 'A' && c <= 'Z')
+			c = (unsigned char)(c - 'A' + 'a');
+		h = (h ^ c) * 0x100000001b3u;
+	}
 	return (h ^ 0xff) * 0x100000001b3u; /* no key is the prefix of another */
 }
 
@@ -28,13 +33,13 @@ hash_more(uint64_t h, const char *s, size_t max)
 static char *
 lock_path(const char *directory, const struct position_key *key)
 {
-	uint64_t h = hash_more(0xcbf29ce484222325u, key->org_id, 15);
+	uint64_t h = hash_more(0xcbf29ce484222325u, key->org_id, 15, false);
 	const char *slash = strrchr(key->topic, '/');
 	char name[64];
 	size_t n = 0;
 
-	h = hash_more(h, key->topic, SIZE_MAX);
-	h = hash_more(h, key->table, SIZE_MAX);
+	h = hash_more(h, key->topic, SIZE_MAX, false);
+	h = hash_more(h, key->table, SIZE_MAX, true); /* main.crm.T and main.crm.t are one table */
 	for (const char *p = slash != NULL ? slash + 1 : key->topic; *p != '\0' && n < sizeof(name) - 1; p++) {
 		bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
 		    (*p >= '0' && *p <= '9') || *p == '_';

@@ -14,7 +14,11 @@ def resource(kind, n, action, path):
     world = World(seed=13, events=1200)
     try:
         shim = {"LD_PRELOAD": SHIM, "SFZB_SHIM": f"{kind}:{n}:{action}", "SFZB_SHIM_PATH": path}
-        status, _, err = world.run(*world.stream_args(), shim=shim)
+        # small batches and slow answers: many records of what is in flight, and something in flight at each
+        world.faults("ingest ack-delay 30ms\n")
+        status, _, err = world.run(*world.stream_args("main.crm.t", ("Account",), "--batch-rows", "20", "--linger", "0s"),
+                                   shim=shim)
+        world.faults("")
         count_fault(action)
         if not is_clean(status, err):
             raise Broken(f"{action} at {kind} {n}: exit {status}: {err[-1200:]}")
@@ -73,7 +77,7 @@ def clock_jump(seconds, every):
 
 def sweep(rnd):
     cases = []
-    points = range(1, 30, 1 if options.long else 9)
+    points = range(1, 60, 1 if options.long else 7)
     for action in ("ENOSPC", "EIO"):
         cases += [(f"{action} at write {n}", resource, "write", n, action, "/profiles/") for n in points]
     cases += [(f"EIO at sync {n}", resource, "sync", n, "EIO", "/profiles/") for n in range(1, 12, 1 if options.long else 5)]

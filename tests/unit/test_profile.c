@@ -503,6 +503,7 @@ test_lock(void **state)
 	struct error e = ERROR_INIT;
 	struct position_key other = {key.org_id, key.topic, "main.crm.other"};
 	struct position_key same = {"00D000000000001", key.topic, key.table};
+	struct position_key capitals = {key.org_id, key.topic, "MAIN.crm.T"};
 	struct position_lock *l, *m;
 	char pid[32];
 	int status, ends[2];
@@ -516,6 +517,7 @@ test_lock(void **state)
 	assert_int_equal(e.code, ERR_CONFIG);
 	snprintf(pid, sizeof(pid), "%ld", (long)getpid());
 	assert_non_null(strstr(e.text, pid));
+	assert_null(positions_lock(directory, &capitals, &e)); /* the catalog knows no difference */
 	m = positions_lock(directory, &other, &e);
 	assert_non_null(m);
 	positions_unlock(m);
