@@ -67,6 +67,8 @@ salesforce_fault_body(void *context, const struct web_request *r, const struct f
 	if (*f->message == '{' || *f->message == '[' || *f->message == '<') { /* a whole body */
 		web_text(a, f->http_status, *f->message == '<' ? "text/html" : "application/json",
 		    f->message);
+	} else if (strcmp(r->query->path, "/services/oauth2/userinfo") == 0 && *f->message) { /* one plain word */
+		web_text(a, f->http_status, "text/html; charset=UTF-8", f->message);
 	} else if (strcmp(r->query->path, "/services/oauth2/token") == 0 && f->http_status < 500) {
 		struct json *j = json_object();
 

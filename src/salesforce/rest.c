@@ -125,6 +125,7 @@ read_answer(const struct http_response *r, const char *url, struct json **out, s
 	*out = json_parse(buffer_span(&r->body), e);
 	if (*out == NULL) {
 		error_wrap(e, "%s", what);
+		e->code = ERR_CONFIG;
 		return error_hint(e, "what answers there is not Salesforce: check the instance URL");
 	}
 	return 0;

@@ -676,7 +676,7 @@ test_rest_calls(void **state)
 	    {"in trouble for good", {{"GET /x", 502, "", NULL, 0, NULL}}, LOGIN_CLIENT_CREDENTIALS, ERR_UNAVAILABLE, 5},
 	    {"quota", {{"GET /x", 403, "[{\"errorCode\":\"REQUEST_LIMIT_EXCEEDED\",\"message\":\"TotalRequests\"}]", NULL, 0, NULL}},
 		LOGIN_CLIENT_CREDENTIALS, ERR_QUOTA, 1},
-	    {"no JSON", {{"GET /x", 200, "<html>", NULL, 0, NULL}}, LOGIN_CLIENT_CREDENTIALS, ERR_REFUSED, 1},
+	    {"no JSON", {{"GET /x", 200, "<html>", NULL, 0, NULL}}, LOGIN_CLIENT_CREDENTIALS, ERR_CONFIG, 1},
 	};
 
 	(void)state;
