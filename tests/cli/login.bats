@@ -268,3 +268,15 @@ END
 	[ "$(jq -r 'select(.event_id).event_id' "$out" | wc -l)" -eq 3 ]
 	[ ! -s "$err" ]
 }
+
+@test "an hour of the emulator's time passes through ten expiries of tokens, and the table holds each event once" {
+	ends 0 sfzb emulator -q --clock-speed 400 --token-lifetime 5m --rate 1500 --keepalive 300ms --objects Account -- sh -euc '
+		t=main.default.accounts
+		sfzb create-table -q $t
+		sfzb stream -q Account -t $t --from earliest --timeout 9s
+		curl -sf -d "{\"rate\":0,\"count\":1}" $SFZB_EMULATOR_ADMIN/events >/dev/null
+		sfzb stream -q Account -t $t --until-caught-up
+		curl -s $SFZB_EMULATOR_ADMIN/state | jq -c .salesforce
+		sfzb sql "select count(*) n, count(distinct event_id) d from $t"'
+	jq -se '.[0].tokens_issued > 10 and .[1].n == .[0].published and .[1].d == .[1].n' "$out"
+}
