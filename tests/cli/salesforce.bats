@@ -64,8 +64,8 @@ inside() { # EMULATOR OPTIONS… -- COMMAND…   fine, in a fresh emulator
 
 @test "limits: what is left of each quota; tail and stream warn before it runs out" {
 	inside --events 100 --objects Account -- sh -c 'sfzb tail -q Account --from earliest -n 100 >/dev/null; sfzb limits; sfzb limits -o table'
-	head -n 4 "$out" | jq -se 'map({(.name): .}) | add | .DailyDeliveredPlatformEvents | .max == 50000 and .used >= 100 and .used + .remaining == .max'
-	prints '^DailyDeliveredPlatformEvents +50000 +49[0-9]{3} +99% +events delivered to subscribers, 24 hours'
+	head -n 4 "$out" | jq -se 'map({(.name): .}) | add | .DailyDeliveredPlatformEvents | .max == 10000000 and .used >= 100 and .used + .remaining == .max'
+	prints '^DailyDeliveredPlatformEvents +10000000 +9999[0-9]{3} +99% +events delivered to subscribers, 24 hours'
 	echo 'limits http=200 message="{\"DailyDeliveredPlatformEvents\":{\"Max\":50000,\"Remaining\":2000},\"DailyApiRequests\":{\"Max\":15000,\"Remaining\":9000}}"' >faults
 	ends 0 sfzb emulator -q --faults faults --events 3 --objects Account -- sh -c '
 		sfzb limits -o table
