@@ -6,6 +6,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -28,6 +30,21 @@ hold_standard_descriptors(void)
 	} while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd > STDERR_FILENO)
 		close(fd);
+}
+
+/*
+ * Secrets are in this process's memory: it leaves no core dump, and no other process of the same user may look into it
+ * (leak checkers must).
+ */
+static void
+hide_memory(void)
+{
+	struct rlimit none = {0, 0};
+
+	setrlimit(RLIMIT_CORE, &none);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
 }
 
 static int
@@ -114,6 +131,7 @@ main(int argc, char **argv)
 	int rc;
 
 	hold_standard_descriptors();
+	hide_memory();
 	signal(SIGPIPE, SIG_IGN);
 	rc = dispatch(argc > 0 ? argc - 1 : 0, argv + (argc > 0), &error);
 	terminal_set_status(NULL);

@@ -4,6 +4,7 @@
  * Joins a Pub/Sub source a topic and a Zerobus sink a table through the engine (stream/engine.h), which makes the
  * promises. Checks everything that can be checked before the first event: topics, table, fit, endpoint.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -91,6 +92,40 @@ key_of(const struct run *r, size_t i)
 	};
 }
 
+struct other_org {
+	const struct position_key *key;
+	char org[32];
+};
+
+static bool
+take_other_org(void *context, const struct position_key *key, const struct position *position)
+{
+	struct other_org *o = context;
+
+	(void)position;
+	if (strcmp(key->topic, o->key->topic) == 0 && strcmp(key->table, o->key->table) == 0 &&
+	    strncmp(key->org_id, o->key->org_id, 15) != 0)
+		snprintf(o->org, sizeof(o->org), "%s", key->org_id);
+	return true;
+}
+
+/* A sandbox that was refreshed is another organisation: its replay ids mean other events. Only --from can say what to do. */
+static int
+refuse_other_org(struct run *r, const struct position_key *key, struct error *e)
+{
+	struct other_org o = {.key = key};
+
+	if (r->from.kind != FROM_AUTO && r->from.kind != FROM_STORED)
+		return 0;
+	if (positions_list(r->positions, take_other_org, &o, e) != 0)
+		return -1;
+	if (o.org[0] == '\0')
+		return 0;
+	error_set(e, ERR_POSITION, "the position of '%s' to '%s' is of organisation %s, and this login is of %s", key->topic,
+	    key->table, o.org, key->org_id);
+	return error_hint(e, "was the sandbox refreshed? Its events are new ones: say where to begin, as with --from earliest");
+}
+
 /* Two runs never share a position: locks come before anything is read. */
 static int
 open_positions(struct run *r, struct error *e)
@@ -113,8 +148,9 @@ open_positions(struct run *r, struct error *e)
 	for (size_t i = 0; i < r->topics.count; i++) {
 		struct position_key key = key_of(r, i);
 
+		r->starts[i].damaged = was_damaged;
 		r->starts[i].stored = positions_find(r->positions, &key, &r->starts[i].position, e);
-		if (r->starts[i].stored < 0)
+		if (r->starts[i].stored < 0 || (r->starts[i].stored > 0 && refuse_other_org(r, &key, e) != 0))
 			return -1;
 	}
 	return 0;
