@@ -14,6 +14,7 @@
 #include "cli/terminal.h"
 #include "commands/limits.h"
 #include "commands/list.h"
+#include "commands/managed.h"
 #include "commands/observe.h"
 #include "commands/replay.h"
 #include "commands/stream.h"
@@ -27,6 +28,8 @@ static const struct option options[] = {
 	OPTION_STRING(0, "from", struct stream_options, from, FROM_ARGUMENT, "auto",
 	    "where to begin: auto (where it stopped; else where the table ends; else earliest), earliest, latest, stored, "
 	    "behind a replay id, or at a time such as 2h or 2026-11-01T10:00Z"),
+	OPTION_STRING(0, "managed", struct stream_options, managed, "<name>", NULL,
+	    "instead of topics: a managed subscription, whose place the server keeps; it is committed behind what is stored"),
 	OPTION_FLAG(0, "until-caught-up", struct stream_options, until_caught_up,
 	    "stop when there is nothing more to deliver and all is stored"),
 	OPTION_DURATION(0, "quiet-for", struct stream_options, quiet_for_ms, "<time>", "10s",
@@ -77,6 +80,7 @@ struct run {
 	struct positions *positions;
 	struct position_lock **locks;
 	struct stores stores;
+	struct managed_store commits;
 	struct pump *pump;
 	struct observer *observer;
 	struct gaps *gaps;
@@ -187,6 +191,9 @@ open_all(struct run *r, struct error *e)
 	for (size_t i = 0; i < r->topics.count; i++) {
 		if (stream_start_choose(&r->starts[i], &r->tables, &r->from, &r->topics.items[i], e) != 0)
 			return -1;
+		/* what the server delivers once more, from its last commit on, is looked for in the table */
+		if (r->o->managed != NULL && r->topics.items[i].from.kind == POSITION_AFTER)
+			r->topics.items[i].from.in_flight = POSITION_ALL_IN_FLIGHT;
 		subscription_open(&r->topics.items[i], r->app, &r->from, r->o->watchdog_ms);
 	}
 	return stream_tables_open(&r->tables, e);
@@ -196,8 +203,10 @@ static int
 setup(struct run *r, struct stream_report *report, struct pump_setup *out, struct error *e)
 {
 	const struct stream_options *o = r->o;
+
+	r->commits = (struct managed_store){.under = stores_positions(&r->stores), .subscription = r->topics.items};
 	*out = (struct pump_setup){
-		.positions = stores_positions(&r->stores),
+		.positions = o->managed != NULL ? managed_positions(&r->commits) : r->commits.under,
 		.letters = stores_letters(&r->stores),
 		.router = stream_tables_router(&r->tables),
 		.report = stream_report_progress,
@@ -295,6 +304,19 @@ check_table_name(const char *pattern, struct error *e)
 	return rc;
 }
 
+static int
+name_topics(struct run *r, int argc, char **argv, struct error *e)
+{
+	if (r->o->managed == NULL)
+		return argc > 0 ? subscriptions_init(&r->topics, argc, argv, e)
+				: error_set(e, ERR_USAGE, "a topic is missing");
+	if (argc > 0)
+		return error_set(e, ERR_USAGE, "topics are given with --managed, which has one of its own");
+	if (r->from.kind != FROM_AUTO)
+		return error_set(e, ERR_USAGE, "--from is given with --managed, which goes on where it was committed");
+	return managed_subscriptions_init(&r->topics, r->app, r->o->managed, e);
+}
+
 /* One engine's run; *left is what another one may still do, *again whether there is to be one. */
 static int
 run_once(struct app *app, struct observer *observer, const struct from *from, struct stream_options *left, bool *again,
@@ -303,12 +325,12 @@ run_once(struct app *app, struct observer *observer, const struct from *from, st
 	struct stream_options o = *left;
 	struct run r = {.app = app, .o = &o, .from = *from, .observer = observer,
 		.tables = {.app = app, .options = &o}};
-	int rc = -1;
+	int rc = -1, count = argc > 0 ? argc : 1;
 
 	*again = false;
-	r.starts = memory_zero((size_t)argc, sizeof(*r.starts));
-	r.locks = memory_zero((size_t)argc, sizeof(*r.locks));
-	if (subscriptions_init(&r.topics, argc, argv, e) == 0 && open_all(&r, e) == 0)
+	r.starts = memory_zero((size_t)count, sizeof(*r.starts));
+	r.locks = memory_zero((size_t)count, sizeof(*r.locks));
+	if (name_topics(&r, argc, argv, e) == 0 && open_all(&r, e) == 0)
 		rc = pump(&r, e);
 	terminal_set_status(NULL);
 	*again = rc != 0 && can_go_on(&r, e, left);
@@ -318,7 +340,7 @@ run_once(struct app *app, struct observer *observer, const struct from *from, st
 	stream_tables_release(&r.tables);
 	stores_release(&r.stores);
 	positions_free(r.positions);
-	for (int i = 0; i < argc; i++)
+	for (int i = 0; i < count; i++)
 		positions_unlock(r.locks[i]);
 	free(r.locks);
 	free(r.starts);
@@ -374,7 +396,7 @@ static const struct command_example examples[] = {
 const struct command command_stream = {
 	.name = "stream",
 	.summary = "store events in a Delta table: none lost, none twice",
-	.arguments = "TOPIC... --table <catalog.schema.table>",
+	.arguments = "TOPIC...|--managed <name> --table <catalog.schema.table>",
 	.description =
 	    "Subscribes to the topics, decodes their events and stores them through Zerobus ingest. A position is stored only "
 	    "when every event up to it is durable, so the process may be stopped, killed or cut off at any moment: the next "
@@ -389,7 +411,6 @@ const struct command command_stream = {
 	.options_size = sizeof(struct stream_options),
 	.outputs = "text|json",
 	.needs = NEEDS_PROFILE,
-	.min_operands = 1,
 	.max_operands = -1,
 	.operand = COMPLETE_TOPIC,
 	.manual = stream_manual,

@@ -18,7 +18,7 @@
 #include "stream/stores.h"
 
 struct stream_options {
-	const char *table, *from, *schema_json, *metrics, *on_gap;
+	const char *table, *from, *managed, *schema_json, *metrics, *on_gap;
 	struct tuning tuning;
 	int64_t quiet_for_ms, limit, timeout_ms, watchdog_ms, visibility_ms, stats_interval_ms, max_dead_letters;
 	int layout, on_lost;

@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "commands/replay.h"
+#include "salesforce/pubsub_managed.h"
 
 int
 subscriptions_init(struct subscriptions *s, int count, char *const *names, struct error *e)
@@ -81,9 +82,10 @@ find_stored(struct subscription *s, struct app *app, const char *table, struct e
 void
 subscription_open(struct subscription *s, struct app *app, const struct from *from, int64_t watchdog_ms)
 {
-	struct pubsub_source_options o = {.watchdog_ms = watchdog_ms};
+	struct pubsub_source_options o = {.watchdog_ms = watchdog_ms, .managed = s->managed};
 
-	s->inner = pubsub_source_new(app->pubsub, s->topic, &o);
+	s->inner = s->managed != NULL ? pubsub_managed_new(app->pubsub, s->topic, &o)
+				      : pubsub_source_new(app->pubsub, s->topic, &o);
 	s->source = s->inner;
 	if (from->kind == FROM_TIME) {
 		since_source_init(&s->since, s->inner, from->time_ms);
@@ -116,7 +118,9 @@ void
 subscriptions_release(struct subscriptions *s)
 {
 	for (size_t i = 0; i < s->count; i++)
-		if (s->items[i].inner != NULL)
+		if (s->items[i].managed != NULL)
+			pubsub_managed_free(s->items[i].inner);
+		else if (s->items[i].inner != NULL)
 			pubsub_source_free(s->items[i].inner);
 	free(s->items);
 	*s = (struct subscriptions){.items = NULL};

@@ -33,6 +33,8 @@ static const struct option options[] = {
 	    "stop when there is nothing more to deliver"),
 	OPTION_DURATION(0, "quiet-for", struct tail_options, quiet_for_ms, "<time>", "10s",
 	    "how long nothing must come to count as caught up, where the server does not say so"),
+	OPTION_STRING(0, "managed", struct tail_options, managed, "<name>", NULL,
+	    "instead of topics: a managed subscription, whose place the server keeps; what has been printed is committed"),
 	OPTION_STRING('e', "entity", struct tail_options, entity, "<names>", NULL,
 	    "only events of these objects, Account,Invoice__c"),
 	OPTION_STRING('c', "change-type", struct tail_options, change_type, "<types>", NULL,
@@ -164,7 +166,7 @@ static struct pump_setup
 setup(struct tail *t)
 {
 	struct pump_setup s = {
-		.positions = {.store = store_no_position},
+		.positions = t->options->managed != NULL ? managed_positions(&t->commits) : t->commits.under,
 		.letters = {.store = show_letters, .context = t},
 		.router = {.route = route, .context = t},
 		.report = say_ready,
@@ -218,6 +220,19 @@ prepare(struct tail *t, struct from *from, struct error *e)
 	return tail_choose_form(t, e);
 }
 
+static int
+name_topics(struct tail *t, const struct from *from, int argc, char **argv, struct error *e)
+{
+	if (t->options->managed == NULL)
+		return argc > 0 ? subscriptions_init(&t->topics, argc, argv, e)
+				: error_set(e, ERR_USAGE, "a topic is missing");
+	if (argc > 0)
+		return error_set(e, ERR_USAGE, "topics are given with --managed, which has one of its own");
+	if (from->kind != FROM_LATEST)
+		return error_set(e, ERR_USAGE, "--from is given with --managed, which goes on where it was committed");
+	return managed_subscriptions_init(&t->topics, t->app, t->options->managed, e);
+}
+
 static void
 add_sources(struct tail *t)
 {
@@ -256,16 +271,18 @@ run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 {
 	struct tail t = {.app = app, .options = given, .columns = output_columns()};
 	struct print_sink_options sink = {.print = print, .stop = stop, .context = &t};
-	struct pump_setup pump_setup = setup(&t);
+	struct pump_setup pump_setup;
 	struct from from;
 	int rc = -1;
 
-	if (prepare(&t, &from, e) != 0 || subscriptions_init(&t.topics, argc, argv, e) != 0 ||
+	if (prepare(&t, &from, e) != 0 || name_topics(&t, &from, argc, argv, e) != 0 ||
 	    app_open_salesforce(app, e) != 0)
 		goto out;
 	limits_warn(app);
 	if (app_open_pubsub(app, e) != 0 || subscriptions_open(&t.topics, app, &from, t.options->table, e) != 0)
 		goto out;
+	t.commits = (struct managed_store){.under = {.store = store_no_position}, .subscription = t.topics.items};
+	pump_setup = setup(&t);
 	sink.loop = app->loop;
 	t.sink = print_sink_new(&sink);
 	t.pump = pump_new(app, &pump_setup);
@@ -290,7 +307,7 @@ static const struct command_example examples[] = {
 const struct command command_tail = {
 	.name = "tail",
 	.summary = "show decoded events, live",
-	.arguments = "TOPIC...",
+	.arguments = "TOPIC...|--managed <name>",
 	.description =
 	    "Subscribes to one or more topics and prints each event: one line on a terminal, one JSON object a line for "
 	    "programs. It goes on until it is told to stop, whatever happens to the connection.\n\n"
@@ -305,7 +322,6 @@ const struct command command_tail = {
 	.outputs = "line|table|json|avro",
 	.piped_output = "json",
 	.needs = NEEDS_PROFILE,
-	.min_operands = 1,
 	.max_operands = -1,
 	.operand = COMPLETE_TOPIC,
 	.run = run,

@@ -7,6 +7,7 @@
 
 #include "cli/filter.h"
 #include "commands/app.h"
+#include "commands/managed.h"
 #include "commands/print_sink.h"
 #include "commands/pump.h"
 #include "commands/raw_event.h"
@@ -43,6 +44,7 @@ struct tail {
 	struct pump *pump;
 	struct print_sink *sink;
 	struct subscriptions topics;
+	struct managed_store commits;
 	struct sift_source *sifts; /* one a topic; NULL: nothing is left out */
 	struct filter *filter, *transform;
 	struct raw_schemas schemas; /* written with --raw */

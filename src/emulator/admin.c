@@ -121,6 +121,7 @@ help(void *context, const struct web_request *r, struct http_answer *a)
 	    "POST /events {\"count\": N}      makes N events now\n"
 	    "POST /events {\"rate\": N}       makes N events a second from now on\n"
 	    "POST /events (raw events)      publishes what 'sfzb tail --raw' printed: same ids, payloads and schemas\n"
+	    "POST /managed {\"expire\": NAME}  the committed place of a managed subscription ages out\n"
 	    "POST /shutdown                 ends the emulator\n"
 	    "\n");
 	buffer_append_text(&a->body, faults_help);

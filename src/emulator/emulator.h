@@ -33,6 +33,8 @@ struct emulator_options {
 	int64_t clock_offset_ms; /* of the emulator's clock against the machine's */
 	uint32_t clock_speed;	 /* its seconds in one of the machine's */
 	int64_t keepalive_ms; /* of Subscribe */
+	int64_t managed_slot_ms;     /* that a broken connection holds a managed subscription */
+	int64_t managed_patience_ms; /* without a commit */
 	uint64_t publish_limit; /* events of clients in an hour */
 	bool quiet;
 };

@@ -35,6 +35,10 @@ const char options_help[] =
     "      --clock-offset [-]DURATION\n"
     "                            the emulator's clock is ahead of the machine's (or behind it)\n"
     "      --clock-speed N       and runs N times as fast (default 1)\n"
+    "      --managed-slot DURATION\n"
+    "                            how long a broken connection holds a managed subscription (default 15m)\n"
+    "      --managed-patience DURATION\n"
+    "                            how long one goes without a commit (default 30m)\n"
     "      --salesforce-port N, --pubsub-port N, --databricks-port N, --zerobus-port N, --admin-port N\n"
     "                            (default: any free one)\n"
     "      --compare TABLE       serve nothing: say whether TABLE in DIR holds each published event once (exit 1: no)\n"
@@ -60,6 +64,8 @@ enum {
 	OPT_ROTATE,
 	OPT_CLOCK_OFFSET,
 	OPT_CLOCK_SPEED,
+	OPT_MANAGED_SLOT,
+	OPT_MANAGED_PATIENCE,
 	OPT_SALESFORCE_PORT,
 	OPT_PUBSUB_PORT,
 	OPT_DATABRICKS_PORT,
@@ -88,6 +94,8 @@ static const struct option long_options[] = {
 	{ "rotate-refresh-tokens", no_argument, NULL, OPT_ROTATE },
 	{ "clock-offset", required_argument, NULL, OPT_CLOCK_OFFSET },
 	{ "clock-speed", required_argument, NULL, OPT_CLOCK_SPEED },
+	{ "managed-slot", required_argument, NULL, OPT_MANAGED_SLOT },
+	{ "managed-patience", required_argument, NULL, OPT_MANAGED_PATIENCE },
 	{ "salesforce-port", required_argument, NULL, OPT_SALESFORCE_PORT },
 	{ "pubsub-port", required_argument, NULL, OPT_PUBSUB_PORT },
 	{ "databricks-port", required_argument, NULL, OPT_DATABRICKS_PORT },
@@ -212,6 +220,10 @@ take(struct command_line *c, int option, const char *name, const char *s, struct
 		return 0;
 	case OPT_CLOCK_SPEED:
 		return parse_speed(name, s, &o->clock_speed, e);
+	case OPT_MANAGED_SLOT:
+		return parse_duration(name, s, 0, &o->managed_slot_ms, e);
+	case OPT_MANAGED_PATIENCE:
+		return parse_duration(name, s, 100, &o->managed_patience_ms, e);
 	case OPT_SALESFORCE_PORT:
 		return parse_port(name, s, &o->salesforce_port, e);
 	case OPT_PUBSUB_PORT:
@@ -236,6 +248,8 @@ options_parse(struct command_line *c, int argc, char **argv, struct error *e)
 					.retention_ms = 72LL * 3600 * 1000,
 					.token_lifetime_ms = 3600 * 1000,
 					.keepalive_ms = 10000,
+					.managed_slot_ms = 900000,
+					.managed_patience_ms = 1800000,
 					.publish_limit = 250000,
 					.clock_speed = 1 } };
 	opterr = 0;

@@ -21,7 +21,36 @@
 #define ZERO_CREDIT_MS 60000
 #define PUBLISH_IDLE_MS 70000
 
-struct subscription;
+struct pubsub_server;
+
+/* The org's ManagedEventSubscription records, and how far each was committed. Of the server's thread, but for the record. */
+#define MANAGED_COUNT 4
+struct managed_record {
+	const char *id, *name, *label, *topic;
+	bool default_earliest, recovery_earliest, stopped;
+};
+extern const struct managed_record managed_records[MANAGED_COUNT];
+struct managed {
+	const struct managed_record *record;
+	struct subscription *active; /* who holds it */
+	int64_t held_until_ms;	     /* monotonic: by a connection that broke */
+	uint64_t committed, delivered; /* replay ids; 0: none */
+	_Atomic bool expired; /* the committed id has been made to age out */
+};
+
+struct subscription {
+	struct pubsub_server *service;
+	struct server_call *call;
+	const struct topic *topic; /* NULL until the first request */
+	char rpc_id[UUID_SIZE];
+	uint64_t after; /* replay id of what was delivered last */
+	int credit;
+	uint64_t delivered;
+	struct server_timer keepalive, starving;
+	struct managed *managed; /* NULL: Subscribe */
+	struct server_timer uncommitted; /* of a managed one */
+	struct subscription *next, *previous;
+};
 
 struct pubsub_server {
 	struct emulator *emulator;
@@ -33,6 +62,7 @@ struct pubsub_server {
 	struct server *server;
 	struct bus_reader *reader; /* of the server's thread */
 	struct subscription *subscriptions;
+	struct managed managed[MANAGED_COUNT];
 	struct event_type order_event; /* the one that can be published */
 	_Atomic bool wake_posted;
 	_Atomic uint64_t delivered, keepalives, published, refused, subscribed;
@@ -57,6 +87,14 @@ void pubsub_subscribe_started(void *service, struct server_call *c);
 void pubsub_subscribe_message(void *service, struct server_call *c, struct text message);
 void pubsub_subscribe_writable(void *service, struct server_call *c);
 void pubsub_subscribe_ended(void *service, struct server_call *c, bool cancelled);
+/* One more on the list, without authority yet. */
+struct subscription *pubsub_subscription_new(struct pubsub_server *p, struct server_call *c);
+/* Takes the credit of a request and sends what there is. */
+void pubsub_subscription_credit(struct subscription *s, int32_t requested);
+void pubsub_managed_started(void *service, struct server_call *c);
+void pubsub_managed_message(void *service, struct server_call *c, struct text message);
+void pubsub_managed_half_closed(void *service, struct server_call *c);
+void pubsub_managed_ended(void *service, struct server_call *c, bool cancelled);
 /* New events are on the bus: on the server's thread. */
 void pubsub_subscribe_pump_all(void *server);
 

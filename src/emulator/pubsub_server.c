@@ -162,6 +162,14 @@ static const struct server_method methods[] = {
 	    .message = pubsub_subscribe_message,
 	    .writable = pubsub_subscribe_writable,
 	    .ended = pubsub_subscribe_ended },
+	{ .path = "/eventbus.v1.PubSub/ManagedSubscribe",
+	    .fault = "salesforce.subscribe",
+	    .streaming = true,
+	    .started = pubsub_managed_started,
+	    .message = pubsub_managed_message,
+	    .half_closed = pubsub_managed_half_closed,
+	    .writable = pubsub_subscribe_writable,
+	    .ended = pubsub_managed_ended },
 	{ .path = "/eventbus.v1.PubSub/GetTopic", .fault = "salesforce.get-topic", .message = get_topic },
 	{ .path = "/eventbus.v1.PubSub/GetSchema", .fault = "salesforce.get-schema", .message = get_schema },
 	{ .path = "/eventbus.v1.PubSub/Publish",
@@ -201,6 +209,8 @@ pubsub_server_open(const struct pubsub_server_options *o, struct error *e)
 	p->tokens = o->tokens;
 	p->instance_url = memory_strdup(o->instance_url);
 	topics_init(&p->topics, o->org);
+	for (size_t i = 0; i < MANAGED_COUNT; i++)
+		p->managed[i].record = &managed_records[i];
 	if (event_type_parse(&p->order_event, schema_sources[ENTITY_ORDER_EVENT].json, e) != 0 ||
 	    !(p->reader = bus_reader_open(o->bus, e)) ||
 	    !(p->server = server_new(&so, methods, p, e))) {
@@ -223,6 +233,18 @@ pubsub_server_close(struct pubsub_server *p)
 	event_type_release(&p->order_event);
 	free(p->instance_url);
 	free(p);
+}
+
+bool
+pubsub_server_expire(struct pubsub_server *p, const char *developer_name)
+{
+	for (size_t i = 0; i < MANAGED_COUNT; i++) {
+		if (strcmp(p->managed[i].record->name, developer_name) != 0)
+			continue;
+		p->managed[i].expired = true;
+		return true;
+	}
+	return false;
 }
 
 uint16_t

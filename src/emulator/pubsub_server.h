@@ -24,5 +24,7 @@ struct pubsub_server *pubsub_server_open(const struct pubsub_server_options *o, 
 void pubsub_server_close(struct pubsub_server *p);
 uint16_t pubsub_server_port(const struct pubsub_server *p);
 void pubsub_server_report(const struct pubsub_server *p, struct json *state);
+/* The committed place of a managed subscription ages out. Any thread. false: no such subscription. */
+bool pubsub_server_expire(struct pubsub_server *p, const char *developer_name);
 
 #endif

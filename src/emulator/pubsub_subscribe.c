@@ -6,18 +6,6 @@
 #include "base/random.h"
 #include "emulator/pubsub_internal.h"
 
-struct subscription {
-	struct pubsub_server *service;
-	struct server_call *call;
-	const struct topic *topic; /* NULL until the first request */
-	char rpc_id[UUID_SIZE];
-	uint64_t after; /* replay id of what was delivered last */
-	int credit;
-	uint64_t delivered;
-	struct server_timer keepalive, starving;
-	struct subscription *next, *previous;
-};
-
 static void
 append_varint(struct buffer *out, uint64_t v)
 {
@@ -170,10 +158,9 @@ pubsub_subscribe_pump_all(void *server)
 		pump(s);
 }
 
-void
-pubsub_subscribe_started(void *service, struct server_call *c)
+struct subscription *
+pubsub_subscription_new(struct pubsub_server *p, struct server_call *c)
 {
-	struct pubsub_server *p = service;
 	struct subscription *s = memory_zero(1, sizeof *s);
 
 	s->service = p;
@@ -185,7 +172,14 @@ pubsub_subscribe_started(void *service, struct server_call *c)
 	p->subscriptions = s;
 	p->subscribed++;
 	server_call_set_data(c, s);
-	if (pubsub_authorize(p, c))
+	return s;
+}
+
+void
+pubsub_subscribe_started(void *service, struct server_call *c)
+{
+	pubsub_subscription_new(service, c);
+	if (pubsub_authorize(service, c))
 		server_call_read(c);
 }
 
@@ -198,6 +192,7 @@ pubsub_subscribe_ended(void *service, struct server_call *c, bool cancelled)
 	(void)cancelled;
 	server_timer_stop(p->server, &s->keepalive);
 	server_timer_stop(p->server, &s->starving);
+	server_timer_stop(p->server, &s->uncommitted);
 	if (s->previous)
 		s->previous->next = s->next;
 	else
@@ -268,6 +263,20 @@ check_request(struct subscription *s, const Eventbus__V1__FetchRequest *q)
 }
 
 void
+pubsub_subscription_credit(struct subscription *s, int32_t requested)
+{
+	struct pubsub_server *p = s->service;
+
+	s->credit += requested > CREDIT_MAX ? CREDIT_MAX : requested;
+	if (s->credit > CREDIT_MAX)
+		s->credit = CREDIT_MAX;
+	server_timer_stop(p->server, &s->starving);
+	if (s->keepalive.due_ms == 0)
+		server_timer_start(p->server, &s->keepalive, p->emulator->options->keepalive_ms, send_keepalive, s);
+	pump(s);
+}
+
+void
 pubsub_subscribe_message(void *service, struct server_call *c, struct text message)
 {
 	struct pubsub_server *p = service;
@@ -289,14 +298,7 @@ pubsub_subscribe_message(void *service, struct server_call *c, struct text messa
 		topic = pubsub_find_topic(p, c, q->topic_name, "topic.validation.empty");
 	if (topic && check_request(s, q) && (s->topic || find_start(s, q))) {
 		s->topic = topic;
-		s->credit += q->num_requested > CREDIT_MAX ? CREDIT_MAX : q->num_requested;
-		if (s->credit > CREDIT_MAX)
-			s->credit = CREDIT_MAX;
-		server_timer_stop(p->server, &s->starving);
-		if (s->keepalive.due_ms == 0)
-			server_timer_start(p->server, &s->keepalive, p->emulator->options->keepalive_ms,
-			    send_keepalive, s);
-		pump(s);
+		pubsub_subscription_credit(s, q->num_requested);
 		server_call_read(c);
 	}
 	eventbus__v1__fetch_request__free_unpacked(q, NULL);

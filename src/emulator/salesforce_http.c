@@ -276,6 +276,22 @@ make_events(void *context, const struct web_request *r, struct http_answer *a)
 		make_some(s, r, a);
 }
 
+/* {"expire": "Account_Managed"}: its committed place ages out, and the server will go on by its errorRecoveryReplay. */
+static void
+expire_managed(void *context, const struct web_request *r, struct http_answer *a)
+{
+	struct salesforce *s = context;
+	struct error e = ERROR_INIT;
+	struct json *q = json_parse(r->query->body, &e);
+	const char *name = json_find_string(q, "expire");
+
+	if (name && pubsub_server_expire(s->pubsub, name))
+		web_text(a, 204, NULL, "");
+	else
+		web_text(a, 400, NULL, "{\"expire\": \"the developer name of a managed subscription\"} is expected\n");
+	json_free(q);
+}
+
 struct listing {
 	const struct topics *topics;
 	struct buffer *out;
@@ -342,6 +358,7 @@ published(void *context, const struct web_request *r, struct http_answer *a)
 
 const struct web_route salesforce_admin_routes[] = {
 	{ "POST", "/events", NULL, make_events, NULL },
+	{ "POST", "/managed", NULL, expire_managed, NULL },
 	{ "GET", "/published", NULL, published, NULL },
 	{ NULL, NULL, NULL, NULL, NULL },
 };

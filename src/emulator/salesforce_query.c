@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "emulator/pubsub_internal.h"
 #include "emulator/salesforce.h"
 #include "emulator/soql.h"
 #include "emulator/values.h"
@@ -167,6 +168,24 @@ list_records(struct salesforce *s, struct answer *a, bool with_deleted)
 	return false;
 }
 
+static void
+list_managed(struct answer *a)
+{
+	for (size_t i = 0; i < MANAGED_COUNT; i++) {
+		const struct managed_record *m = &managed_records[i];
+		struct json *row = row_of(m->id, (const char *const[]){ "DeveloperName", m->name, "MasterLabel", m->label, NULL });
+		struct json *metadata = json_object();
+
+		json_set_string(metadata, "label", m->label);
+		json_set_string(metadata, "topicName", m->topic);
+		json_set_string(metadata, "defaultReplay", m->default_earliest ? "EARLIEST" : "LATEST");
+		json_set_string(metadata, "errorRecoveryReplay", m->recovery_earliest ? "EARLIEST" : "LATEST");
+		json_set_string(metadata, "state", m->stopped ? "STOP" : "RUN");
+		json_set(row, "Metadata", metadata);
+		add_row(a, row);
+	}
+}
+
 static bool
 list_tooling(struct salesforce *s, struct answer *a)
 {
@@ -178,7 +197,9 @@ list_tooling(struct salesforce *s, struct answer *a)
 		list_channels(s, a);
 	else if (strcmp(table, "EntityDefinition") == 0)
 		list_entities(a);
-	else if (strcmp(table, "EnrichedField") != 0 && strcmp(table, "ManagedEventSubscription") != 0)
+	else if (strcmp(table, "ManagedEventSubscription") == 0)
+		list_managed(a);
+	else if (strcmp(table, "EnrichedField") != 0)
 		return false;
 	return true;
 }

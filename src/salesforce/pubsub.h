@@ -104,10 +104,24 @@ struct pubsub_source_options {
 	unsigned parts;	     /* of salesforce/event.h; 0: EVENT_ALL */
 	/* For event_collapsed: the decoder of the events is told through this when not NULL. */
 	struct event_decoder **decoder;
+	/*
+	 * ManagedSubscribe instead of Subscribe, by developer name or id (18x…): the server knows where to go on, and
+	 * the start is not sent. Use pubsub_managed_new (salesforce/pubsub_managed.h), which watches where that is.
+	 */
+	const char *managed;
+	/* A commit was answered, and none is left to be sent. Not to be closed from inside. NULL: not told. */
+	void (*committed)(void *context);
+	void *committed_context;
 };
 /* o may be NULL. topic is a whole name. */
 struct source *pubsub_source_new(
     struct pubsub *p, const char *topic, const struct pubsub_source_options *o);
+/*
+ * Of a managed one: everything up to here is durable. One commit is under way at a time, of the newest place; it is sent
+ * again with each keepalive, because the server gives up subscriptions without commits after 1,800 s. A refused commit is
+ * told in the log and ends nothing.
+ */
+void pubsub_source_commit(struct source *s, const struct replay_id *id);
 /* Cancels a subscription that is open; no callback comes any more. Not from inside a callback of
  * this source. */
 void pubsub_source_free(struct source *s);

@@ -32,8 +32,14 @@ int
 subscription_fault(
     struct pubsub_source *s, struct error *e, enum error_code code, const char *reason)
 {
-	return error_set(e, code, "Salesforce Subscribe '%s': %s (%s, trace id %s)", s->topic,
+	return error_set(e, code, "Salesforce %s '%s': %s (%s, trace id %s)", subscription_rpc(s), s->topic,
 	    reason, pubsub_endpoint(s->pubsub), s->trace);
+}
+
+const char *
+subscription_rpc(const struct pubsub_source *s)
+{
+	return s->managed != NULL ? "ManagedSubscribe" : "Subscribe";
 }
 
 /* The end. */
@@ -55,6 +61,7 @@ source_release(struct pubsub_source *s)
 	avro_schema_unref(s->schema);
 	arena_release(&s->arena);
 	free(s->topic);
+	free(s->managed);
 	free(s);
 }
 
@@ -131,7 +138,7 @@ on_ended(void *context, const struct call_status *status)
 {
 	struct pubsub_source *s = context;
 	struct pubsub_request request = {
-	    pubsub_endpoint(s->pubsub), "Subscribe", s->topic, s->trace};
+	    pubsub_endpoint(s->pubsub), subscription_rpc(s), s->topic, s->trace};
 
 	s->call = NULL;
 	pubsub_call_over(s->pubsub);
@@ -225,10 +232,9 @@ on_stall(void *context)
 /* Credit. */
 
 static void
-send_request(struct pubsub_source *s, uint32_t credit)
+pack_request(struct pubsub_source *s, uint32_t credit, struct buffer *out)
 {
 	Eventbus__V1__FetchRequest request = EVENTBUS__V1__FETCH_REQUEST__INIT;
-	struct buffer b = BUFFER_INIT;
 
 	request.num_requested = (int32_t)credit;
 	if (!s->first_sent) {
@@ -241,7 +247,18 @@ send_request(struct pubsub_source *s, uint32_t credit)
 			request.replay_id.len = s->start.after.len;
 		}
 	}
-	pubsub_pack(&b, &request.base);
+	pubsub_pack(out, &request.base);
+}
+
+static void
+send_request(struct pubsub_source *s, uint32_t credit)
+{
+	struct buffer b = BUFFER_INIT;
+
+	if (s->managed != NULL)
+		subscription_pack_managed(s, credit, &b);
+	else
+		pack_request(s, credit, &b);
 	if (call_send(s->call, &b)) {
 		s->first_sent = true;
 		s->outstanding += credit;
@@ -309,13 +326,15 @@ on_message(void *context, struct text message)
 	struct replay_id latest;
 	struct error why = ERROR_INIT;
 	Eventbus__V1__FetchResponse *r;
+	bool is_commit = false;
 
 	if (s->state != SUBSCRIPTION_OPEN || s->freed || s->fault.code != ERR_OK)
 		return;
 	subscription_watch(s);
 	arena_reset(&s->arena);
-	r = eventbus__v1__fetch_response__unpack(
-	    &s->arena.allocator, message.len, (const uint8_t *)message.data);
+	r = s->managed != NULL ? subscription_unpack_managed(s, message, &is_commit)
+			       : eventbus__v1__fetch_response__unpack(
+				     &s->arena.allocator, message.len, (const uint8_t *)message.data);
 	if (r == NULL) {
 		subscription_fault(
 		    s, &why, ERR_UNAVAILABLE, "a message came that is no FetchResponse");
@@ -329,10 +348,14 @@ on_message(void *context, struct text message)
 	mark_opened(s);
 	if (s->state != SUBSCRIPTION_OPEN)
 		return;
-	if (r->n_events == 0) {
+	if (r->n_events == 0 && is_commit) {
+		subscription_send_commit(s);
+	} else if (r->n_events == 0) {
 		replay_id_set(
 		    &latest, text_span(r->latest_replay_id.data, r->latest_replay_id.len));
 		s->events->idle(s->context, &latest);
+		s->commit_wanted = s->commit_wanted || s->commit.len > 0;
+		subscription_send_commit(s);
 	} else {
 		s->held = r;
 		s->next = 0;
@@ -349,6 +372,7 @@ on_sent(void *context)
 	if (!s->opened && s->state == SUBSCRIPTION_OPEN && !loop_timer_is_running(&s->settle))
 		loop_timer_start(s->loop, &s->settle, s->options.settle_ms, mark_opened, s);
 	subscription_top_up(s);
+	subscription_send_commit(s);
 }
 
 /* The source's operations. */
@@ -363,10 +387,12 @@ try_begin(struct pubsub_source *s)
 	s->state = SUBSCRIPTION_OPEN;
 	s->first_sent = s->opened = s->over = false;
 	s->outstanding = 0;
+	s->commit_request[0] = '\0';
+	s->commit_wanted = s->commit.len > 0;
 	error_clear(&s->fault);
 	s->generation = pubsub_generation(s->pubsub);
-	s->call = pubsub_call(s->pubsub, "Subscribe", s->trace, 0, &events, s);
-	log_debug("pubsub", "Subscribe %s, trace id %s", s->topic, s->trace);
+	s->call = pubsub_call(s->pubsub, subscription_rpc(s), s->trace, 0, &events, s);
+	log_debug("pubsub", "%s %s, trace id %s", subscription_rpc(s), s->topic, s->trace);
 	subscription_watch(s);
 	subscription_top_up(s);
 }
@@ -418,6 +444,7 @@ pubsub_source_new(struct pubsub *p, const char *topic, const struct pubsub_sourc
 	s->topic = memory_strdup(topic);
 	if (o != NULL)
 		s->options = *o;
+	s->managed = memory_strdup(s->options.managed);
 	if (s->options.watchdog_ms == 0)
 		s->options.watchdog_ms = 300000;
 	if (s->options.settle_ms == 0)

@@ -56,6 +56,13 @@ struct pubsub_source {
 	struct error fault;			   /* why we end it ourselves */
 	struct error end;			   /* to be told once all is delivered */
 
+	/* of a managed subscription */
+	char *managed;
+	Eventbus__V1__FetchResponse view; /* what is delivered of a ManagedFetchResponse */
+	struct replay_id commit;	  /* the newest durable place; len 0: none yet */
+	bool commit_wanted;		  /* it is not with the server */
+	char commit_request[UUID_SIZE];	  /* the commit under way; "": none */
+
 	struct loop_timer watchdog, settle, stall, close_timer, tell;
 };
 
@@ -73,6 +80,12 @@ void subscription_watch(struct pubsub_source *s);
 void subscription_give_up(struct pubsub_source *s, const struct error *why);
 /* The call is over and everything has been delivered. */
 void subscription_conclude(struct pubsub_source *s);
+const char *subscription_rpc(const struct pubsub_source *s); /* "Subscribe", "ManagedSubscribe" */
+/* pubsub_commit.c: the first and later requests of a managed subscription, its responses, its commits. */
+void subscription_pack_managed(struct pubsub_source *s, uint32_t credit, struct buffer *out);
+/* The part of a response that every subscription has; NULL: not a response. */
+Eventbus__V1__FetchResponse *subscription_unpack_managed(struct pubsub_source *s, struct text message, bool *is_commit);
+void subscription_send_commit(struct pubsub_source *s);
 int subscription_fault(
     struct pubsub_source *s, struct error *e, enum error_code code, const char *reason);
 

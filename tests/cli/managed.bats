@@ -1,0 +1,73 @@
+# Managed subscriptions against the emulator: the server keeps the place, and what is durable is committed.
+bats_require_minimum_version 1.5.0
+load helper
+
+inside() { # EMULATOR OPTIONS… -- COMMAND…   fine, in a fresh emulator
+	fine sfzb emulator -q --seed 1 --keepalive 300ms "$@"
+}
+
+@test "tail --managed goes on behind what it printed" {
+	inside --events 60 --objects Account -- sh -c '
+		sfzb tail -q Account --from earliest --until-caught-up >all
+		sfzb tail -q --managed Account_Managed -n 20 >one
+		sfzb tail -q --managed 18x5f0000000001AAA --until-caught-up >two
+		sfzb tail -q --managed Account_Managed --until-caught-up >three'
+	cat one two | cmp - all
+	[ ! -s three ]
+}
+
+@test "stream --managed stores each event once, and commits behind what is stored" {
+	inside --events 200 --objects Account -- sh -c '
+		sfzb stream -q --managed Account_Managed --table main.crm.a --until-caught-up
+		curl -sS -d "{\"count\":100}" "$SFZB_EMULATOR_ADMIN/events" >/dev/null
+		sfzb stream -q --managed Account_Managed --table main.crm.a --until-caught-up
+		sfzb tail -q --managed Account_Managed --until-caught-up >rest
+		sfzb sql -q -o tsv "SELECT count(*), count(DISTINCT event_id) FROM main.crm.a" | tr "\t" " "'
+	[ "$(cat "$out")" = "300 300" ]
+	[ ! -s rest ]
+}
+
+@test "a silent jump of the server is a lost position, status 8, and --on-lost-position says what then" {
+	ends 8 sfzb emulator -q --keepalive 300ms --events 100 --objects Account -- sh -c '
+		sfzb stream -q --managed Account_Managed --table main.crm.a -n 30
+		curl -sS -d "{\"expire\":\"Account_Managed\"}" "$SFZB_EMULATOR_ADMIN/managed"
+		curl -sS -d "{\"count\":5}" "$SFZB_EMULATOR_ADMIN/events" >/dev/null
+		sfzb stream -q --managed Account_Managed --table main.crm.a --until-caught-up'
+	says "the managed subscription went on elsewhere than behind the stored position"
+	says "hint: --on-lost-position earliest"
+	ends 0 sfzb emulator -q --keepalive 300ms --events 100 --objects Account -- sh -c '
+		sfzb stream -q --managed Account_Managed --table main.crm.a -n 30
+		curl -sS -d "{\"expire\":\"Account_Managed\"}" "$SFZB_EMULATOR_ADMIN/managed"
+		sfzb stream --managed Account_Managed --table main.crm.a --until-caught-up --on-lost-position latest'
+	says "the position [0-9a-f]{20} is lost"
+	says "may be missing"
+}
+
+@test "a slot that a broken connection holds is waited for" {
+	ends 0 sfzb emulator -q --keepalive 300ms --managed-slot 3s --events 40 --objects Account -- sh -c '
+		sfzb tail -q --managed Account_Managed >one & sleep 2; kill -9 $!; wait $! 2>/dev/null
+		curl -sS -d "{\"count\":10}" "$SFZB_EMULATOR_ADMIN/events" >/dev/null
+		LIMIT=50 sfzb tail --managed Account_Managed -n 10 >two'
+	says "already.active|already active"
+	[ "$(wc -l <two)" -eq 10 ]
+	[ -z "$(comm -12 <(jq -r .event_id one | sort) <(jq -r .event_id two | sort))" ]
+}
+
+@test "the place is committed again with each keepalive, so the server stays patient" {
+	ends 0 sfzb emulator -q --keepalive 200ms --managed-patience 1s --events 10 --objects Account -- sh -c '
+		sfzb tail -v --managed Account_Managed --timeout 4s >one'
+	[ "$(wc -l <one)" -eq 10 ]
+	run ! grep -q 'No CommitReplayRequests' "$err"
+}
+
+@test "what cannot be: unknown, stopped, topics beside it, --from" {
+	fails 4 sfzb emulator -q -- sfzb tail -q --managed Nothing_Managed
+	says "no managed subscription 'Nothing_Managed' is known"
+	fails 2 sfzb emulator -q -- sfzb tail -q --managed Stopped_Managed
+	says "is in state STOP"
+	fails 2 sfzb emulator -q -- sfzb tail -q --managed Account_Managed Account
+	fails 2 sfzb emulator -q -- sfzb tail -q --managed Account_Managed --from earliest
+	fails 2 sfzb emulator -q -- sfzb tail -q --managed "x' OR Name='y"
+	fails 2 sfzb tail
+	says "a topic is missing"
+}
