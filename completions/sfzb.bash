@@ -64,6 +64,7 @@ _sfzb() {
 	'tail --limit' | 'tail -n') :; return ;;
 	'tail --timeout') :; return ;;
 	'tail --quiet-for') :; return ;;
+	'tail --managed') :; return ;;
 	'tail --entity' | 'tail -e') :; return ;;
 	'tail --change-type' | 'tail -c') :; return ;;
 	'tail --filter') :; return ;;
@@ -78,6 +79,7 @@ _sfzb() {
 	'tail --log-format') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
 	'stream --table' | 'stream -t') :; return ;;
 	'stream --from') :; return ;;
+	'stream --managed') :; return ;;
 	'stream --quiet-for') :; return ;;
 	'stream --limit' | 'stream -n') :; return ;;
 	'stream --timeout') :; return ;;
@@ -220,13 +222,13 @@ _sfzb() {
 		fi ;;
 	tail)
 		if [[ $cur == -* ]]; then
-			COMPREPLY=($(compgen -W ' --from --table --limit --timeout --until-caught-up --quiet-for --entity --change-type --filter --changes --explode --transform --format --raw --on-lost-position --max-retries --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
+			COMPREPLY=($(compgen -W ' --from --table --limit --timeout --until-caught-up --quiet-for --managed --entity --change-type --filter --changes --explode --transform --format --raw --on-lost-position --max-retries --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
 		else
 			_sfzb_names topics
 		fi ;;
 	stream)
 		if [[ $cur == -* ]]; then
-			COMPREPLY=($(compgen -W ' --table --from --until-caught-up --quiet-for --limit --timeout --layout --no-create --schema-json --on-lost-position --record-type --no-recovery --max-retries --retry-backoff --batch-rows --batch-bytes --linger --max-in-flight-rows --max-in-flight-bytes --ack-timeout --open-timeout --flush-timeout --close-wait --watchdog --visibility-wait --stats-interval --on-gap --strict --max-dead-letters --metrics --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
+			COMPREPLY=($(compgen -W ' --table --from --managed --until-caught-up --quiet-for --limit --timeout --layout --no-create --schema-json --on-lost-position --record-type --no-recovery --max-retries --retry-backoff --batch-rows --batch-bytes --linger --max-in-flight-rows --max-in-flight-bytes --ack-timeout --open-timeout --flush-timeout --close-wait --watchdog --visibility-wait --stats-interval --on-gap --strict --max-dead-letters --metrics --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
 		else
 			_sfzb_names topics
 		fi ;;

@@ -396,7 +396,7 @@ static const struct command_example examples[] = {
 const struct command command_stream = {
 	.name = "stream",
 	.summary = "store events in a Delta table: none lost, none twice",
-	.arguments = "TOPIC...|--managed <name> --table <catalog.schema.table>",
+	.arguments = "TOPIC...|--managed <name> --table <table>",
 	.description =
 	    "Subscribes to the topics, decodes their events and stores them through Zerobus ingest. A position is stored only "
 	    "when every event up to it is durable, so the process may be stopped, killed or cut off at any moment: the next "
