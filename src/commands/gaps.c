@@ -18,7 +18,7 @@
 
 #define WAITING_MAX 1000 /* commands; an overflow of the bus can bring gaps by the thousand */
 #define KINDS_MAX 200
-#define TOLD_MAX 10 /* then only each hundredth */
+#define TOLD_MAX 3 /* then only each hundredth; the end of a run counts them by kind */
 #define VARIABLES 8
 
 extern char **environ;
@@ -267,13 +267,20 @@ gaps_finish(struct gaps *g, int64_t timeout_ms)
 void
 gaps_report(const struct gaps *g)
 {
+	struct buffer b = BUFFER_INIT;
+
+	if (g->count == 0)
+		return;
+	buffer_append_format(&b, "%lld gap event%s: ", (long long)g->count, g->count == 1 ? "" : "s");
 	for (size_t i = 0; i < g->kind_count; i++) {
 		char entity[80], type[40];
 
-		log_warn("gaps", "%lld gap events: %s of %s", (long long)g->kinds[i].count,
+		buffer_append_format(&b, "%s%s of %s (%lld)", i > 0 ? ", " : "",
 		    text_clean(type, sizeof(type), text_of(g->kinds[i].type)),
-		    text_clean(entity, sizeof(entity), text_of(g->kinds[i].entity)));
+		    text_clean(entity, sizeof(entity), text_of(g->kinds[i].entity)), (long long)g->kinds[i].count);
 	}
+	log_warn("gaps", "%s", buffer_text(&b));
+	buffer_release(&b);
 	if (g->not_run > 0)
 		log_warn("gaps", "for %lld of them the command of --on-gap was not run", (long long)g->not_run);
 }

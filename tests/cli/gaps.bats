@@ -18,7 +18,7 @@ inside() { # COMMANDS   in a fresh emulator with 2,000 events, of which some are
 	[ "$(wc -l <rows)" -gt 0 ]
 	jq -e --argjson n "$(wc -l <rows)" '.gap_events == $n and ([.gaps[].count] | add) == $n and .gaps[0].entity == "Account"' summary
 	says 'warning: GAP_[A-Z]+ of Account 001.*replay id [0-9a-f]{20}.*read the record again'
-	says 'warning: [0-9]+ gap events: GAP_[A-Z]+ of Account'
+	says 'warning: [0-9]+ gap events?: GAP_[A-Z]+ of Account \([0-9]+\)'
 }
 
 @test "--on-gap command: is run for each, with the facts; its failure is a warning; standard output stays data" {
