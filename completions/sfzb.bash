@@ -248,7 +248,7 @@ _sfzb() {
 		if [[ $cur == -* ]]; then
 			COMPREPLY=($(compgen -W ' --table --dry-run --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
 		else
-			COMPREPLY=($(compgen -W 'show set' -- "$cur"))
+			COMPREPLY=($(compgen -W 'show history set' -- "$cur"))
 		fi ;;
 	dead-letters)
 		if [[ $cur == -* ]]; then

@@ -227,7 +227,7 @@ complete -c sfzb -n '__fish_seen_subcommand_from replay' -l cacert -rF -d 'trust
 complete -c sfzb -n '__fish_seen_subcommand_from replay' -l color -xa 'auto always never' -d 'colour on a terminal; NO_COLOR in the environment means never'
 complete -c sfzb -n '__fish_seen_subcommand_from replay' -l log-format -xa 'text json' -d 'form of messages on standard error'
 complete -c sfzb -n '__fish_seen_subcommand_from replay' -s h -l help -d 'print this help'
-complete -c sfzb -n '__fish_seen_subcommand_from replay' -xa 'show set'
+complete -c sfzb -n '__fish_seen_subcommand_from replay' -xa 'show history set'
 
 complete -c sfzb -n '__fish_seen_subcommand_from dead-letters' -l topic -xa '(__sfzb_names topics)' -d 'only events of this topic'
 complete -c sfzb -n '__fish_seen_subcommand_from dead-letters' -s t -l table -x -d 'only events that were to go to this table'

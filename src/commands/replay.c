@@ -38,7 +38,7 @@ open_existing(struct app *app, struct positions **out, struct error *e)
 }
 
 static int
-show(struct app *app, const struct replay_options *o, const char *topic, struct error *e)
+show(struct app *app, const struct replay_options *o, const char *topic, bool history, struct error *e)
 {
 	struct positions *positions = NULL;
 	char whole[TOPIC_NAME_SIZE];
@@ -47,7 +47,7 @@ show(struct app *app, const struct replay_options *o, const char *topic, struct 
 	if (topic != NULL && topic_name_expand(whole, topic, e) != 0)
 		return -1;
 	if (open_existing(app, &positions, e) == 0)
-		rc = replay_show(positions, topic != NULL ? whole : NULL, o->table, app_outputs(app, "json"), e);
+		rc = replay_show(positions, topic != NULL ? whole : NULL, o->table, history, app_outputs(app, "json"), e);
 	positions_free(positions);
 	return rc;
 }
@@ -76,10 +76,12 @@ run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 	const char *action = argc > 0 ? argv[0] : "show";
 
 	if (strcmp(action, "show") == 0 && argc <= 2)
-		return show(app, o, argc == 2 ? argv[1] : NULL, e);
+		return show(app, o, argc == 2 ? argv[1] : NULL, false, e);
+	if (strcmp(action, "history") == 0 && argc <= 2)
+		return show(app, o, argc == 2 ? argv[1] : NULL, true, e);
 	if (strcmp(action, "set") == 0 && argc == 3)
 		return set(app, o, argv + 1, e);
-	if (strcmp(action, "show") != 0 && strcmp(action, "set") != 0)
+	if (strcmp(action, "show") != 0 && strcmp(action, "set") != 0 && strcmp(action, "history") != 0)
 		error_set(e, ERR_USAGE, "'replay' does not know '%s'", action);
 	else if (argc == 2)
 		error_set(e, ERR_USAGE, "'replay set' needs to know where to");
@@ -98,11 +100,11 @@ static const struct command_example examples[] = {
 const struct command command_replay = {
 	.name = "replay",
 	.summary = "show and set the stored positions of streams",
-	.arguments = "[show [TOPIC] | set TOPIC WHERE]",
+	.arguments = "[show [TOPIC] | history [TOPIC] | set TOPIC WHERE]",
 	.description =
 	    "A position is the replay id up to which every event is durable in the table; a stream goes on behind it. "
 	    "'show' lists the positions of this profile with their age and what is left of the 72 hours for which "
-	    "Salesforce keeps events.\n\n"
+	    "Salesforce keeps events; 'history' where each has stood before.\n\n"
 	    "'set' stores another one: earliest, latest, a replay id (hex, base64 or decimal; the stream goes on behind it), or a "
 	    "time such as 2h or 2026-11-01T10:00Z (the newest stored position of that time or before). It refuses while a "
 	    "stream holds the position. Events behind the new position that the table holds already are not stored "
@@ -115,6 +117,6 @@ const struct command command_replay = {
 	.needs = NEEDS_PROFILE,
 	.max_operands = 3,
 	.operand = COMPLETE_WORDS,
-	.operand_words = "show|set",
+	.operand_words = "show|history|set",
 	.run = run,
 };

@@ -14,8 +14,8 @@
 /* Not known how many: the engine looks everything up until it has caught up. */
 #define POSITION_ALL_IN_FLIGHT INT64_MAX
 
-/* topic, table: NULL for every one. positions NULL: there is no store yet. */
-int replay_show(struct positions *positions, const char *topic, const char *table, bool json,
+/* topic, table: NULL for every one. history: all places where each has stood, oldest first. positions NULL: there is no store yet. */
+int replay_show(struct positions *positions, const char *topic, const char *table, bool history, bool json,
     struct error *e);
 
 struct replay_set_options {

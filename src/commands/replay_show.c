@@ -17,6 +17,7 @@ struct show {
 	struct table *rows;
 	int64_t now_ms;
 	struct error *e;
+	struct positions *history; /* NULL: only where each stands */
 	int rc;
 };
 
@@ -80,6 +81,7 @@ print_json(const struct position_key *key, const struct position *p, int64_t now
 		[POSITION_AT] = "at",
 	};
 	struct buffer b = BUFFER_INIT;
+	uint64_t number;
 	char hex[REPLAY_ID_TEXT_SIZE], time[CLOCK_TIME_SIZE];
 	int rc;
 
@@ -94,6 +96,8 @@ print_json(const struct position_key *key, const struct position *p, int64_t now
 		buffer_append_format(&b, "\"%s\"", replay_id_hex(hex, &p->replay_id));
 	else
 		buffer_append_text(&b, "null");
+	if (p->replay_id.len > 0 && replay_id_number(&p->replay_id, &number))
+		buffer_append_format(&b, ",\"replay_number\":\"%llu\"", (unsigned long long)number);
 	if (p->event_ms > 0)
 		buffer_append_format(&b, ",\"event_time\":\"%s\"", clock_format_time(time, p->event_ms));
 	else
@@ -110,13 +114,10 @@ print_json(const struct position_key *key, const struct position *p, int64_t now
 }
 
 static bool
-show_one(void *context, const struct position_key *key, const struct position *p)
+show_place(void *context, const struct position_key *key, const struct position *p)
 {
 	struct show *s = context;
 
-	if ((s->topic != NULL && strcmp(s->topic, key->topic) != 0) ||
-	    (s->table != NULL && strcmp(s->table, key->table) != 0))
-		return true;
 	if (s->json)
 		s->rc = print_json(key, p, s->now_ms, s->e);
 	else
@@ -124,11 +125,26 @@ show_one(void *context, const struct position_key *key, const struct position *p
 	return s->rc == 0 && !output_gone();
 }
 
+static bool
+show_one(void *context, const struct position_key *key, const struct position *p)
+{
+	struct show *s = context;
+
+	if ((s->topic != NULL && strcmp(s->topic, key->topic) != 0) ||
+	    (s->table != NULL && strcmp(s->table, key->table) != 0))
+		return true;
+	if (s->history == NULL)
+		return show_place(context, key, p);
+	if (positions_history(s->history, key, show_place, s, s->e) != 0)
+		s->rc = -1;
+	return s->rc == 0 && !output_gone();
+}
+
 int
-replay_show(struct positions *positions, const char *topic, const char *table, bool json,
+replay_show(struct positions *positions, const char *topic, const char *table, bool history, bool json,
     struct error *e)
 {
-	struct show s = {.topic = topic, .table = table, .json = json, .e = e,
+	struct show s = {.topic = topic, .table = table, .json = json, .e = e, .history = history ? positions : NULL,
 		.now_ms = clock_wall_ms(&clock_system)};
 
 	s.rows = table_new(columns, sizeof(columns) / sizeof(columns[0]));
