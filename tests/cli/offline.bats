@@ -125,7 +125,7 @@ profile() { # NAME FILE CONTENT
 	fails 2 sfzb stream Account --table a.b.c --schema-json sometimes
 	says "it takes every, once or never"
 	fails 2 sfzb stream --table a.b.c
-	says "'stream' needs TOPIC"
+	says "a topic is missing"
 	fails 2 sfzb stream Account --table a.b.c --batch-rows 0
 	says "'0' is not between 1 and 100000"
 	SFZB_TABLE=a.b fails 2 sfzb stream Account
