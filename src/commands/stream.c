@@ -152,7 +152,6 @@ open_positions(struct run *r, struct error *e)
 	for (size_t i = 0; i < r->topics.count; i++) {
 		struct position_key key = key_of(r, i);
 
-		r->starts[i].damaged = was_damaged;
 		r->starts[i].stored = positions_find(r->positions, &key, &r->starts[i].position, e);
 		if (r->starts[i].stored < 0 || (r->starts[i].stored > 0 && refuse_other_org(r, &key, e) != 0))
 			return -1;

@@ -71,9 +71,7 @@ struct stream_start {
 	struct position position;
 	enum table_position in_table;
 	struct replay_id newest;
-	bool damaged;		  /* the store of positions was, and a new one took its place */
 	bool asked;		  /* the table was */
-	bool may_hold;		  /* nobody can tell beforehand which tables to ask */
 	struct error not_asked; /* why it could not be */
 };
 /* Asks the table of a topic for how far it got; s->not_asked says why it could not. Blocking. */

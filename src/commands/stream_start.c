@@ -61,7 +61,6 @@ stream_start_ask(struct stream_start *s, const struct stream_tables *t, const ch
 	if (t->by_entity && entity == NULL && topic_name_is_channel(topic)) {
 		/* one table each, and which ones only the events tell */
 		s->asked = true;
-		s->may_hold = true;
 		s->in_table = TABLE_POSITION_NONE;
 	} else {
 		name = stream_table_name(t->options->table, topic, text_of(entity));
@@ -120,8 +119,12 @@ start_auto(const struct stream_start *s, const struct stream_tables *t, struct s
 			.in_flight = POSITION_ALL_IN_FLIGHT};
 		say(sub, "the newest that the table holds of it; no position is stored");
 	} else if (s->in_table == TABLE_POSITION_NONE) {
+		/*
+		 * Only a table that this run made is known to be empty for good: into any other a run whose positions are
+		 * lost (a container without its volume) may have sent what cannot be seen yet.
+		 */
 		sub->from = (struct position){.kind = POSITION_EARLIEST,
-			.in_flight = s->may_hold || s->damaged ? POSITION_ALL_IN_FLIGHT : 0};
+			.in_flight = t->first_created ? 0 : POSITION_ALL_IN_FLIGHT};
 		say(sub, t->first_created ? "the table is new"
 					  : "no position is stored and the table holds none of it");
 	} else {
