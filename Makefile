@@ -44,7 +44,8 @@ LIBS         := -lgrpc -lgpr -lprotobuf-c -lavro -lcurl -lcjson -lssl -lcrypto -
 # Debian's names of what is needed to build, and to test besides.
 PACKAGES_BUILD := gcc libc6-dev make libgrpc-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler libprotobuf-dev \
     libavro-dev libcurl4-openssl-dev libcjson-dev libssl-dev libsqlite3-dev libmicrohttpd-dev libjq-dev ca-certificates
-PACKAGES_TEST  := clang libclang-rt-dev libcmocka-dev bats parallel python3 python3-grpcio python3-avro python3-protobuf
+PACKAGES_TEST  := clang libclang-rt-dev libcmocka-dev bats parallel python3 python3-grpcio python3-avro python3-protobuf \
+    jq curl openssl binutils procps util-linux
 
 Q_0 := @
 Q   := $(Q_$(V))
