@@ -5,6 +5,9 @@ CC      ?= gcc
 ifeq ($(origin CC),default)
 CC      := gcc
 endif
+ifeq ($(MODE),fuzz)
+CC      := clang
+endif
 PREFIX  ?= /usr/local
 DESTDIR ?=
 BUILD   ?= build/$(MODE)-$(notdir $(firstword $(CC)))
@@ -25,9 +28,6 @@ MODE_LDFLAGS_asan     := -fsanitize=address,undefined
 MODE_LDFLAGS_tsan     := -fsanitize=thread
 MODE_LDFLAGS_coverage := --coverage
 MODE_LDFLAGS_fuzz     := -fsanitize=address,undefined
-ifeq ($(MODE),fuzz)
-CC      := clang
-endif
 ifeq ($(filter $(MODE),release asan tsan coverage fuzz),)
 $(error MODE=$(MODE): must be release, asan, tsan, coverage or fuzz)
 endif
@@ -75,7 +75,7 @@ PARTS_OBJ := $(filter-out %/main.o,$(CLI_OBJ) $(EMU_OBJ))
 
 .DELETE_ON_ERROR:
 .SECONDARY: $(GEN_HDR) $(GEN_SRC) $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/*/*.c))
-.PHONY: all help deps deps-build check check-stages check-unit check-cli check-layers parts tools fuzzers demo bench prove prove-mutations docs install uninstall clean lint
+.PHONY: all help deps deps-build check check-stages check-unit check-cli check-layers parts tools fuzzers fuzz demo bench prove prove-mutations docs install uninstall clean lint
 
 all: $(PROGRAMS) ## build sfzb and sfzb-emulator (MODE=release|asan|tsan|coverage|fuzz, CC=gcc|clang)
 
@@ -144,6 +144,10 @@ $(FUZZ_BIN): $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(filter %.o,$(F
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $< $(FUZZ_MAIN) $(PARTS) $(LIB) $(PARTS) $(LIBS)
 fuzzers: $(FUZZ_BIN)
+
+fuzz: ## fuzz each target for FUZZ_SECONDS (default 600; one: make fuzz FUZZ=avro)
+	@$(MAKE) --no-print-directory MODE=fuzz -j2 fuzzers
+	@BUILD=build/fuzz-clang tests/fuzz/run $(FUZZ)
 
 check-layers: ## check who includes whom against src/LAYERS
 	$(Q)tests/layers
