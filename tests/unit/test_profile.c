@@ -21,6 +21,7 @@
 #include "profile/dead_letters.h"
 #include "profile/positions.h"
 #include "profile/schemas.h"
+#include "profile/settings_lock.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -542,6 +543,89 @@ test_lock(void **state)
 	close(ends[1]);
 }
 
+/* Counts the pauses; the third one ends the holder, or the waiting. */
+struct waiting {
+	int pauses;
+	bool gives_up;
+	struct settings_lock *holder;
+};
+
+static int
+wait_turn(void *context, int64_t ms, struct error *e)
+{
+	struct waiting *w = context;
+
+	assert_true(ms > 0);
+	if (++w->pauses == 3 && w->gives_up)
+		return error_set(e, ERR_INTERRUPTED, "interrupted");
+	if (w->pauses == 3) {
+		settings_unlock(w->holder);
+		w->holder = NULL;
+	}
+	return 0;
+}
+
+static int
+never_ends(void *context, int64_t ms, struct error *e)
+{
+	(void)e;
+	*(int64_t *)context += ms;
+	return 0;
+}
+
+static void
+test_settings_lock(void **state)
+{
+	struct error e = ERROR_INIT;
+	struct waiting w = {.pauses = 0};
+	struct settings_lock *l, *other;
+	int64_t waited_ms = 0;
+	int status, ends[2];
+	char x;
+	pid_t child;
+
+	(void)state;
+	w.holder = settings_lock(profile, "databricks.json", wait_turn, &w, &e);
+	assert_non_null(w.holder);
+	assert_int_equal(w.pauses, 0);
+	other = settings_lock(profile, "salesforce.json", wait_turn, &w, &e); /* of another file */
+	assert_non_null(other);
+	settings_unlock(other);
+	l = settings_lock(profile, "databricks.json", wait_turn, &w, &e);
+	assert_non_null(l);
+	assert_int_equal(w.pauses, 3);
+	w = (struct waiting){.gives_up = true};
+	assert_null(settings_lock(profile, "databricks.json", wait_turn, &w, &e));
+	assert_int_equal(e.code, ERR_INTERRUPTED);
+	assert_null(settings_lock(profile, "databricks.json", never_ends, &waited_ms, &e));
+	assert_int_equal(e.code, ERR_UNAVAILABLE);
+	assert_int_equal(waited_ms, SETTINGS_LOCK_PATIENCE_MS);
+	settings_unlock(l);
+	/* a dead process holds none */
+	assert_int_equal(pipe(ends), 0);
+	child = fork();
+	if (child == 0) {
+		l = settings_lock(profile, "databricks.json", never_ends, &waited_ms, &e);
+		if (l == NULL || write(ends[1], "x", 1) != 1)
+			_exit(1);
+		pause();
+	}
+	assert_int_equal(read(ends[0], &x, 1), 1);
+	w = (struct waiting){.gives_up = true};
+	assert_null(settings_lock(profile, "databricks.json", wait_turn, &w, &e));
+	kill(child, SIGKILL);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	l = settings_lock(profile, "databricks.json", wait_turn, &w, &e);
+	assert_non_null(l);
+	settings_unlock(l);
+	close(ends[0]);
+	close(ends[1]);
+	/* no place for a lock: the caller may go on without */
+	assert_int_equal(profile_store_bytes(profile, "elsewhere", text_of("x"), &e), 0);
+	assert_null(settings_lock(profile, "elsewhere/x", wait_turn, &w, &e));
+	assert_int_equal(e.code, ERR_CONFIG);
+}
+
 static bool
 check_letter(void *context, const struct dead_letter *l)
 {
@@ -632,6 +716,7 @@ main(void)
 	    TEST(test_database_links),
 	    TEST(test_killed_while_storing),
 	    TEST(test_lock),
+	    TEST(test_settings_lock),
 	    TEST(test_dead_letters),
 	    TEST(test_database_codes),
 	};
