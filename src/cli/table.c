@@ -11,6 +11,8 @@
 #include "cli/width.h"
 
 #define GAP "  "
+/* Prose is not cut to less than this. */
+#define PROSE_LEAST 12
 
 struct table {
 	const struct column *columns;
@@ -78,7 +80,7 @@ append_spaces(struct buffer *line, size_t n)
 		buffer_append_byte(line, ' ');
 }
 
-/* room: columns left on the terminal, 0 for no limit. */
+/* room: columns that the cell may take, 0 for no limit. */
 static void
 append_cell(struct buffer *line, const char *cell, size_t wide, enum column_align align, bool last,
     size_t room)
@@ -88,14 +90,15 @@ append_cell(struct buffer *line, const char *cell, size_t wide, enum column_alig
 
 	if (align == COLUMN_RIGHT && shown < wide)
 		append_spaces(line, wide - shown);
-	if (last && room > 1 && shown > room) {
+	if (room > 1 && shown > room) {
 		s.len = width_cut(s, room - 1, &shown);
 		buffer_append(line, s.data, s.len);
 		buffer_append_text(line, "…");
-		return;
+		shown++;
+	} else {
+		buffer_append(line, s.data, s.len);
 	}
-	buffer_append(line, s.data, s.len);
-	if (!last && align == COLUMN_LEFT && shown < wide)
+	if (!last && align != COLUMN_RIGHT && shown < wide)
 		append_spaces(line, wide - shown);
 }
 
@@ -112,7 +115,9 @@ print_row(const struct table *t, const char *const *cells, const size_t *widths,
 		bool last = i + 1 == t->count;
 
 		append_cell(&line, cells[i], widths[i], t->columns[i].align, last,
-		    columns > used ? columns - used : columns > 0);
+		    !last	     ? t->columns[i].align == COLUMN_PROSE ? widths[i] : 0
+		    : columns > used ? columns - used
+				     : columns > 0);
 		used += widths[i] + strlen(GAP);
 		if (!last)
 			buffer_append_text(&line, GAP);
@@ -123,6 +128,28 @@ print_row(const struct table *t, const char *const *cells, const size_t *widths,
 	rc = output_line(buffer_span(&line), e);
 	buffer_release(&line);
 	return rc;
+}
+
+/* Takes from the widest prose what the rows have too much for the terminal. The last column gives
+ * way by itself. */
+static void
+fit(const struct table *t, size_t *widths, size_t columns)
+{
+	size_t total = 0;
+
+	for (size_t i = 0; i < t->count; i++)
+		total += widths[i] + (i > 0 ? strlen(GAP) : 0);
+	for (; columns > 0 && total > columns; total--) {
+		size_t widest = t->count;
+
+		for (size_t i = 0; i < t->count; i++)
+			if (t->columns[i].align == COLUMN_PROSE && widths[i] > PROSE_LEAST &&
+			    (widest == t->count || widths[i] >= widths[widest]))
+				widest = i;
+		if (widest == t->count)
+			return;
+		widths[widest]--;
+	}
 }
 
 int
@@ -142,10 +169,12 @@ table_print(const struct table *t, struct error *e)
 		if (w > widths[i % t->count])
 			widths[i % t->count] = w;
 	}
+	fit(t, widths, output_columns());
 	if (print_row(t, titles, widths, STYLE_BOLD, e) != 0)
 		goto out;
 	for (size_t r = 0; r < table_rows(t); r++)
-		if (print_row(t, (const char *const *)t->cells + r * t->count, widths, STYLE_PLAIN, e) != 0)
+		if (print_row(t, (const char *const *)t->cells + r * t->count, widths, STYLE_PLAIN,
+			e) != 0)
 			goto out;
 	rc = 0;
 out:

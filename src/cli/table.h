@@ -1,6 +1,6 @@
 /*
- * A table for people: columns aligned by what the terminal shows, the last one cut to
- * the terminal's width. Cells are cleaned of control bytes; they may hold what a server sent.
+ * A table for people: columns aligned by what the terminal shows, prose and the last one
+ * cut to the terminal's width. Cells are cleaned of control bytes; they may hold what a server sent.
  */
 #ifndef SFZB_CLI_TABLE_H
 #define SFZB_CLI_TABLE_H
@@ -12,7 +12,8 @@
 
 struct table;
 
-enum column_align { COLUMN_LEFT, COLUMN_RIGHT };
+/* COLUMN_PROSE: left, and may be cut where the terminal is too narrow: nobody copies it from here. */
+enum column_align { COLUMN_LEFT, COLUMN_RIGHT, COLUMN_PROSE };
 struct column {
 	const char *title;
 	enum column_align align;

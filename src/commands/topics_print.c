@@ -64,7 +64,8 @@ members_text(const struct candidate *c, struct buffer *out)
 			continue;
 		buffer_append_text(out, " (");
 		if (m->filter != NULL)
-			buffer_append_format(out, "where %s%s", m->filter, m->enriched_count > 0 ? "; " : "");
+			buffer_append_format(
+			    out, "where %s%s", m->filter, m->enriched_count > 0 ? "; " : "");
 		for (size_t k = 0; k < m->enriched_count; k++)
 			buffer_append_format(out, "%s+%s", k > 0 ? ", " : "", m->enriched[k]);
 		buffer_append_byte(out, ')');
@@ -82,7 +83,8 @@ candidate_json(const struct candidate *c)
 	json_set_bool(j, "exists", c->found);
 	json_set_bool(j, "may_subscribe", c->can_subscribe);
 	json_set_bool(j, "may_publish", c->can_publish);
-	json_set_string(j, "schema_id", c->schema_id != NULL && c->schema_id[0] != '\0' ? c->schema_id : NULL);
+	json_set_string(
+	    j, "schema_id", c->schema_id != NULL && c->schema_id[0] != '\0' ? c->schema_id : NULL);
 	if (topic_name_is_channel(c->topic))
 		json_set(j, "members", members_json(c));
 	return j;
@@ -121,8 +123,8 @@ static int
 print_table(const struct listing *l, bool all, struct error *e)
 {
 	static const struct column columns[] = {{"TOPIC", COLUMN_LEFT}, {"KIND", COLUMN_LEFT},
-		{"SUBSCRIBE", COLUMN_LEFT}, {"PUBLISH", COLUMN_LEFT}, {"SCHEMA", COLUMN_LEFT},
-		{"LABEL", COLUMN_LEFT}, {"MEMBERS", COLUMN_LEFT}};
+	    {"SUB", COLUMN_LEFT}, {"PUB", COLUMN_LEFT}, {"SCHEMA", COLUMN_LEFT},
+	    {"LABEL", COLUMN_PROSE}, {"MEMBERS", COLUMN_PROSE}};
 	struct table *t = table_new(columns, sizeof(columns) / sizeof(columns[0]));
 	int rc;
 
