@@ -1,20 +1,16 @@
-/* Functions: a table from Databricks' names to SQLite's words, and the few that need more than a template. */
-#include <stdio.h>
-#include <stdlib.h>
+/* Function calls: a table from Databricks' names to SQLite's words; FILTER and OVER behind the call. */
 #include <string.h>
 #include <strings.h>
 
 #include "base/memory.h"
-#include "emulator/sql_private.h"
-
-#define ARGUMENTS 32
+#include "emulator/sql_function.h"
 
 /* What a call yields: a kind, or one of these. */
-enum { SAME = LAKE_KIND_COUNT, ELEMENT, COMMON, ARRAY_OF, NUMBER, KEYS };
+enum { SAME = LAKE_KIND_COUNT, COMMON, ARRAY_OF, KEYS };
 
 /*
  * casts: what each argument is cast to, the last letter for all further ones: s string, d double, l bigint, t timestamp, D date,
- * b boolean, j the JSON that to_json writes, . nothing.
+ * b boolean, . nothing.
  * text: $1 … $9 are arguments, $* all of them with commas.
  */
 struct function {
@@ -27,8 +23,6 @@ struct function {
 
 static const struct function functions[] = {
     /* aggregates and windows */
-    {"sum", 1, 1, ".", "sum($1)", NUMBER, true},
-    {"avg", 1, 1, ".", "avg($1)", LAKE_DOUBLE, true},
     {"mean", 1, 1, ".", "avg($1)", LAKE_DOUBLE, true},
     {"count_if", 1, 1, "b", "count(CASE WHEN $1 THEN 1 END)", LAKE_LONG, true},
     {"bool_or", 1, 1, "b", "max($1)", LAKE_BOOLEAN, true},
@@ -56,15 +50,15 @@ static const struct function functions[] = {
     {"last_value", 1, 1, ".", "last_value($1)", SAME, false},
     {"nth_value", 2, 2, ".", "nth_value($1, $2)", SAME, false},
     /* nulls and choices */
-    {"coalesce", 1, ARGUMENTS, ".", "coalesce($*, NULL)", COMMON, false},
+    {"coalesce", 1, SPARK_ARGUMENTS, ".", "coalesce($*, NULL)", COMMON, false},
     {"nvl", 2, 2, ".", "ifnull($1, $2)", COMMON, false},
     {"ifnull", 2, 2, ".", "ifnull($1, $2)", COMMON, false},
     {"nullif", 2, 2, ".", "nullif($1, $2)", SAME, false},
     {"isnull", 1, 1, ".", "($1 IS NULL)", LAKE_BOOLEAN, false},
     {"isnotnull", 1, 1, ".", "($1 IS NOT NULL)", LAKE_BOOLEAN, false},
     {"isnan", 1, 1, ".", "($1 IS 'NaN')", LAKE_BOOLEAN, false},
-    {"greatest", 2, ARGUMENTS, ".", "max($*)", COMMON, false},
-    {"least", 2, ARGUMENTS, ".", "min($*)", COMMON, false},
+    {"greatest", 2, SPARK_ARGUMENTS, ".", "max($*)", COMMON, false},
+    {"least", 2, SPARK_ARGUMENTS, ".", "min($*)", COMMON, false},
     /* strings */
     {"lower", 1, 1, "s", "lower($1)", LAKE_STRING, false},
     {"lcase", 1, 1, "s", "lower($1)", LAKE_STRING, false},
@@ -154,40 +148,12 @@ static const struct function functions[] = {
     {"map_keys", 1, 1, ".", "sfzb_map_keys($1)", KEYS, false},
     {"get_json_object", 2, 2, "s", "sfzb_get_json($1, $2)", LAKE_STRING, false},
     {"parse_json", 1, 1, "s", "sfzb_parse_json($1)", LAKE_VARIANT, false},
-    {"array", 0, ARGUMENTS, ".", "sfzb_array($*)", ARRAY_OF, false},
+    {"array", 0, SPARK_ARGUMENTS, ".", "sfzb_array($*)", ARRAY_OF, false},
     {"current_catalog", 0, 0, "", "'main'", LAKE_STRING, false},
     {"current_schema", 0, 0, "", "'default'", LAKE_STRING, false},
     {"current_database", 0, 0, "", "'default'", LAKE_STRING, false},
     {"version", 0, 0, "", "'sfzb-emulator'", LAKE_STRING, false},
 };
-
-struct arguments {
-	struct spark_expression items[ARGUMENTS];
-	int count;
-};
-
-static void
-arguments_release(struct arguments *a)
-{
-	for (int i = 0; i < a->count; i++)
-		spark_expression_release(&a->items[i]);
-	a->count = 0;
-}
-
-/* Behind the opening bracket, up to and with the closing one. */
-static int
-parse_arguments(struct spark *q, struct arguments *a)
-{
-	if (spark_take(q, ")"))
-		return 0;
-	do {
-		if (a->count == ARGUMENTS)
-			return spark_fail(q, "WRONG_NUM_ARGS.WITHOUT_SUGGESTION", "42605", "more than %d arguments", ARGUMENTS);
-		if (spark_expression_parse(q, &a->items[a->count++]) < 0)
-			return -1;
-	} while (spark_take(q, ","));
-	return spark_expect(q, ")");
-}
 
 static void
 cast_argument(struct spark *q, struct spark_expression *x, char how)
@@ -204,15 +170,13 @@ cast_argument(struct spark *q, struct spark_expression *x, char how)
 }
 
 static const struct lake_type *
-result_type(struct spark *q, const struct function *f, const struct arguments *a)
+result_type(struct spark *q, const struct function *f, const struct spark_arguments *a)
 {
 	const struct lake_type *first = a->count ? a->items[0].type : spark_type(LAKE_VOID);
 
 	switch (f->type) {
 	case SAME:
 		return first;
-	case NUMBER:
-		return lake_kind_is_integer(first->kind) ? spark_type(LAKE_LONG) : spark_type(LAKE_DOUBLE);
 	case COMMON:
 		for (int i = 1; i < a->count; i++)
 			if (first->kind == LAKE_VOID || (a->items[i].type->kind == LAKE_DOUBLE && lake_kind_is_integer(first->kind)))
@@ -228,7 +192,7 @@ result_type(struct spark *q, const struct function *f, const struct arguments *a
 }
 
 static void
-expand(const struct function *f, struct arguments *a, struct buffer *out)
+expand(const struct function *f, struct spark_arguments *a, struct buffer *out)
 {
 	for (const char *p = f->text; *p != '\0'; p++) {
 		if (*p != '$') {
@@ -260,7 +224,7 @@ as_element(struct spark_expression *x)
 }
 
 static int
-call_known(struct spark *q, const struct function *f, struct arguments *a, struct spark_expression *x)
+call_known(struct spark *q, const struct function *f, struct spark_arguments *a, struct spark_expression *x)
 {
 	size_t letters = strlen(f->casts);
 
@@ -297,278 +261,11 @@ call_known(struct spark *q, const struct function *f, struct arguments *a, struc
 	return 0;
 }
 
-/* ---- calls that are no template ---- */
-
-static int
-call_count(struct spark *q, struct spark_expression *x)
-{
-	bool distinct;
-
-	x->aggregate = true;
-	x->type = spark_type(LAKE_LONG);
-	if (spark_take(q, "*")) {
-		buffer_append_text(&x->text, "count(*)");
-		x->name = memory_strdup("count(1)");
-		return spark_expect(q, ")");
-	}
-	distinct = spark_take(q, "DISTINCT");
-	{
-		struct arguments a = {.count = 0};
-		int rc = parse_arguments(q, &a);
-
-		if (rc == 0 && (a.count == 0 || (a.count > 1 && !distinct)))
-			rc = spark_fail(q, "WRONG_NUM_ARGS.WITHOUT_SUGGESTION", "42605", "The `count` takes one expression.");
-		if (rc == 0 && a.count == 1)
-			buffer_append_format(&x->text, "count(%s%s)", distinct ? "DISTINCT " : "", buffer_text(&a.items[0].text));
-		else if (rc == 0) {
-			/* a row counts where none of its values is null */
-			buffer_append_text(&x->text, "count(DISTINCT CASE WHEN ");
-			for (int i = 0; i < a.count; i++)
-				buffer_append_format(&x->text, "%s%s IS NOT NULL", i ? " AND " : "", buffer_text(&a.items[i].text));
-			buffer_append_text(&x->text, " THEN json_array(");
-			for (int i = 0; i < a.count; i++)
-				buffer_append_format(&x->text, "%s%s", i ? ", " : "", buffer_text(&a.items[i].text));
-			buffer_append_text(&x->text, ") END)");
-		}
-		arguments_release(&a);
-		return rc;
-	}
-}
-
-/* min, max, sum and avg with DISTINCT, and min and max as such. */
-static int
-call_extreme(struct spark *q, const char *name, struct spark_expression *x)
-{
-	struct spark_expression inner = {.type = NULL};
-	bool distinct = spark_take(q, "DISTINCT");
-	int rc = spark_expression_parse(q, &inner);
-
-	if (rc == 0) {
-		bool decimal = inner.type->kind == LAKE_DECIMAL;
-
-		/* decimals are text: the greatest is found by number and given back as it is kept */
-		if (decimal && strcasecmp(name, "max") == 0)
-			buffer_append_format(&x->text, "sfzb_max_by(%s, CAST(%s AS NUMERIC))", buffer_text(&inner.text),
-			    buffer_text(&inner.text));
-		else if (decimal && strcasecmp(name, "min") == 0)
-			buffer_append_format(&x->text, "sfzb_min_by(%s, CAST(%s AS NUMERIC))", buffer_text(&inner.text),
-			    buffer_text(&inner.text));
-		else
-			buffer_append_format(&x->text, "%s(%s%s)", name, distinct ? "DISTINCT " : "", buffer_text(&inner.text));
-		x->type = inner.type;
-		if (strcasecmp(name, "avg") == 0)
-			x->type = spark_type(LAKE_DOUBLE);
-		else if (strcasecmp(name, "sum") == 0)
-			x->type = spark_type(lake_kind_is_integer(inner.type->kind) ? LAKE_LONG : LAKE_DOUBLE);
-		x->aggregate = true;
-	}
-	spark_expression_release(&inner);
-	return rc == 0 ? spark_expect(q, ")") : -1;
-}
-
-static int
-call_if(struct spark *q, struct spark_expression *x)
-{
-	struct arguments a = {.count = 0};
-	int rc = parse_arguments(q, &a);
-
-	if (rc == 0 && a.count != 3)
-		rc = spark_fail(q, "WRONG_NUM_ARGS.WITHOUT_SUGGESTION", "42605", "The `if` requires 3 parameters.");
-	if (rc == 0) {
-		buffer_append_format(&x->text, "iif(%s, %s, %s)", buffer_text(&a.items[0].text), buffer_text(&a.items[1].text),
-		    buffer_text(&a.items[2].text));
-		x->type = a.items[1].type->kind == LAKE_VOID ? a.items[2].type : a.items[1].type;
-		x->aggregate = a.items[0].aggregate || a.items[1].aggregate || a.items[2].aggregate;
-	}
-	arguments_release(&a);
-	return rc;
-}
-
-/* Text that is kept as JSON, of the type it is to be read as. */
-static int
-call_from_json(struct spark *q, struct spark_expression *x)
-{
-	struct spark_expression text = {.type = NULL};
-	struct buffer type = BUFFER_INIT;
-	struct lake_type *t;
-	const char *at;
-	int rc = -1;
-
-	if (spark_expression_parse(q, &text) < 0 || spark_expect(q, ",") < 0)
-		goto out;
-	if (spark_peek(q, 0)->kind != SQL_STRING) {
-		spark_syntax_error(q);
-		goto out;
-	}
-	at = spark_peek(q, 0)->text;
-	t = lake_type_parse(&at, q->e);
-	if (t == NULL) {
-		spark_fail(q, "INVALID_SCHEMA.PARSE_ERROR", "42K07", "The input schema '%s' is not a valid schema string.",
-		    spark_peek(q, 0)->text);
-		goto out;
-	}
-	q->at++;
-	x->type = spark_keep_type(q, t);
-	lake_type_text(t, &type);
-	buffer_append_format(&x->text, "sfzb_from_json(%s, ", buffer_text(&text.text));
-	spark_append_string(&x->text, buffer_span(&type));
-	buffer_append_text(&x->text, ")");
-	rc = spark_expect(q, ")");
-out:
-	buffer_release(&type);
-	spark_expression_release(&text);
-	return rc;
-}
-
-static int
-call_with_type(struct spark *q, const char *function, struct spark_expression *x)
-{
-	struct spark_expression value = {.type = NULL};
-	struct buffer type = BUFFER_INIT;
-	int rc = spark_expression_parse(q, &value);
-
-	if (rc == 0) {
-		lake_type_text(value.type, &type);
-		buffer_append_format(&x->text, "%s(%s, ", function, buffer_text(&value.text));
-		spark_append_string(&x->text, buffer_span(&type));
-		buffer_append_text(&x->text, ")");
-		x->type = spark_type(LAKE_STRING);
-		x->aggregate = value.aggregate;
-	}
-	buffer_release(&type);
-	spark_expression_release(&value);
-	return rc == 0 ? spark_expect(q, ")") : -1;
-}
-
-/* hex(bytes or text) or hex(integer) */
-static int
-call_hex(struct spark *q, struct spark_expression *x)
-{
-	if (spark_expression_parse(q, x) < 0)
-		return -1;
-	if (lake_kind_is_integer(x->type->kind))
-		spark_wrap(x, "printf('%X', ", ")");
-	else
-		spark_wrap(x, "sfzb_hex(", ")");
-	x->type = spark_type(LAKE_STRING);
-	free(x->name);
-	x->name = NULL;
-	return spark_expect(q, ")");
-}
-
-static int
-call_concat(struct spark *q, bool with_separator, struct spark_expression *x)
-{
-	struct arguments a = {.count = 0};
-	int rc = parse_arguments(q, &a);
-
-	if (rc == 0 && with_separator && a.count == 0)
-		rc = spark_fail(q, "WRONG_NUM_ARGS.WITHOUT_SUGGESTION", "42605", "The `concat_ws` requires a separator.");
-	buffer_append_text(&x->text, with_separator ? "sfzb_concat_ws(" : "(''");
-	for (int i = 0; i < a.count && rc == 0; i++) {
-		if (!with_separator || a.items[i].type->kind != LAKE_ARRAY)
-			spark_cast(q, &a.items[i], spark_type(LAKE_STRING), false);
-		buffer_append_format(&x->text, "%s%s", !with_separator ? " || " : i ? ", " : "", buffer_text(&a.items[i].text));
-		x->aggregate |= a.items[i].aggregate;
-	}
-	buffer_append_text(&x->text, ")");
-	x->type = spark_type(LAKE_STRING);
-	arguments_release(&a);
-	return rc;
-}
-
-/* explode() adds a source to FROM, one row an element. */
-static int
-call_explode(struct spark *q, struct spark_expression *x, bool outer)
-{
-	struct spark_expression array = {.type = NULL};
-	struct buffer alias = BUFFER_INIT, text = BUFFER_INIT;
-	int rc = -1;
-
-	if (q->scope == NULL || spark_expression_parse(q, &array) < 0)
-		goto out;
-	if (array.type->kind != LAKE_ARRAY) {
-		spark_fail(q, "DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE", "42K09", "explode() takes an ARRAY, not a %s.",
-		    lake_type_name(array.type->kind));
-		goto out;
-	}
-	buffer_append_format(&alias, "_explode%d", ++q->scope->generator_count);
-	buffer_append_format(&q->scope->generators, " %s JOIN json_each(%s) AS %s ON true", outer ? "LEFT" : "CROSS",
-	    buffer_text(&array.text), buffer_text(&alias));
-	if (!outer)
-		q->scope->generators.len -= strlen(" ON true");
-	buffer_append_format(&text, "sfzb_element(%s.value, %s.type, %d)", buffer_text(&alias), buffer_text(&alias),
-	    (int)array.type->element->kind);
-	buffer_append(&x->text, text.data, text.len);
-	x->type = array.type->element;
-	x->name = memory_strdup("col");
-	rc = spark_expect(q, ")");
-out:
-	buffer_release(&alias);
-	buffer_release(&text);
-	spark_expression_release(&array);
-	return rc;
-}
-
-static int
-call_element_at(struct spark *q, struct spark_expression *x)
-{
-	struct arguments a = {.count = 0};
-	int rc = parse_arguments(q, &a);
-
-	if (rc == 0 && (a.count != 2 || !(a.items[0].type->kind == LAKE_ARRAY || a.items[0].type->kind == LAKE_MAP)))
-		rc = spark_fail(q, "DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE", "42K09",
-		    "element_at() takes an ARRAY or a MAP and an index or a key.");
-	if (rc == 0) {
-		bool map = a.items[0].type->kind == LAKE_MAP;
-		const struct lake_type *t = a.items[0].type->element;
-		bool nested = lake_kind_is_nested(t->kind) || t->kind == LAKE_VARIANT;
-
-		buffer_append_format(&x->text, "%s%s %s ", nested ? "nullif(" : "sfzb_scalar(", buffer_text(&a.items[0].text),
-		    nested ? "->" : "->>");
-		if (map)
-			buffer_append_format(&x->text, "('$.\"' || %s || '\"')", buffer_text(&a.items[1].text));
-		else
-			buffer_append_format(&x->text, "(CASE WHEN %s > 0 THEN '$[' || (%s - 1) || ']' ELSE '$[#' || %s || ']' END)",
-			    buffer_text(&a.items[1].text), buffer_text(&a.items[1].text), buffer_text(&a.items[1].text));
-		if (nested)
-			buffer_append_text(&x->text, ", 'null')");
-		else
-			buffer_append_format(&x->text, ", %d)", (int)t->kind);
-		x->type = t;
-	}
-	arguments_release(&a);
-	return rc;
-}
-
-static int
-call_extract(struct spark *q, struct spark_expression *x)
-{
-	static const char *const units[][2] = {{"YEAR", "yyyy"}, {"MONTH", "MM"}, {"DAY", "dd"}, {"HOUR", "HH"},
-	    {"MINUTE", "mm"}, {"SECOND", "ss"}};
-	const char *format = NULL;
-
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-		if (format == NULL && spark_take(q, units[i][0]))
-			format = units[i][1];
-	if (format == NULL)
-		return spark_syntax_error(q);
-	if (spark_expect(q, "FROM") < 0 || spark_expression_parse(q, x) < 0)
-		return -1;
-	spark_cast(q, x, spark_type(LAKE_TIMESTAMP), false);
-	spark_wrap(x, "CAST(sfzb_date_format(", ", '");
-	buffer_append_format(&x->text, "%s') AS INTEGER)", format);
-	x->type = spark_type(LAKE_INT);
-	free(x->name);
-	x->name = NULL;
-	return spark_expect(q, ")");
-}
-
 /* bracket: arguments follow; CURRENT_TIMESTAMP comes without. */
 static int
 call_named(struct spark *q, const char *name, bool bracket, struct spark_expression *x)
 {
-	struct arguments a = {.count = 0};
+	struct spark_arguments a = {.count = 0};
 	const struct function *f = NULL;
 	int rc;
 
@@ -577,7 +274,7 @@ call_named(struct spark *q, const char *name, bool bracket, struct spark_express
 			f = &functions[i];
 	if (f == NULL)
 		return spark_fail(q, "UNRESOLVED_ROUTINE", "42883", "Cannot resolve routine `%s` on search path.", name);
-	rc = bracket ? parse_arguments(q, &a) : 0;
+	rc = bracket ? spark_arguments_parse(q, &a) : 0;
 	if (rc == 0 && a.count == 1 && strcmp(f->name, "from_unixtime") == 0) {
 		buffer_append_text(&a.items[1].text, "'yyyy-MM-dd HH:mm:ss'");
 		a.items[1].type = spark_type(LAKE_STRING);
@@ -585,39 +282,16 @@ call_named(struct spark *q, const char *name, bool bracket, struct spark_express
 	}
 	if (rc == 0)
 		rc = call_known(q, f, &a, x);
-	arguments_release(&a);
+	spark_arguments_release(&a);
 	return rc;
 }
 
 static int
 call(struct spark *q, const char *name, struct spark_expression *x)
 {
-	static const char *const extremes[] = {"max", "min", "sum", "avg"};
+	spark_form *form = spark_form_find(name);
 
-	if (strcasecmp(name, "count") == 0)
-		return call_count(q, x);
-	for (size_t i = 0; i < sizeof(extremes) / sizeof(extremes[0]); i++)
-		if (strcasecmp(name, extremes[i]) == 0)
-			return call_extreme(q, extremes[i], x);
-	if (strcasecmp(name, "if") == 0 || strcasecmp(name, "iff") == 0)
-		return call_if(q, x);
-	if (strcasecmp(name, "from_json") == 0)
-		return call_from_json(q, x);
-	if (strcasecmp(name, "to_json") == 0)
-		return call_with_type(q, "sfzb_to_json", x);
-	if (strcasecmp(name, "typeof") == 0)
-		return call_with_type(q, "sfzb_typeof", x);
-	if (strcasecmp(name, "hex") == 0)
-		return call_hex(q, x);
-	if (strcasecmp(name, "concat") == 0 || strcasecmp(name, "concat_ws") == 0)
-		return call_concat(q, strcasecmp(name, "concat_ws") == 0, x);
-	if (strcasecmp(name, "explode") == 0 || strcasecmp(name, "explode_outer") == 0)
-		return call_explode(q, x, strcasecmp(name, "explode_outer") == 0);
-	if (strcasecmp(name, "element_at") == 0)
-		return call_element_at(q, x);
-	if (strcasecmp(name, "extract") == 0)
-		return call_extract(q, x);
-	return call_named(q, name, true, x);
+	return form != NULL ? form(q, name, x) : call_named(q, name, true, x);
 }
 
 /* PARTITION BY …, ORDER BY …, and a frame, which is the same in SQLite. */

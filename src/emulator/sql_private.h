@@ -101,6 +101,7 @@ struct lake_table *spark_open_table(struct spark *q, const struct spark_table_na
 /* Expressions: x must be zero-initialised; released by the caller also on failure. */
 void spark_expression_release(struct spark_expression *x);
 int spark_expression_parse(struct spark *q, struct spark_expression *x);
+int spark_postfix_parse(struct spark *q, struct spark_expression *x); /* a primary, its casts, fields and elements */
 int spark_expression_primary(struct spark *q, struct spark_expression *x);
 int spark_function_call(struct spark *q, const char *name, struct spark_expression *x);
 /* Wraps x so that it yields the type; try: null instead of a failure. */

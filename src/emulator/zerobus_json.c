@@ -6,7 +6,6 @@
 #include "base/encode.h"
 #include "base/json_text.h"
 #include "base/memory.h"
-#include "emulator/lakehouse_text.h"
 #include "emulator/zerobus_private.h"
 
 struct json_decoder {
@@ -15,12 +14,6 @@ struct json_decoder {
 	struct text record;
 	struct error *e;
 };
-
-static int
-refuse(struct json_decoder *d, const char *name, const char *why)
-{
-	return error_set(d->e, ERR_REFUSED, "field \"%s\": %s", name, why);
-}
 
 /* The reader's text, kept: as it is when it lies in the record, else copied. */
 static struct text
@@ -53,7 +46,7 @@ integer_cell(struct json_decoder *d, const struct lake_type *t, const char *name
 {
 	cell->kind = LAKE_CELL_INTEGER;
 	if (!read_integer(digits, &cell->integer))
-		return refuse(d, name, "not a 64-bit integer");
+		return record_refuse(name, "not a 64-bit integer", d->e);
 	return record_check_integer(t, name, cell->integer, d->e);
 }
 
@@ -65,7 +58,7 @@ real_cell(struct json_decoder *d, const struct lake_type *t, const char *name, s
 	cell->kind = LAKE_CELL_REAL;
 	cell->real = t->kind == LAKE_FLOAT ? (double)strtof(copy, NULL) : strtod(copy, NULL);
 	free(copy);
-	return cell->real - cell->real == 0 ? 0 : refuse(d, name, "a number out of range");
+	return cell->real - cell->real == 0 ? 0 : record_refuse(name, "a number out of range", d->e);
 }
 
 static int
@@ -77,7 +70,7 @@ binary_cell(struct json_decoder *d, const char *name, struct lake_cell *cell)
 	cell->kind = LAKE_CELL_BYTES;
 	cell->bytes = text_span(record_memory_add(d->rows, bytes.data, bytes.len), bytes.len);
 	buffer_release(&bytes);
-	return rc == 0 ? 0 : refuse(d, name, "not base64");
+	return rc == 0 ? 0 : record_refuse(name, "not base64", d->e);
 }
 
 static int
@@ -149,9 +142,10 @@ check_key(struct json_decoder *d, const struct lake_type *key, const char *name,
 	int64_t v;
 
 	if (lake_kind_is_integer(key->kind))
-		return read_integer(k, &v) ? record_check_integer(key, name, v, d->e) : refuse(d, name, "a map key that is no integer");
+		return read_integer(k, &v) ? record_check_integer(key, name, v, d->e) :
+					     record_refuse(name, "a map key that is no integer", d->e);
 	if (key->kind == LAKE_BOOLEAN && !text_is(k, "true") && !text_is(k, "false"))
-		return refuse(d, name, "a map key that is no boolean");
+		return record_refuse(name, "a map key that is no boolean", d->e);
 	return 0;
 }
 
@@ -211,7 +205,7 @@ write_struct(struct json_decoder *d, const struct lake_type *t, const char *name
 	buffer_append_byte(out, '{');
 	for (size_t i = 0; i < t->field_count && rc == 0; i++) {
 		if (values[i].len == 0 && !t->fields[i].nullable)
-			rc = refuse(d, t->fields[i].name, "required and missing");
+			rc = record_refuse(t->fields[i].name, "required and missing", d->e);
 		buffer_append_text(out, i ? "," : "");
 		json_text_string(out, text_of(t->fields[i].name));
 		buffer_append_byte(out, ':');
@@ -237,7 +231,7 @@ write_value(struct json_decoder *d, const struct lake_type *t, const char *name,
 		return -1;
 	if (token == JSON_TOKEN_NULL) {
 		if (!nullable)
-			return refuse(d, name, "required and null");
+			return record_refuse(name, "required and null", d->e);
 		buffer_append_text(out, "null");
 		return 0;
 	}
@@ -263,7 +257,7 @@ column_cell(struct json_decoder *d, const struct lake_field *f, struct lake_cell
 	if (token == JSON_TOKEN_ERROR)
 		return -1;
 	if (token == JSON_TOKEN_NULL)
-		return f->nullable ? 0 : refuse(d, f->name, "required and null");
+		return f->nullable ? 0 : record_refuse(f->name, "required and null", d->e);
 	if (!lake_kind_is_nested(f->type->kind))
 		return scalar_cell(d, f->type, f->name, token, cell);
 	rc = write_value(d, f->type, f->name, f->nullable, token, &text);
@@ -311,7 +305,7 @@ decode_object(struct json_decoder *d, const struct record_plan *p, struct lake_c
 		return -1;
 	for (size_t i = 0; i < p->count; i++)
 		if (!seen[i] && !p->table->columns[p->columns[i]].nullable)
-			return refuse(d, p->table->columns[p->columns[i]].name, "required and missing");
+			return record_refuse(p->table->columns[p->columns[i]].name, "required and missing", d->e);
 	return 0;
 }
 

@@ -53,6 +53,8 @@ bool record_type_is_ingestible(const struct lake_type *t);
 /* Text values, checked by type: UTF-8, length, decimal digits, JSON of a VARIANT. Sets cell or the error. */
 int record_text_cell(struct record_rows *r, const struct lake_type *t, const char *name, struct text value,
     struct lake_cell *cell, struct error *e);
+/* ERR_REFUSED, naming the field; -1, always. */
+int record_refuse(const char *name, const char *why, struct error *e);
 int record_check_integer(const struct lake_type *t, const char *name, int64_t v, struct error *e);
 /* One checked scalar as it is kept inside the JSON of a nested value. */
 void record_cell_json(const struct lake_type *t, const struct lake_cell *cell, struct buffer *out);

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/limits.h"
 #include "base/memory.h"
@@ -16,12 +15,10 @@
 #define STREAM_BYTES ((size_t)64 * 1024 * 1024)
 #define METHOD "databricks.ingest"
 
-enum { OK = 0, INVALID_ARGUMENT = 3, NOT_FOUND = 5, PERMISSION_DENIED = 7, UNIMPLEMENTED = 12, UNAVAILABLE = 14, UNAUTHENTICATED = 16 };
-
 /* One request on its way to the disk. */
 struct job {
 	struct lake_append append; /* first: the lakehouse hands it back */
-	struct stream *stream;
+	struct zerobus_stream *stream;
 	struct record_rows rows;
 	char *message; /* the rows point into it */
 	size_t bytes;
@@ -31,42 +28,10 @@ struct job {
 	struct job *next;
 };
 
-struct stream {
-	struct zerobus_server *server;
-	struct server_call *call; /* NULL once it is over */
-	enum { NEW, OPEN, ENDING } state;
-	struct record_plan *plan;
-	struct lake_layout *layout;
-	bool json;
-	char id[UUID_SIZE];
-	char *client, *scope; /* of the token */
-	uint64_t received;    /* messages, create_stream included */
-	int64_t next_offset, committed, acknowledged; /* the last two: -1 none */
-	size_t jobs, bytes; /* being stored */
-	bool reading, half_closed, failing, stalled;
-	struct server_timer ack_timer, close_timer;
-	/* how the call ends once nothing is being stored */
-	int status;
-	char words[700];
-	char reason[64];
-};
-
-struct zerobus_server {
-	struct zerobus_options options;
-	struct server *server;
-	pthread_mutex_t lock; /* what follows */
-	pthread_cond_t idle;
-	struct job *done, **done_last;
-	size_t jobs; /* of all streams */
-	bool posted, closed;
-	/* counts: written by the server's thread */
-	uint64_t streams, requests, rows, acknowledgements, refused;
-};
-
 /* ---- ends ---- */
 
 static void
-stream_free(struct stream *s)
+stream_free(struct zerobus_stream *s)
 {
 	lake_layout_free(s->layout);
 	record_plan_free(s->plan);
@@ -77,7 +42,7 @@ stream_free(struct stream *s)
 
 /* google.rpc.Status with one ErrorInfo, as newer servers add to refusals at setup. */
 static void
-details(const struct stream *s, struct buffer *out)
+details(const struct zerobus_stream *s, struct buffer *out)
 {
 	static const char type[] = "type.googleapis.com/google.rpc.ErrorInfo", domain[] = "zerobus.databricks.com";
 	struct buffer info = BUFFER_INIT, any = BUFFER_INIT;
@@ -94,7 +59,7 @@ details(const struct stream *s, struct buffer *out)
 }
 
 static void
-finish(struct stream *s)
+finish(struct zerobus_stream *s)
 {
 	struct buffer more = BUFFER_INIT;
 
@@ -107,11 +72,11 @@ finish(struct stream *s)
 	buffer_release(&more);
 }
 
-static void acknowledge(struct stream *s);
+static void acknowledge(struct zerobus_stream *s);
 
 /* Ends the call when nothing is being stored and all that was is acknowledged. */
 static void
-settle(struct stream *s)
+settle(struct zerobus_stream *s)
 {
 	if (s->call == NULL || s->jobs > 0 || !(s->failing || s->half_closed))
 		return;
@@ -124,9 +89,8 @@ settle(struct stream *s)
 	finish(s);
 }
 
-/* Refuses: the first reason counts. reason NULL: no structured details. */
-static void __attribute__((format(printf, 4, 5)))
-fail(struct stream *s, int status, const char *reason, const char *format, ...)
+void
+zerobus_stream_fail(struct zerobus_stream *s, int status, const char *reason, const char *format, ...)
 {
 	char raw[sizeof(s->words)];
 	va_list args;
@@ -147,7 +111,7 @@ fail(struct stream *s, int status, const char *reason, const char *format, ...)
 /* ---- acknowledgements ---- */
 
 static void
-send_acknowledgement(struct stream *s)
+send_acknowledgement(struct zerobus_stream *s)
 {
 	struct buffer ack = BUFFER_INIT, message = BUFFER_INIT;
 
@@ -163,7 +127,7 @@ send_acknowledgement(struct stream *s)
 static void
 acknowledge_late(void *context)
 {
-	struct stream *s = context;
+	struct zerobus_stream *s = context;
 
 	if (s->call == NULL)
 		return;
@@ -174,7 +138,7 @@ acknowledge_late(void *context)
 
 /* Asks the error script, then sends, holds back, or loses the acknowledgement. */
 static void
-acknowledge(struct stream *s)
+acknowledge(struct zerobus_stream *s)
 {
 	struct zerobus_server *z = s->server;
 	int64_t wait = s->failing || s->half_closed ? 0 : z->options.ack_interval_ms;
@@ -208,7 +172,7 @@ job_free(struct job *j)
 }
 
 static void
-read_more(struct stream *s)
+read_more(struct zerobus_stream *s)
 {
 	if (s->call == NULL || s->reading || s->failing || s->half_closed || s->stalled || s->bytes > STREAM_BYTES)
 		return;
@@ -219,7 +183,7 @@ read_more(struct stream *s)
 static void
 job_done(struct job *j)
 {
-	struct stream *s = j->stream;
+	struct zerobus_stream *s = j->stream;
 
 	s->jobs--;
 	s->bytes -= j->bytes;
@@ -227,11 +191,11 @@ job_done(struct job *j)
 		s->committed = j->offset;
 		s->server->rows += j->append.rows;
 	} else if (j->error.code == ERR_NOT_FOUND) {
-		fail(s, NOT_FOUND, "TABLE_NOT_FOUND", "%s", j->error.text);
+		zerobus_stream_fail(s, NOT_FOUND, "TABLE_NOT_FOUND", "%s", j->error.text);
 	} else if (j->error.code == ERR_MISFIT) {
-		fail(s, INVALID_ARGUMENT, "SCHEMA_MISMATCH", "the table was changed under the stream: %s", j->error.text);
+		zerobus_stream_fail(s, INVALID_ARGUMENT, "SCHEMA_MISMATCH", "the table was changed under the stream: %s", j->error.text);
 	} else {
-		fail(s, UNAVAILABLE, NULL, "%s", j->error.text);
+		zerobus_stream_fail(s, UNAVAILABLE, NULL, "%s", j->error.text);
 	}
 	job_free(j);
 }
@@ -250,7 +214,7 @@ collect(void *context)
 	z->posted = false;
 	pthread_mutex_unlock(&z->lock);
 	while (list != NULL) {
-		struct stream *s = list->stream;
+		struct zerobus_stream *s = list->stream;
 		bool same;
 
 		j = list;
@@ -295,140 +259,10 @@ stored(struct lake_append *append, const struct error *e)
 	pthread_mutex_unlock(&z->lock);
 }
 
-/* ---- opening ---- */
-
-/* The name in three parts, in place. */
-static bool
-split_name(char *name, struct lake_name *out)
-{
-	char *first = strchr(name, '.'), *second = first ? strchr(first + 1, '.') : NULL;
-
-	if (second == NULL || strchr(second + 1, '.') != NULL || first == name || second == first + 1 || second[1] == '\0')
-		return false;
-	*first = *second = '\0';
-	*out = (struct lake_name){name, first + 1, second + 1};
-	return true;
-}
-
-static bool
-check_token(struct stream *s)
-{
-	struct text header = server_call_metadata(s->call, "authorization");
-	struct text table = server_call_metadata(s->call, "x-databricks-zerobus-table-name");
-	char *name = text_dup(table);
-	enum token_verdict verdict = TOKEN_UNKNOWN;
-
-	for (char *c = name; *c; c++)
-		*c = *c >= 'A' && *c <= 'Z' ? (char)(*c + 32) : *c;
-	if (text_starts(header, "Bearer "))
-		verdict = tokens_check(s->server->options.tokens, text_span(header.data + 7, header.len - 7), &s->scope);
-	if (verdict == TOKEN_GOOD && strncmp(s->scope, ZEROBUS_SCOPE, strlen(ZEROBUS_SCOPE)) == 0) {
-		char *client = s->scope + strlen(ZEROBUS_SCOPE), *blank = strrchr(client, ' ');
-
-		s->client = memory_strndup(client, (size_t)(blank - client));
-		if (strcmp(blank + 1, name) != 0)
-			fail(s, PERMISSION_DENIED, "PERMISSION_DENIED",
-			    "the token is for table \"%s\", the stream for \"%s\"", blank + 1, name);
-	} else if (verdict == TOKEN_GOOD) {
-		fail(s, UNAUTHENTICATED, "INVALID_TOKEN", "the token was not issued for Zerobus (no authorization_details)");
-	} else {
-		fail(s, UNAUTHENTICATED, "INVALID_TOKEN",
-		    verdict == TOKEN_EXPIRED ? "the token has expired" :
-		    header.len == 0	     ? "no authorization" :
-					       "the token is not valid");
-	}
-	free(name);
-	return !s->failing;
-}
-
-static bool
-check_grants(struct stream *s, const struct lake_table *t)
-{
-	struct lakehouse *l = s->server->options.lakehouse;
-	struct buffer schema = BUFFER_INIT, full = BUFFER_INIT;
-	const char *missing = NULL, *on = NULL;
-
-	buffer_append_format(&schema, "%s.%s", t->catalog, t->schema);
-	lake_table_full_name(t, &full);
-	if (lakehouse_is_denied(l, s->client, "USE CATALOG", t->catalog))
-		missing = "USE CATALOG", on = t->catalog;
-	else if (lakehouse_is_denied(l, s->client, "USE SCHEMA", buffer_text(&schema)))
-		missing = "USE SCHEMA", on = buffer_text(&schema);
-	else if (lakehouse_is_denied(l, s->client, "SELECT", buffer_text(&full)))
-		missing = "SELECT", on = buffer_text(&full);
-	else if (lakehouse_is_denied(l, s->client, "MODIFY", buffer_text(&full)))
-		missing = "MODIFY", on = buffer_text(&full);
-	if (missing != NULL)
-		fail(s, PERMISSION_DENIED, "PERMISSION_DENIED", "%s is missing on %s for %s", missing, on, s->client);
-	buffer_release(&schema);
-	buffer_release(&full);
-	return missing == NULL;
-}
-
-/* Tables with row tracking are refused with this number by the service. */
-static bool
-check_features(struct stream *s, const struct lake_table *t)
-{
-	for (size_t i = 0; i < t->property_count; i++)
-		if (strcmp(t->properties[i].key, "delta.enableRowTracking") == 0 &&
-		    strcasecmp(t->properties[i].value, "true") == 0) {
-			fail(s, UNIMPLEMENTED, "UNSUPPORTED_TABLE",
-			    "cannot open table %s.%s.%s for writing: delta.enableRowTracking is on. Error Code: 1022, Error State: 0",
-			    t->catalog, t->schema, t->name);
-			return false;
-		}
-	return true;
-}
-
-static void
-open_stream(struct stream *s, const struct zerobus_create *c)
-{
-	struct zerobus_server *z = s->server;
-	char *name = text_dup(c->table);
-	struct lake_name parts;
-	struct lake_table *t = NULL;
-	struct error e = ERROR_INIT;
-
-	if (!text_equal(c->table, server_call_metadata(s->call, "x-databricks-zerobus-table-name")))
-		fail(s, INVALID_ARGUMENT, "TABLE_NAME_MISMATCH",
-		    "create_stream names table \"%s\", the header x-databricks-zerobus-table-name another", name);
-	else if (!split_name(name, &parts))
-		fail(s, INVALID_ARGUMENT, "INVALID_TABLE_NAME", "table name \"%s\" is not catalog.schema.table", name);
-	else if (c->record_type != 1 && c->record_type != 2)
-		fail(s, INVALID_ARGUMENT, "INVALID_RECORD_TYPE", "record_type must be PROTO or JSON");
-	else if ((t = lakehouse_find(z->options.lakehouse, parts)) == NULL)
-		fail(s, NOT_FOUND, "TABLE_NOT_FOUND", "table %s.%s.%s does not exist", parts.catalog, parts.schema, parts.table);
-	else if (check_grants(s, t) && check_features(s, t)) {
-		size_t count;
-		const int *columns;
-
-		s->json = c->record_type == 2;
-		s->plan = s->json ? record_plan_json(t, &e) : record_plan_proto(c->descriptor, t, &e);
-		if (s->plan == NULL) {
-			fail(s, INVALID_ARGUMENT, "SCHEMA_MISMATCH", "%s", e.text);
-		} else {
-			columns = record_plan_columns(s->plan, &count);
-			s->layout = lake_layout_new(z->options.lakehouse, t, columns, count);
-			s->state = OPEN;
-		}
-	}
-	if (s->state == OPEN) {
-		struct buffer created = BUFFER_INIT, message = BUFFER_INIT;
-
-		zerobus_put_bytes(&created, 1, text_of(random_uuid(s->id)));
-		zerobus_put_bytes(&message, 1, buffer_span(&created));
-		server_call_send(s->call, &message);
-		buffer_release(&created);
-		buffer_release(&message);
-	}
-	lake_table_unref(t);
-	free(name);
-}
-
 /* ---- requests ---- */
 
 static int
-decode(struct stream *s, struct job *j, const struct zerobus_ingest *in, struct error *e)
+decode(struct zerobus_stream *s, struct job *j, const struct zerobus_ingest *in, struct error *e)
 {
 	const uint8_t *p, *end;
 	struct wire_field f;
@@ -448,7 +282,7 @@ decode(struct stream *s, struct job *j, const struct zerobus_ingest *in, struct 
 }
 
 static void
-ingest(struct stream *s, struct text message)
+ingest(struct zerobus_stream *s, struct text message)
 {
 	struct zerobus_server *z = s->server;
 	struct job *j = memory_zero(1, sizeof(*j));
@@ -460,15 +294,15 @@ ingest(struct stream *s, struct text message)
 	memcpy(j->message, message.data ? message.data : "", message.len);
 	j->bytes = message.len;
 	if (!zerobus_parse(text_span(j->message, message.len), &m) || m.kind != ZEROBUS_INGEST) {
-		fail(s, INVALID_ARGUMENT, NULL, "not an ingest request");
+		zerobus_stream_fail(s, INVALID_ARGUMENT, NULL, "not an ingest request");
 	} else if (!m.ingest.has_offset || m.ingest.offset != s->next_offset) {
-		fail(s, INVALID_ARGUMENT, NULL,
+		zerobus_stream_fail(s, INVALID_ARGUMENT, NULL,
 		    "NonIncrementalOffset: offset_id is %lld where %lld was expected. Error Code: 4002, Error State: 0",
 		    (long long)m.ingest.offset, (long long)s->next_offset);
 	} else if (m.ingest.is_json != s->json) {
-		fail(s, INVALID_ARGUMENT, NULL, "the stream was opened for %s records", s->json ? "JSON" : "PROTO");
+		zerobus_stream_fail(s, INVALID_ARGUMENT, NULL, "the stream was opened for %s records", s->json ? "JSON" : "PROTO");
 	} else if (decode(s, j, &m.ingest, &e) < 0) {
-		fail(s, INVALID_ARGUMENT, NULL, "offset %lld: %s", (long long)s->next_offset, e.text);
+		zerobus_stream_fail(s, INVALID_ARGUMENT, NULL, "offset %lld: %s", (long long)s->next_offset, e.text);
 	} else {
 		j->stream = s;
 		j->offset = s->next_offset++;
@@ -492,7 +326,7 @@ ingest(struct stream *s, struct text message)
 static void
 end_by_signal(void *context)
 {
-	struct stream *s = context;
+	struct zerobus_stream *s = context;
 
 	/* the announced pause is over: the stream ends as one that was closed */
 	s->half_closed = true;
@@ -500,7 +334,7 @@ end_by_signal(void *context)
 }
 
 static void
-send_close_signal(struct stream *s, int64_t duration_ms)
+send_close_signal(struct zerobus_stream *s, int64_t duration_ms)
 {
 	struct buffer duration = BUFFER_INIT, signal = BUFFER_INIT, message = BUFFER_INIT;
 
@@ -517,7 +351,7 @@ send_close_signal(struct stream *s, int64_t duration_ms)
 
 /* What the error script wants after n messages. false: the call goes no further. */
 static bool
-strike(struct stream *s, const struct fault *fault)
+strike(struct zerobus_stream *s, const struct fault *fault)
 {
 	if (fault->kind == FAULT_CLOSE_SIGNAL) {
 		if (s->close_timer.due_ms == 0)
@@ -533,15 +367,15 @@ strike(struct stream *s, const struct fault *fault)
 }
 
 static void
-take_message(struct stream *s, struct text message)
+take_message(struct zerobus_stream *s, struct text message)
 {
 	if (s->state == NEW) {
 		struct zerobus_message m;
 
 		if (!zerobus_parse(message, &m) || m.kind != ZEROBUS_CREATE)
-			fail(s, INVALID_ARGUMENT, "INVALID_FIRST_MESSAGE", "the first message must be create_stream");
+			zerobus_stream_fail(s, INVALID_ARGUMENT, "INVALID_FIRST_MESSAGE", "the first message must be create_stream");
 		else
-			open_stream(s, &m.create);
+			zerobus_stream_open(s, &m.create);
 		return;
 	}
 	s->server->requests++;
@@ -551,7 +385,7 @@ take_message(struct stream *s, struct text message)
 static void
 on_message(void *service, struct server_call *call, struct text message)
 {
-	struct stream *s = server_call_data(call);
+	struct zerobus_stream *s = server_call_data(call);
 	struct faults *faults = s->server->options.emulator->faults;
 	struct fault fault;
 	uint64_t before;
@@ -587,21 +421,21 @@ static void
 on_started(void *service, struct server_call *call)
 {
 	struct zerobus_server *z = service;
-	struct stream *s = memory_zero(1, sizeof(*s));
+	struct zerobus_stream *s = memory_zero(1, sizeof(*s));
 
 	s->server = z;
 	s->call = call;
 	s->committed = s->acknowledged = -1;
 	server_call_set_data(call, s);
 	z->streams++;
-	if (check_token(s))
+	if (zerobus_stream_authorize(s))
 		read_more(s);
 }
 
 static void
 on_half_closed(void *service, struct server_call *call)
 {
-	struct stream *s = server_call_data(call);
+	struct zerobus_stream *s = server_call_data(call);
 
 	(void)service;
 	s->half_closed = true;
@@ -612,7 +446,7 @@ static void
 on_ended(void *service, struct server_call *call, bool cancelled)
 {
 	struct zerobus_server *z = service;
-	struct stream *s = server_call_data(call);
+	struct zerobus_stream *s = server_call_data(call);
 
 	(void)cancelled;
 	if (s == NULL)

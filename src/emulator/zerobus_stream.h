@@ -1,33 +1,61 @@
-/* The messages of EphemeralStream on the wire (wire/zerobus.md §2), read and written by hand: batches are large. */
+/* What the files of the ingest service share: the server, and one EphemeralStream call of it. */
 #ifndef SFZB_EMULATOR_ZEROBUS_STREAM_H
 #define SFZB_EMULATOR_ZEROBUS_STREAM_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include <pthread.h>
 
-#include "base/buffer.h"
+#include "emulator/zerobus_message.h"
+#include "emulator/zerobus_record.h"
+#include "emulator/zerobus_server.h"
 
-struct zerobus_create {
-	struct text table, descriptor;
-	int64_t record_type; /* 0 when absent */
+/* gRPC status codes that the service answers with. */
+enum {
+	INVALID_ARGUMENT = 3,
+	NOT_FOUND = 5,
+	PERMISSION_DENIED = 7,
+	UNIMPLEMENTED = 12,
+	UNAVAILABLE = 14,
+	UNAUTHENTICATED = 16
 };
 
-struct zerobus_ingest {
-	int64_t offset;
-	bool has_offset, is_batch, is_json;
-	struct text records; /* the record, or the whole batch message: repeated field 1 */
+struct zerobus_stream {
+	struct zerobus_server *server;
+	struct server_call *call; /* NULL once it is over */
+	enum { NEW, OPEN, ENDING } state;
+	struct record_plan *plan;
+	struct lake_layout *layout;
+	bool json;
+	char id[UUID_SIZE];
+	char *client, *scope; /* of the token */
+	uint64_t received;    /* ingest requests, as the error script counts them */
+	int64_t next_offset, committed, acknowledged; /* the last two: -1 none */
+	size_t jobs, bytes; /* being stored */
+	bool reading, half_closed, failing, stalled;
+	struct server_timer ack_timer, close_timer;
+	/* how the call ends once nothing is being stored */
+	int status;
+	char words[700];
+	char reason[64];
 };
 
-struct zerobus_message {
-	enum { ZEROBUS_NONE, ZEROBUS_CREATE, ZEROBUS_INGEST } kind;
-	struct zerobus_create create;
-	struct zerobus_ingest ingest;
+struct zerobus_server {
+	struct zerobus_options options;
+	struct server *server;
+	pthread_mutex_t lock; /* what follows */
+	pthread_cond_t idle;
+	struct job *done, **done_last;
+	size_t jobs; /* of all streams */
+	bool posted, closed;
+	/* counts: written by the server's thread */
+	uint64_t streams, requests, rows, acknowledgements, refused;
 };
 
-/* Spans point into the message. false: not a request, or one without payload or records. */
-bool zerobus_parse(struct text message, struct zerobus_message *m);
-
-void zerobus_put_varint(struct buffer *out, int field, uint64_t v);
-void zerobus_put_bytes(struct buffer *out, int field, struct text bytes);
+/* Refuses: the first reason counts; the call ends once nothing is being stored. reason NULL: no structured details. */
+void zerobus_stream_fail(struct zerobus_stream *s, int status, const char *reason, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* Checks the token in the call's headers. false: refused. */
+bool zerobus_stream_authorize(struct zerobus_stream *s);
+/* Answers the first message: the stream is OPEN, or refused. */
+void zerobus_stream_open(struct zerobus_stream *s, const struct zerobus_create *c);
 
 #endif

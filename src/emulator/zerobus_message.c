@@ -1,4 +1,4 @@
-#include "emulator/zerobus_stream.h"
+#include "emulator/zerobus_message.h"
 
 #include "emulator/zerobus_private.h"
 
