@@ -16,15 +16,6 @@ struct admin {
 	struct web_route routes[ROUTES_MAX];
 };
 
-static bool
-is_foreign(const struct web_request *r, struct http_answer *a)
-{
-	if (!http_query_header(r->query, "Origin"))
-		return false;
-	web_text(a, 403, NULL, "not for web pages\n");
-	return true;
-}
-
 static void
 state(void *context, const struct web_request *r, struct http_answer *a)
 {
@@ -61,8 +52,6 @@ load_faults(struct admin *admin, const struct web_request *r, struct http_answer
 {
 	struct error e = ERROR_INIT;
 
-	if (is_foreign(r, a))
-		return;
 	if (faults_load(admin->emulator->faults, r->query->body, add, &e) == 0) {
 		get_faults(admin, r, a);
 		return;
@@ -88,8 +77,7 @@ delete_faults(void *context, const struct web_request *r, struct http_answer *a)
 {
 	struct admin *admin = context;
 
-	if (is_foreign(r, a))
-		return;
+	(void)r;
 	faults_clear(admin->emulator->faults);
 	web_text(a, 204, NULL, "");
 }
@@ -99,8 +87,7 @@ shut_down(void *context, const struct web_request *r, struct http_answer *a)
 {
 	struct admin *admin = context;
 
-	if (is_foreign(r, a))
-		return;
+	(void)r;
 	web_text(a, 202, NULL, "stopping\n");
 	admin->stop();
 }
@@ -119,8 +106,14 @@ help(void *context, const struct web_request *r, struct http_answer *a)
 	    "GET /published?after=&limit=&topic=\n"
 	    "                               what is on the bus: id, replay id, topic, one JSON object a line\n"
 	    "POST /events {\"count\": N}      makes N events now\n"
+	    "POST /events {\"count\": N, \"object\": \"Account\", \"type\": \"GAP_UPDATE\"}\n"
+	    "                               N events of an object, of a change type, or both\n"
 	    "POST /events {\"rate\": N}       makes N events a second from now on\n"
 	    "POST /events (raw events)      publishes what 'sfzb tail --raw' printed: same ids, payloads and schemas\n"
+	    "GET /schemas                   the newest schema of each object\n"
+	    "POST /schema {\"object\": \"Account\", \"add\": \"Region__c\", \"type\": \"Text\"}\n"
+	    "POST /schema {\"object\": \"Account\", \"drop\": \"Fax\"}\n"
+	    "                               gives an object a field or takes one away; events before keep their schema\n"
 	    "POST /managed {\"expire\": NAME}  the committed place of a managed subscription ages out\n"
 	    "POST /shutdown                 ends the emulator\n"
 	    "\n");
@@ -162,7 +155,7 @@ admin_open(struct emulator *em, const struct open_part *parts, size_t count, voi
 	n = add_routes(a, 0, own_routes, a);
 	for (size_t i = 0; i < count; i++)
 		n = add_routes(a, n, parts[i].part->admin_routes, parts[i].self);
-	a->web = web_new(&(struct web_options){ .name = "admin", .port = em->options->admin_port }, a->routes,
+	a->web = web_new(&(struct web_options){ .name = "admin", .port = em->options->admin_port, .refuses_pages = true }, a->routes,
 	    a, e);
 	if (a->web)
 		return a;

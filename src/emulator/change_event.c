@@ -20,6 +20,18 @@ struct plan {
 	bool partly[FIELDS_MAX]; /* the children say it, not the field's own bit */
 };
 
+int
+change_type_find(const char *name)
+{
+	static const char *const names[] = { "CREATE", "UPDATE", "DELETE", "UNDELETE", "GAP_CREATE", "GAP_UPDATE",
+		"GAP_DELETE", "GAP_UNDELETE", "GAP_OVERFLOW" };
+
+	for (int i = 0; i < (int)(sizeof names / sizeof *names); i++)
+		if (strcmp(names[i], name) == 0)
+			return i;
+	return -1;
+}
+
 void
 change_bitmap(struct buffer *out, int prefix_at, const uint8_t *bits, size_t count)
 {

@@ -22,6 +22,8 @@ enum change_type {
 	CHANGE_GAP_OVERFLOW,
 };
 
+int change_type_find(const char *name); /* "GAP_UPDATE"; -1: no such type */
+
 struct change {
 	enum change_type type;
 	const char *entity_name;

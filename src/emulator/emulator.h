@@ -15,12 +15,20 @@
 #include "emulator/tls.h"
 #include "emulator/web.h"
 
+#define EMULATOR_FIELD_CHANGES 16
+
 struct emulator_options {
 	const char *directory; /* NULL: a private temporary one, removed at the end */
 	uint64_t seed;
 	double rate;	  /* events a second; 0: only what is asked for */
 	uint64_t events;  /* made at the start */
 	const char *objects; /* "Account,Contact,…"; NULL: all */
+	/* "Account.Region__c:Text@500": what administrators do to the objects' fields (schema_change_parse) */
+	struct emulator_field_change {
+		const char *text;
+		bool drops;
+	} field_changes[EMULATOR_FIELD_CHANGES];
+	size_t field_change_count;
 	const char *faults_file;
 	uint16_t salesforce_port, databricks_port, pubsub_port, zerobus_port, admin_port; /* 0: any */
 	int64_t visibility_delay_ms; /* from a durable acknowledgement to visible in SQL */

@@ -17,6 +17,11 @@ const char options_help[] =
     "      --events N            make N change events before serving\n"
     "      --rate N              make N events a second (default 0: only what is asked for)\n"
     "      --objects LIST        which objects live, of Account,Contact,Opportunity,Invoice__c,Order_Event__e\n"
+    "      --add-field OBJECT.FIELD[:TYPE][@N]\n"
+    "                            give the object a field (Account.Region__c:Text) once N events have been made, so that\n"
+    "                            later ones have another schema; may be repeated\n"
+    "      --drop-field OBJECT.FIELD[@N]\n"
+    "                            and take one away\n"
     "      --faults FILE         the error script (see --help-faults)\n"
     "      --keepalive DURATION  of silent subscriptions (default 10s)\n"
     "      --retention DURATION  of the event bus (default 72h)\n"
@@ -52,6 +57,8 @@ enum {
 	OPT_EVENTS,
 	OPT_RATE,
 	OPT_OBJECTS,
+	OPT_ADD_FIELD,
+	OPT_DROP_FIELD,
 	OPT_FAULTS,
 	OPT_KEEPALIVE,
 	OPT_RETENTION,
@@ -82,6 +89,8 @@ static const struct option long_options[] = {
 	{ "events", required_argument, NULL, OPT_EVENTS },
 	{ "rate", required_argument, NULL, OPT_RATE },
 	{ "objects", required_argument, NULL, OPT_OBJECTS },
+	{ "add-field", required_argument, NULL, OPT_ADD_FIELD },
+	{ "drop-field", required_argument, NULL, OPT_DROP_FIELD },
 	{ "faults", required_argument, NULL, OPT_FAULTS },
 	{ "keepalive", required_argument, NULL, OPT_KEEPALIVE },
 	{ "retention", required_argument, NULL, OPT_RETENTION },
@@ -182,6 +191,14 @@ take(struct command_line *c, int option, const char *name, const char *s, struct
 		return *s ? 0 : error_set(e, ERR_USAGE, "--dir: is empty");
 	case OPT_OBJECTS:
 		o->objects = s;
+		return 0;
+	case OPT_ADD_FIELD:
+	case OPT_DROP_FIELD:
+		if (o->field_change_count == EMULATOR_FIELD_CHANGES)
+			return error_set(e, ERR_USAGE, "--%s: at most %d fields can be changed", name,
+			    EMULATOR_FIELD_CHANGES);
+		o->field_changes[o->field_change_count++] =
+		    (struct emulator_field_change){ s, option == OPT_DROP_FIELD };
 		return 0;
 	case OPT_FAULTS:
 		o->faults_file = s;

@@ -31,9 +31,10 @@ struct org {
 	struct bus *bus;
 	pthread_mutex_t lock; /* everything below that changes */
 	struct random random;
-	struct event_type types[ENTITY_COUNT];
-	char ids[ENTITY_COUNT][SCHEMA_ID_SIZE];
-	struct other_schemas *others; /* has a lock of its own */
+	struct schema_store *schemas; /* has a lock of its own */
+	const struct org_change *changes; /* still to come */
+	size_t change_count;
+	uint64_t made; /* events, in this run */
 	enum entity selected[ENTITY_COUNT];
 	size_t selected_count;
 	struct org_record *records;
@@ -201,7 +202,7 @@ choose_records(struct org *g, enum entity entity, enum change_type type, const c
 }
 
 static void
-write_change(struct org *g, enum entity entity, struct buffer *out)
+write_change(struct org *g, enum entity entity, const struct schema *schema, int type, struct buffer *out)
 {
 	static const char *const origins[] = { "com/salesforce/api/soap/64.0;client=devconsole",
 		"com/salesforce/api/rest/64.0", "com/salesforce/api/bulkapi/64.0;client=dataloader", "" };
@@ -212,13 +213,13 @@ write_change(struct org *g, enum entity entity, struct buffer *out)
 		.user_id = ORG_USER_ID };
 
 	next_transaction(g);
-	c.type = choose_type(g, &g->pools[entity]);
+	c.type = type >= 0 ? (enum change_type)type : choose_type(g, &g->pools[entity]);
 	c.origin = origins[random_below(&g->random, sizeof origins / sizeof *origins)];
 	c.sequence_number = c.type >= CHANGE_GAP_CREATE ? 1 : g->sequence_number;
 	c.commit_timestamp_ms = clock_wall_ms(g->clock) / 1000 * 1000;
 	c.commit_number = g->commit_number;
 	c.record_count = choose_records(g, entity, c.type, ids);
-	change_event_write(out, &g->types[entity], &c, &g->random);
+	change_event_write(out, &schema->type, &c, &g->random);
 }
 
 struct draft {
@@ -226,40 +227,93 @@ struct draft {
 	size_t start;
 };
 
+/* What the options say is done to the objects by now. A kept org may have it done already. */
+static void
+make_changes(struct org *g)
+{
+	struct error e = ERROR_INIT;
+
+	while (g->change_count > 0 && g->changes[0].at <= g->made) {
+		const struct schema_change *c = &g->changes[0].change;
+
+		if (schema_store_has(g->schemas, c->entity, c->field) == c->drops && schema_store_change(g->schemas, c, &e) != 0)
+			log_warn("emulator", "%s", e.text);
+		g->changes++;
+		g->change_count--;
+	}
+}
+
+static enum entity
+choose_entity(struct org *g, const struct org_wish *wish)
+{
+	enum entity entity;
+
+	if (wish && wish->entity >= 0)
+		return (enum entity)wish->entity;
+	do
+		entity = g->selected[random_below(&g->random, g->selected_count)];
+	while (wish && wish->type >= 0 && entity == ENTITY_ORDER_EVENT && g->selected_count > 1);
+	return entity;
+}
+
+/* Whether a record is there for it. */
+static bool
+has_record(const struct org *g, enum entity entity, enum change_type type)
+{
+	const struct pool *p = &g->pools[entity];
+
+	if (entity == ENTITY_ORDER_EVENT)
+		return false;
+	if (type == CHANGE_CREATE || type == CHANGE_GAP_OVERFLOW)
+		return true;
+	return type == CHANGE_UNDELETE ? p->deleted_count > 0 : p->alive_count > 0;
+}
+
 static int
-make_batch(struct org *g, size_t count, struct error *e)
+make_batch(struct org *g, size_t count, const struct org_wish *wish, struct error *e)
 {
 	struct bus_event events[BATCH];
 	struct draft drafts[BATCH];
 	struct buffer payloads = BUFFER_INIT;
-	int rc;
+	int rc = 0;
 
 	sqlite3_exec(g->db, "BEGIN", NULL, NULL, NULL);
 	for (size_t i = 0; i < count; i++) {
-		enum entity entity = g->selected[random_below(&g->random, g->selected_count)];
+		enum entity entity = choose_entity(g, wish);
+		const struct schema *schema;
 
+		if (wish && wish->type >= 0 && !has_record(g, entity, (enum change_type)wish->type)) {
+			rc = error_set(e, ERR_REFUSED, "%s has no record for such an event",
+			    schema_sources[entity].object);
+			count = i;
+			break;
+		}
+		make_changes(g);
+		schema = schema_store_current(g->schemas, entity);
+		g->made++;
 		random_uuid_seeded(&g->random, drafts[i].id);
 		drafts[i].start = payloads.len;
 		events[i] = (struct bus_event){ .id = drafts[i].id,
-			.schema_id = g->ids[entity],
+			.schema_id = schema->id,
 			.entity = entity };
 		if (entity == ENTITY_ORDER_EVENT)
-			platform_event_write(&payloads, &g->types[entity], clock_wall_ms(g->clock),
-			    ORG_USER_ID, &g->random);
+			platform_event_write(&payloads, &schema->type, clock_wall_ms(g->clock), ORG_USER_ID,
+			    &g->random);
 		else
-			write_change(g, entity, &payloads);
+			write_change(g, entity, schema, wish ? wish->type : -1, &payloads);
 		events[i].payload.len = payloads.len - drafts[i].start;
 	}
 	for (size_t i = 0; i < count; i++)
 		events[i].payload.data = (const char *)payloads.data + drafts[i].start;
 	sqlite3_exec(g->db, "COMMIT", NULL, NULL, NULL);
-	rc = bus_publish(g->bus, events, count, e);
+	if (bus_publish(g->bus, events, count, e) != 0)
+		rc = -1;
 	buffer_release(&payloads);
 	return rc;
 }
 
 int
-org_make(struct org *g, uint64_t count, struct error *e)
+org_make(struct org *g, uint64_t count, const struct org_wish *wish, struct error *e)
 {
 	int rc = 0;
 
@@ -267,7 +321,7 @@ org_make(struct org *g, uint64_t count, struct error *e)
 		size_t n = count < BATCH ? (size_t)count : BATCH;
 
 		pthread_mutex_lock(&g->lock);
-		rc = make_batch(g, n, e);
+		rc = make_batch(g, n, wish, e);
 		pthread_mutex_unlock(&g->lock);
 		count -= n;
 	}
@@ -320,7 +374,7 @@ run_rate(void *context)
 			continue;
 		if (owed > rate * 2 + 1) /* the machine is too slow: do not pile up */
 			owed = rate * 2 + 1;
-		if (org_make(g, (uint64_t)owed, &e) != 0)
+		if (org_make(g, (uint64_t)owed, NULL, &e) != 0)
 			log_warn("emulator", "%s", e.text);
 		owed -= floor(owed);
 	}
@@ -408,7 +462,8 @@ org_open(const struct org_options *o, struct error *e)
 
 	g->clock = o->clock;
 	g->bus = o->bus;
-	g->others = other_schemas_new();
+	g->changes = o->changes;
+	g->change_count = o->change_count;
 	pthread_mutex_init(&g->lock, NULL);
 	pthread_mutex_init(&g->wake_lock, NULL);
 	pthread_condattr_init(&attributes);
@@ -418,14 +473,9 @@ org_open(const struct org_options *o, struct error *e)
 	/* an org that goes on must not give the ids of its first run again */
 	random_seed(&g->random, o->seed ^ bus_last(o->bus) << 20);
 	g->commit_number = 1709306004367179779 + (int64_t)bus_last(o->bus) * 100000;
-	for (int i = 0; i < ENTITY_COUNT; i++) {
-		schema_id(g->ids[i], schema_sources[i].json);
-		if (event_type_parse(&g->types[i], schema_sources[i].json, e) != 0)
-			goto failed;
-	}
-	if (select_objects(g, o->objects, e) == 0 && load_records(g, o->path, e) == 0)
+	if (select_objects(g, o->objects, e) == 0 && load_records(g, o->path, e) == 0 &&
+	    (g->schemas = schema_store_open(g->db, e)) != NULL)
 		return g;
-failed:
 	org_close(g);
 	return NULL;
 }
@@ -441,15 +491,14 @@ org_close(struct org *g)
 	pthread_mutex_unlock(&g->wake_lock);
 	if (g->running)
 		pthread_join(g->thread, NULL);
+	schema_store_free(g->schemas);
 	sqlite3_finalize(g->store);
 	sqlite3_close(g->db);
 	for (int i = 0; i < ENTITY_COUNT; i++) {
-		event_type_release(&g->types[i]);
 		free(g->pools[i].alive);
 		free(g->pools[i].deleted);
 	}
 	free(g->records);
-	other_schemas_free(g->others);
 	pthread_cond_destroy(&g->wake);
 	pthread_mutex_destroy(&g->wake_lock);
 	pthread_mutex_destroy(&g->lock);
@@ -458,37 +507,10 @@ org_close(struct org *g)
 
 /* --- questions ---------------------------------------------------------------------------------- */
 
-const char *
-org_schema_id(const struct org *g, enum entity entity)
+struct schema_store *
+org_schemas(struct org *g)
 {
-	return g->ids[entity];
-}
-
-const char *
-org_schema_json(const struct org *g, struct text id)
-{
-	for (int i = 0; i < ENTITY_COUNT; i++)
-		if (text_is(id, g->ids[i]))
-			return schema_sources[i].json;
-	return other_schemas_find(g->others, id, NULL);
-}
-
-bool
-org_schema_entity(const struct org *g, struct text id, enum entity *entity)
-{
-	for (int i = 0; i < ENTITY_COUNT; i++) {
-		if (!text_is(id, g->ids[i]))
-			continue;
-		*entity = (enum entity)i;
-		return org_is_selected(g, *entity);
-	}
-	return other_schemas_find(g->others, id, entity) != NULL;
-}
-
-struct other_schemas *
-org_other_schemas(struct org *g)
-{
-	return g->others;
+	return g->schemas;
 }
 
 bool

@@ -14,8 +14,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "emulator/bus.h"
-#include "emulator/raw_events.h"
-#include "emulator/schemas.h"
+#include "emulator/schema_store.h"
 
 #define ORG_ID "00D5f000000Emu1EAC"
 #define ORG_USER_ID "0055f000000Emu1AAC"
@@ -29,25 +28,34 @@ struct org_options {
 	uint64_t seed;
 	const struct clock *clock;
 	struct bus *bus;
+	/* what administrators do once so many events have been made: in this order, by `at` */
+	const struct org_change *changes;
+	size_t change_count;
+};
+
+struct org_change {
+	struct schema_change change;
+	uint64_t at;
 };
 
 /* ERR_CONFIG: an object that the org has not. */
 struct org *org_open(const struct org_options *o, struct error *e);
 void org_close(struct org *g); /* stops the rate first */
 
-/* Makes so many events now. Any thread. */
-int org_make(struct org *g, uint64_t count, struct error *e);
+/* Which events are to be made; -1: the org chooses. */
+struct org_wish {
+	int entity;
+	int type; /* enum change_type */
+};
+/*
+ * Makes so many events now; wish NULL: the org chooses. ERR_REFUSED: no record is there that could be changed so. Any thread.
+ */
+int org_make(struct org *g, uint64_t count, const struct org_wish *wish, struct error *e);
 /* Events a second from now on, made by a thread of the org's own; 0: none. */
 void org_set_rate(struct org *g, double rate);
 double org_rate(const struct org *g);
 
-const char *org_schema_id(const struct org *g, enum entity entity);
-/* The schema of an id; NULL: unknown. */
-const char *org_schema_json(const struct org *g, struct text id);
-/* Of which object its events are; false: unknown, or of an object that is not selected. */
-bool org_schema_entity(const struct org *g, struct text id, enum entity *entity);
-/* Those that came with raw events (emulator/raw_events.h). */
-struct other_schemas *org_other_schemas(struct org *g);
+struct schema_store *org_schemas(struct org *g);
 bool org_is_selected(const struct org *g, enum entity entity);
 
 struct org_record {

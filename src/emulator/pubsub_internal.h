@@ -63,7 +63,6 @@ struct pubsub_server {
 	struct bus_reader *reader; /* of the server's thread */
 	struct subscription *subscriptions;
 	struct managed managed[MANAGED_COUNT];
-	struct event_type order_event; /* the one that can be published */
 	_Atomic bool wake_posted;
 	_Atomic uint64_t delivered, keepalives, published, refused, subscribed;
 };

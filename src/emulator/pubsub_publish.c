@@ -21,16 +21,18 @@ static const char *
 refuse(struct pubsub_server *p, const struct topic *topic, const Eventbus__V1__ProducerEvent *v, char *text,
     size_t size)
 {
+	const struct schema *schema = schema_store_find(org_schemas(p->org), text_of(v->schema_id));
 	struct error e = ERROR_INIT;
 
 	if (strlen(v->id) > EVENT_ID_MAX)
 		snprintf(text, size, "The event ID is longer than %d characters.", EVENT_ID_MAX);
-	else if (strcmp(v->schema_id, topic->schema_id) != 0)
+	else if (!schema || !schema->is_own || (int)schema->entity != topic->entity)
+		/* an older version of the topic's is good: the publisher may not know of the change yet */
 		snprintf(text, size, "The schema ID %.40s is not the one of the topic, %s.", v->schema_id,
-		    topic->schema_id);
+		    topic_schema_id(topic, p->org));
 	else if (v->payload.len > EVENT_BYTES_MAX)
 		snprintf(text, size, "The event message size exceeded the maximum limit of 1 MB.");
-	else if (event_check(&p->order_event, text_span(v->payload.data, v->payload.len), &e) != 0)
+	else if (event_check(&schema->type, text_span(v->payload.data, v->payload.len), &e) != 0)
 		snprintf(text, size, "The payload does not conform to the event's schema: %.180s.", e.text);
 	else
 		return NULL;
@@ -76,8 +78,8 @@ publish_events(struct pubsub_server *p, struct server_call *c, const struct topi
 		if (*v->id == '\0')
 			r->wire.correlation_key = random_uuid(r->id);
 		good[count++] = (struct bus_event){ .id = r->wire.correlation_key,
-			.schema_id = topic->schema_id,
-			.entity = ENTITY_ORDER_EVENT,
+			.schema_id = v->schema_id,
+			.entity = (unsigned)topic->entity,
 			.payload = text_span(v->payload.data, v->payload.len) };
 	}
 	ok = bus_publish(p->bus, good, count, &e) == 0;
@@ -130,7 +132,7 @@ answer(struct pubsub_server *p, struct server_call *c, const struct topic *topic
 			list[i] = &results[i].wire;
 		response.results = list;
 		response.n_results = q->n_events;
-		response.schema_id = (char *)topic->schema_id;
+		response.schema_id = (char *)topic_schema_id(topic, p->org);
 		response.rpc_id = random_uuid(rpc_id);
 		pubsub_send(c, &response.base);
 	}

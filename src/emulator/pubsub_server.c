@@ -117,7 +117,7 @@ get_topic(void *service, struct server_call *c, struct text message)
 		info.tenant_guid = (char *)"CORE/prod/" ORG_ID;
 		info.can_publish = topic->can_publish;
 		info.can_subscribe = 1;
-		info.schema_id = (char *)topic->schema_id;
+		info.schema_id = (char *)topic_schema_id(topic, p->org);
 		info.rpc_id = random_uuid(rpc_id);
 		pubsub_send(c, &info.base);
 		server_call_finish(c, &(struct server_status){ 0 });
@@ -132,7 +132,7 @@ get_schema(void *service, struct server_call *c, struct text message)
 	Eventbus__V1__SchemaRequest *q =
 	    eventbus__v1__schema_request__unpack(NULL, message.len, (const uint8_t *)message.data);
 	Eventbus__V1__SchemaInfo info = EVENTBUS__V1__SCHEMA_INFO__INIT;
-	const char *json;
+	const struct schema *schema;
 	char rpc_id[UUID_SIZE];
 
 	if (!q) {
@@ -142,10 +142,10 @@ get_schema(void *service, struct server_call *c, struct text message)
 	} else if (*q->schema_id == '\0') {
 		pubsub_fail(c, 3, "schema.validation.failed",
 		    "Schema validation failed. The schema ID can't be blank.");
-	} else if (!(json = org_schema_json(p->org, text_of(q->schema_id)))) {
+	} else if (!(schema = schema_store_find(org_schemas(p->org), text_of(q->schema_id)))) {
 		pubsub_fail(c, 5, NULL, "The schema with the ID %.64s was not found.", q->schema_id);
 	} else {
-		info.schema_json = (char *)json;
+		info.schema_json = (char *)schema->json;
 		info.schema_id = q->schema_id;
 		info.rpc_id = random_uuid(rpc_id);
 		pubsub_send(c, &info.base);
@@ -211,8 +211,7 @@ pubsub_server_open(const struct pubsub_server_options *o, struct error *e)
 	topics_init(&p->topics, o->org);
 	for (size_t i = 0; i < MANAGED_COUNT; i++)
 		p->managed[i].record = &managed_records[i];
-	if (event_type_parse(&p->order_event, schema_sources[ENTITY_ORDER_EVENT].json, e) != 0 ||
-	    !(p->reader = bus_reader_open(o->bus, e)) ||
+	if (!(p->reader = bus_reader_open(o->bus, e)) ||
 	    !(p->server = server_new(&so, methods, p, e))) {
 		pubsub_server_close(p);
 		return NULL;
@@ -230,7 +229,6 @@ pubsub_server_close(struct pubsub_server *p)
 	bus_set_listener(p->bus, NULL, NULL);
 	server_free(p->server);
 	bus_reader_close(p->reader);
-	event_type_release(&p->order_event);
 	free(p->instance_url);
 	free(p);
 }

@@ -1,6 +1,5 @@
 #include "emulator/raw_events.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,84 +12,23 @@
 
 /* --- schemas ------------------------------------------------------------------------------------ */
 
-struct other_schemas {
-	pthread_mutex_t lock;
-	struct other_schema {
-		char *id, *json;
-		enum entity entity;
-		struct other_schema *next;
-	} *first;
-};
-
-struct other_schemas *
-other_schemas_new(void)
-{
-	struct other_schemas *s = memory_zero(1, sizeof *s);
-
-	pthread_mutex_init(&s->lock, NULL);
-	return s;
-}
-
-void
-other_schemas_free(struct other_schemas *s)
-{
-	if (!s)
-		return;
-	for (struct other_schema *x = s->first, *next; x; x = next) {
-		next = x->next;
-		free(x->id);
-		free(x->json);
-		free(x);
-	}
-	pthread_mutex_destroy(&s->lock);
-	free(s);
-}
-
-const char *
-other_schemas_find(struct other_schemas *s, struct text id, enum entity *entity)
-{
-	const char *json = NULL;
-
-	pthread_mutex_lock(&s->lock);
-	for (const struct other_schema *x = s->first; x && !json; x = x->next) {
-		if (!text_is(id, x->id))
-			continue;
-		json = x->json;
-		if (entity)
-			*entity = x->entity;
-	}
-	pthread_mutex_unlock(&s->lock);
-	return json;
-}
-
 static int
 add_schema(struct org *g, const char *id, const char *text, struct error *e)
 {
-	struct other_schemas *s = org_other_schemas(g);
 	struct json *j = json_parse(text_of(text), e);
 	const char *name = json_find_string(j, "name");
-	struct other_schema *x;
 	int entity = 0, rc = -1;
 
 	while (entity < ENTITY_COUNT && (!name || strcmp(name, schema_sources[entity].event) != 0))
 		entity++;
-	if (!j) {
+	if (!j)
 		error_wrap(e, "schema_json");
-	} else if (strlen(id) > LIMIT_SCHEMA_ID_BYTES || !*id) {
+	else if (strlen(id) > LIMIT_SCHEMA_ID_BYTES || !*id)
 		error_set(e, ERR_REFUSED, "a schema id has 1 to %d bytes", LIMIT_SCHEMA_ID_BYTES);
-	} else if (entity == ENTITY_COUNT || !org_is_selected(g, (enum entity)entity)) {
+	else if (entity == ENTITY_COUNT || !org_is_selected(g, (enum entity)entity))
 		error_set(e, ERR_REFUSED, "the org has no object whose events are called \"%.80s\"", name ? name : "");
-	} else {
-		rc = 0;
-		if (!org_schema_json(g, text_of(id))) {
-			x = memory_zero(1, sizeof *x);
-			*x = (struct other_schema){ memory_strdup(id), memory_strdup(text), (enum entity)entity, NULL };
-			pthread_mutex_lock(&s->lock);
-			x->next = s->first;
-			s->first = x;
-			pthread_mutex_unlock(&s->lock);
-		}
-	}
+	else
+		rc = schema_store_add(org_schemas(g), (enum entity)entity, id, text, e);
 	json_free(j);
 	return rc;
 }
@@ -121,13 +59,14 @@ add_event(struct import *m, const struct json *j, struct error *e)
 	const char *payload = json_find_string(j, "payload_b64");
 	struct buffer bytes = BUFFER_INIT;
 	char made[UUID_SIZE];
-	enum entity entity;
+	const struct schema *schema;
 
 	if (!schema_id || !payload)
 		return error_set(e, ERR_REFUSED, "no raw event: it needs schema_id and payload_b64");
 	if (id && strlen(id) > 36)
 		return error_set(e, ERR_REFUSED, "event_id is longer than 36 characters");
-	if (!org_schema_entity(m->org, text_of(schema_id), &entity))
+	schema = schema_store_find(org_schemas(m->org), text_of(schema_id));
+	if (!schema || !org_is_selected(m->org, schema->entity))
 		return error_set(e, ERR_REFUSED, "no line before has schema %.64s", schema_id);
 	if (encode_unbase64(text_of(payload), &bytes) != 0) {
 		buffer_release(&bytes);
@@ -136,7 +75,7 @@ add_event(struct import *m, const struct json *j, struct error *e)
 	m->events = memory_reserve(m->events, &m->capacity, m->count + 1, sizeof *m->events);
 	m->events[m->count++] = (struct bus_event){ .id = memory_strdup(id && *id ? id : random_uuid(made)),
 		.schema_id = memory_strdup(schema_id),
-		.entity = (unsigned)entity,
+		.entity = (unsigned)schema->entity,
 		.payload = { .len = bytes.len } };
 	m->events[m->count - 1].payload.data = buffer_detach(&bytes);
 	return 0;

@@ -29,6 +29,24 @@ make_client_id(void)
 }
 
 static int
+read_field_changes(struct salesforce *s, struct error *e)
+{
+	const struct emulator_options *o = s->emulator->options;
+
+	for (size_t i = 0; i < o->field_change_count; i++) {
+		struct org_change one;
+		size_t to = i;
+
+		if (schema_change_parse(&one.change, o->field_changes[i].text, o->field_changes[i].drops, &one.at, e) != 0)
+			return error_wrap(e, o->field_changes[i].drops ? "--drop-field" : "--add-field");
+		for (; to > 0 && s->changes[to - 1].at > one.at; to--)
+			s->changes[to] = s->changes[to - 1];
+		s->changes[to] = one;
+	}
+	return 0;
+}
+
+static int
 open_stores(struct salesforce *s, struct error *e)
 {
 	const struct emulator_options *o = s->emulator->options;
@@ -41,15 +59,17 @@ open_stores(struct salesforce *s, struct error *e)
 			      .seed = o->seed,
 			      .clock = s->emulator->clock },
 	    e);
-	if (s->bus)
+	if (s->bus && read_field_changes(s, e) == 0)
 		s->org = org_open(&(struct org_options){ .path = org_path,
 				      .objects = o->objects,
 				      .seed = o->seed,
 				      .clock = s->emulator->clock,
-				      .bus = s->bus },
+				      .bus = s->bus,
+				      .changes = s->changes,
+				      .change_count = o->field_change_count },
 		    e);
 	if (s->org && (s->listing = bus_reader_open(s->bus, e)) != NULL)
-		rc = org_make(s->org, o->events, e);
+		rc = org_make(s->org, o->events, NULL, e);
 	free(bus_path);
 	free(org_path);
 	return rc;

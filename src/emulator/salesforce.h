@@ -22,6 +22,7 @@ struct salesforce {
 	struct pubsub_server *pubsub;
 	struct bus_reader *listing; /* for GET /published; guarded by listing_lock */
 	pthread_mutex_t listing_lock;
+	struct org_change changes[EMULATOR_FIELD_CHANGES]; /* of the options, by `at` */
 	char *instance_url;
 	char *client_id, *client_secret, *password;
 	_Atomic uint64_t api_calls;

@@ -7,14 +7,14 @@
 #define CHANNEL "/data/Crm__chn"
 
 static struct topic *
-add(struct topics *t, const char *name, uint32_t entities, const char *schema_id)
+add(struct topics *t, const char *name, uint32_t entities, int entity)
 {
 	struct topic *fresh = &t->items[t->count++];
 
 	snprintf(fresh->name, sizeof fresh->name, "%s", name);
 	fresh->entities = entities;
 	fresh->can_publish = false;
-	fresh->schema_id = schema_id;
+	fresh->entity = entity;
 	return fresh;
 }
 
@@ -31,16 +31,16 @@ topics_init(struct topics *t, const struct org *g)
 		if (!org_is_selected(g, (enum entity)i))
 			continue;
 		snprintf(name, sizeof name, "/%s/%s", is_event ? "event" : "data", schema_sources[i].event);
-		add(t, name, 1u << i, org_schema_id(g, (enum entity)i))->can_publish = is_event;
+		add(t, name, 1u << i, i)->can_publish = is_event;
 		if (!is_event)
 			all |= 1u << i;
 		if (i <= ENTITY_OPPORTUNITY)
 			standard |= 1u << i;
 	}
 	if (all)
-		add(t, "/data/ChangeEvents", all, "");
+		add(t, "/data/ChangeEvents", all, -1);
 	if (standard)
-		add(t, CHANNEL, standard, "");
+		add(t, CHANNEL, standard, -1);
 }
 
 const struct topic *
@@ -50,4 +50,10 @@ topics_find(const struct topics *t, const char *name)
 		if (strcmp(t->items[i].name, name) == 0)
 			return &t->items[i];
 	return NULL;
+}
+
+const char *
+topic_schema_id(const struct topic *t, struct org *g)
+{
+	return t->entity < 0 ? "" : schema_store_current(org_schemas(g), (enum entity)t->entity)->id;
 }

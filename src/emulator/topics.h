@@ -12,7 +12,7 @@ struct topic {
 	char name[64];	   /* "/data/AccountChangeEvent" */
 	uint32_t entities; /* a bit each */
 	bool can_publish;
-	const char *schema_id; /* "" for a channel of several entities */
+	int entity; /* of its only one; -1: a channel, whose schema id is empty */
 };
 
 struct topics {
@@ -22,6 +22,8 @@ struct topics {
 
 /* Only of the objects that the org has selected. */
 void topics_init(struct topics *t, const struct org *g);
+/* Of events from now on; "" for a channel. */
+const char *topic_schema_id(const struct topic *t, struct org *g);
 const struct topic *topics_find(const struct topics *t, const char *name);
 
 #endif

@@ -126,7 +126,9 @@ handle(void *context, const struct http_query *q, struct http_answer *a)
 			parameters_release(&r);
 			continue;
 		}
-		if (!answer_fault(w, route, &r, a))
+		if (w->options.refuses_pages && strcmp(q->method, "GET") != 0 && http_query_header(q, "Origin"))
+			web_text(a, 403, NULL, "not for web pages\n");
+		else if (!answer_fault(w, route, &r, a))
 			route->handler(route->context ? route->context : w->context, &r, a);
 		parameters_release(&r);
 		return;

@@ -36,6 +36,7 @@ struct web_options {
 	uint16_t port;	  /* on 127.0.0.1; 0: any free one */
 	const struct tls_identity *identity; /* NULL: plain HTTP */
 	struct faults *faults;		     /* may be NULL */
+	bool refuses_pages;	     /* of browsers: whatever carries an Origin and is not a GET gets 403 */
 	web_handler *not_found;		     /* NULL: 404 with an empty body */
 	/* what a fault with http= answers, in the vendor's shape; NULL: its message as plain text */
 	void (*fault_body)(void *context, const struct web_request *r, const struct fault *f,

@@ -147,6 +147,81 @@ def test_events(em):
         assert record["CreatedDate"] and record["CreatedById"].startswith("005")
 
 
+def test_schema_changes(_):
+    """A field more or less is another schema id for the events from then on; those before keep theirs, over a restart too."""
+    em = Emulator("--events", "300", "--objects", "Account,Order_Event__e", "--seed", "3",
+                  "--add-field", "Account.Region__c:Text@100", "--drop-field", "Account.Fax@200")
+    try:
+        decode, seen = Decoder(em), []
+        for event in em.read_all("/data/AccountChangeEvent"):
+            schema, record = decode(event.event)
+            check_change(schema, record, collections.Counter())
+            if event.event.schema_id not in seen:
+                seen.append(event.event.schema_id)
+        assert len(seen) == 3, "the schemas must follow each other in order"
+        names = [[f.name for f in decode.schemas[i].fields] for i in seen]
+        assert names[1] == names[0] + ["Region__c"] and names[2] == [n for n in names[1] if n != "Fax"]
+        assert names[2].index("Website") == names[0].index("Website") - 1, "what stands behind moves up: bitmaps mean other fields"
+        assert em.topic("/data/AccountChangeEvent").schema_id == seen[2]
+        assert json.loads(em.schema(seen[1]).schema_json)["fields"][-1]["doc"].startswith("Data:Text:00N")
+
+        def change(**fields):
+            return em.admin("POST", "/schema", json.dumps(fields))
+        for status, fields in ((409, dict(object="Account", add="Region__c")), (409, dict(object="Account", drop="Fax")),
+                               (409, dict(object="Account", drop="BillingAddress")), (409, dict(object="Account", add="x y__c")),
+                               (409, dict(object="Account", drop="ChangeEventHeader")), (409, dict(object="Order_Event__e", drop="CreatedDate")),
+                               (409, dict(object="Account", add="New__c", type="Nonsense")), (400, dict(object="Lead", add="New__c")),
+                               (400, dict(object="Account"))):
+            assert change(**fields)[0] == status, fields
+        status, body, _ = change(object="Account", add="Score__c", type="Double")
+        fourth = json.loads(body)["schema_id"]
+        assert status == 200 and fourth not in seen and em.topic("/data/AccountChangeEvent").schema_id == fourth
+        em.admin("POST", "/events", '{"count": 50, "object": "Account"}')
+        assert {e.event.schema_id for e in em.read_all("/data/AccountChangeEvent")[-50:]} == {fourth}
+
+        old = em.topic(ORDERS).schema_id
+        payload = order(1, avro.schema.parse(em.schema(old).schema_json))
+        assert change(object="Order_Event__e", add="Shop__c", type="Text")[0] == 200
+        fresh = em.topic(ORDERS).schema_id
+        publish = lambda i: em.unary("Publish", M["PublishRequest"](topic_name=ORDERS, events=[M["ProducerEvent"](
+            schema_id=i, payload=payload)]), "PublishResponse").results[0]
+        assert publish(old).replay_id and "Shop__c" in publish(fresh).error.msg, "each payload is read by the schema it names"
+
+        raw = json.dumps({"schema_id": "raw-schema-1", "schema_json": em.schema(seen[0]).schema_json}) + "\n" + json.dumps(
+            {"schema_id": "raw-schema-1", "payload_b64": "AA=="}) + "\n"
+        assert em.admin("POST", "/events", raw)[0] == 200
+        before = [(e.event.schema_id, em.schema(e.event.schema_id).schema_json) for e in em.read_all("/data/AccountChangeEvent")]
+        em.stop()
+        em.start()
+        after = [(e.event.schema_id, em.schema(e.event.schema_id).schema_json) for e in em.read_all("/data/AccountChangeEvent")]
+        assert after[:len(before)] == before and before[-1][0] == "raw-schema-1"
+        assert {i for i, _ in after[len(before):]} == {fourth} and len(after) > len(before)
+        assert em.topic(ORDERS).schema_id == fresh
+    finally:
+        em.close()
+
+
+def test_events_to_order(_):
+    """Events of one object and one change type: gaps, overflows, deletes of what is there."""
+    em = Emulator("--objects", "Contact,Invoice__c,Order_Event__e")
+    try:
+        decode = Decoder(em)
+        make = lambda **q: em.admin("POST", "/events", json.dumps(q))
+        assert make(count=1, object="Contact", type="DELETE")[0] == 409, "there is no record yet"
+        assert make(count=1, object="Account")[0] == make(count=1, type="NOPE")[0] == 400
+        assert make(count=1, object="Order_Event__e", type="CREATE")[0] == 400
+        for kind, count in (("CREATE", 5), ("UPDATE", 3), ("DELETE", 2), ("UNDELETE", 1), ("GAP_UPDATE", 4), ("GAP_OVERFLOW", 2)):
+            assert make(count=count, object="Contact", type=kind)[0] == 200
+        got = [decode(e.event)[1]["ChangeEventHeader"] for e in em.read_all("/data/ContactChangeEvent")]
+        want = ["CREATE"] * 5 + ["UPDATE"] * 3 + ["DELETE"] * 2 + ["UNDELETE"] + ["GAP_UPDATE"] * 4 + ["GAP_OVERFLOW"] * 2
+        assert [h["changeType"] for h in got] == want
+        assert all(h["sequenceNumber"] == 1 for h in got if h["changeType"].startswith("GAP")) and not got[-1]["recordIds"]
+        assert all(h["transactionKey"].startswith("0000") and uuid.UUID(h["transactionKey"]) for h in got)
+        assert make(count=3, type="CREATE")[0] == 200 and em.read_all(ORDERS) == []
+    finally:
+        em.close()
+
+
 def test_published_list(em):
     listed, after = [], ""
     while True:
@@ -580,7 +655,7 @@ def test_command(_):
 SHARED = [test_topics, test_headers, test_events, test_published_list, test_credit, test_presets, test_live_and_keepalive,
           test_publish, test_publish_stream, test_oauth, test_browser_login, test_jwt, test_rest, test_error_script,
           test_limits_of_a_client]
-OWN = [test_determinism, test_restart, test_retention, test_rate, test_command]
+OWN = [test_schema_changes, test_events_to_order, test_determinism, test_restart, test_retention, test_rate, test_command]
 
 
 def show(count):
