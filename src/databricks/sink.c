@@ -15,7 +15,8 @@ struct question {
 	void *context;
 	char *table;
 	char *bytes; /* of all ids */
-	struct text *ids;
+	bool by_replay_id;
+	struct sought *sought;
 	bool *found;
 	size_t count;
 	int rc;
@@ -35,6 +36,7 @@ struct table_sink {
 	struct worker *worker; /* of look-ups, from the first one on */
 	bool freeing;
 	bool takes_payloads;
+	bool has_replay_id; /* the table has */
 	struct row_options row_options;
 	struct record_options record_options;
 	char *record_columns;
@@ -91,7 +93,7 @@ question_free(struct question *q)
 {
 	free(q->table);
 	free(q->bytes);
-	free(q->ids);
+	free(q->sought);
 	free(q->found);
 	free(q);
 }
@@ -102,7 +104,7 @@ ask(void *context)
 	struct question *q = context;
 
 	q->rc = q->owner->lookup.find(
-	    q->owner->lookup.context, q->table, q->ids, q->count, q->found, &q->why);
+	    q->owner->lookup.context, q->table, q->by_replay_id, q->sought, q->count, q->found, &q->why);
 }
 
 static void
@@ -119,7 +121,7 @@ answer(void *context)
 }
 
 static void
-sink_find(struct sink *s, const struct text *ids, size_t count, const struct sink_events *events,
+sink_find(struct sink *s, const struct sought *sought, size_t count, const struct sink_events *events,
     void *context)
 {
 	struct table_sink *t = of(s);
@@ -127,21 +129,25 @@ sink_find(struct sink *s, const struct text *ids, size_t count, const struct sin
 	size_t bytes = 0;
 
 	for (size_t i = 0; i < count; i++)
-		bytes += ids[i].len;
+		bytes += sought[i].id.len;
 	*q = (struct question){.owner = t,
 	    .events = events,
 	    .context = context,
 	    .table = memory_strdup(t->table),
 	    .bytes = memory_alloc(bytes + 1),
-	    .ids = memory_zero(count + 1, sizeof(*q->ids)),
+	    .by_replay_id = t->has_replay_id,
+	    .sought = memory_zero(count + 1, sizeof(*q->sought)),
 	    .found = memory_zero(count + 1, sizeof(*q->found)),
 	    .count = count};
 	bytes = 0;
 	for (size_t i = 0; i < count; i++) {
-		if (ids[i].len > 0)
-			memcpy(q->bytes + bytes, ids[i].data, ids[i].len);
-		q->ids[i] = text_span(q->bytes + bytes, ids[i].len);
-		bytes += ids[i].len;
+		struct text id = sought[i].id;
+
+		if (id.len > 0)
+			memcpy(q->bytes + bytes, id.data, id.len);
+		q->sought[i] = sought[i];
+		q->sought[i].id = text_span(q->bytes + bytes, id.len);
+		bytes += id.len;
 	}
 	t->question = q;
 	if (t->worker == NULL)
@@ -162,12 +168,18 @@ static const struct sink_ops ops_without_find = {.encode = sink_encode,
     .cancel = sink_cancel};
 
 static bool
-can_look(const struct table_sink *s, const struct delta_table *t)
+has_text(const struct delta_table *t, const char *column)
 {
-	const struct delta_column *id = delta_table_find(t, "event_id");
+	const struct delta_column *c = delta_table_find(t, column);
 
-	return !s->takes_payloads && s->lookup.find != NULL && id != NULL &&
-	       (id->type.kind == DELTA_STRING || id->type.kind == DELTA_VARCHAR);
+	return c != NULL && (c->type.kind == DELTA_STRING || c->type.kind == DELTA_VARCHAR);
+}
+
+static const struct sink_ops *
+ops_for(struct table_sink *s, const struct delta_table *t)
+{
+	s->has_replay_id = has_text(t, "replay_id");
+	return !s->takes_payloads && s->lookup.find != NULL && has_text(t, "event_id") ? &ops : &ops_without_find;
 }
 
 static void
@@ -240,7 +252,7 @@ table_sink_new(const struct table_sink_options *o, struct error *e)
 	    .principal = o->principal,
 	    .open_timeout_ms = o->open_timeout_ms,
 	    .finish_timeout_ms = o->finish_timeout_ms});
-	s->port = (struct sink){.ops = can_look(s, o->table) ? &ops : &ops_without_find,
+	s->port = (struct sink){.ops = ops_for(s, o->table),
 	    .table = s->table,
 	    .visibility_ms = o->visibility_ms > 0 ? o->visibility_ms : VISIBILITY_MS};
 	buffer_release(&descriptor);
@@ -265,7 +277,7 @@ table_sink_set_table(struct sink *port, const struct delta_table *t, struct erro
 		writers_free(&s->writers);
 		s->writers = writers;
 		zerobus_set_descriptor(s->zerobus, buffer_span(&descriptor));
-		s->port.ops = can_look(s, t) ? &ops : &ops_without_find;
+		s->port.ops = ops_for(s, t);
 	}
 	buffer_release(&descriptor);
 	return rc;

@@ -22,12 +22,13 @@
 
 /*
  * How rows are looked up. find runs on a thread of the sink's own and may block for minutes (a
- * warehouse that starts is waited for). It sets found[i] for the ids that the table holds; -1 with
- * an error when it could not find out. databricks/sink_lookup.h has the usual one.
+ * warehouse that starts is waited for). It sets found[i] for the events that the table holds; -1 with
+ * an error when it could not find out. by_replay_id: the table has a column replay_id to compare.
+ * databricks/sink_lookup.h has the usual one.
  */
 struct sink_lookup {
-	int (*find)(void *context, const char *table, const struct text *ids, size_t count,
-	    bool *found, struct error *e);
+	int (*find)(void *context, const char *table, bool by_replay_id, const struct sought *sought,
+	    size_t count, bool *found, struct error *e);
 	void *context;
 };
 

@@ -31,25 +31,36 @@ run(const struct table_lookup *l, const char *text, const struct sql_parameter *
 
 /* An id of the question and where its answer goes. */
 struct asked {
-	struct text id;
+	const struct sought *event;
 	bool *found;
 };
 
 static int
 by_id(const void *a, const void *b)
 {
-	const struct text *x = &((const struct asked *)a)->id, *y = &((const struct asked *)b)->id;
+	const struct text *x = &((const struct asked *)a)->event->id, *y = &((const struct asked *)b)->event->id;
 	size_t n = x->len < y->len ? x->len : y->len;
 	int order = n > 0 ? memcmp(x->data, y->data, n) : 0;
 
 	return order != 0 ? order : (x->len > y->len) - (x->len < y->len);
 }
 
-/* Marks all that have this id: the same one may have been asked for twice. */
-static void
-mark(struct asked *sorted, size_t count, struct text id)
+static bool
+is_row_of(const struct sought *event, struct text replay_id)
 {
-	struct asked key = {.id = id};
+	char hex[REPLAY_ID_TEXT_SIZE];
+
+	if (event->id_is_unique || event->replay_id.len == 0 || replay_id.len == 0)
+		return true;
+	return text_is(replay_id, replay_id_hex(hex, &event->replay_id));
+}
+
+/* Marks all that have this id and are this row's: the same one may have been asked for twice. */
+static void
+mark(struct asked *sorted, size_t count, struct text id, struct text replay_id)
+{
+	struct sought event = {.id = id};
+	struct asked key = {.event = &event};
 	struct asked *hit = bsearch(&key, sorted, count, sizeof(*sorted), by_id);
 
 	if (hit == NULL)
@@ -57,12 +68,13 @@ mark(struct asked *sorted, size_t count, struct text id)
 	while (hit > sorted && by_id(hit - 1, &key) == 0)
 		hit--;
 	for (; hit < sorted + count && by_id(hit, &key) == 0; hit++)
-		*hit->found = true;
+		if (is_row_of(hit->event, replay_id))
+			*hit->found = true;
 }
 
 static int
-find_some(const struct table_lookup *l, const char *name, const struct text *ids, size_t count,
-    bool *found, struct error *e)
+find_some(const struct table_lookup *l, const char *name, bool by_replay_id, const struct sought *sought,
+    size_t count, bool *found, struct error *e)
 {
 	struct asked *sorted = memory_zero(count + 1, sizeof(*sorted));
 	struct buffer list = BUFFER_INIT;
@@ -73,24 +85,25 @@ find_some(const struct table_lookup *l, const char *name, const struct text *ids
 
 	buffer_append_byte(&list, '[');
 	for (size_t i = 0; i < count; i++) {
-		sorted[i] = (struct asked){ids[i], &found[i]};
+		sorted[i] = (struct asked){&sought[i], &found[i]};
 		if (i > 0)
 			buffer_append_byte(&list, ',');
-		json_text_string(&list, ids[i]);
+		json_text_string(&list, sought[i].id);
 	}
 	buffer_append_byte(&list, ']');
 	qsort(sorted, count, sizeof(*sorted), by_id);
 	parameter.value = buffer_text(&list);
-	statement = memory_format("SELECT event_id FROM %s WHERE array_contains(from_json(:ids, "
+	statement = memory_format("SELECT event_id%s FROM %s WHERE array_contains(from_json(:ids, "
 				  "'array<string>'), event_id)",
-	    name);
+	    by_replay_id ? ", replay_id" : "", name);
 	sql_result_init(&r);
 	rc = run(l, statement, &parameter, 1, &r, e);
 	if (rc == 0 && r.truncated)
 		rc = error_set(
 		    e, ERR_UNAVAILABLE, "the server cut the list of events that it holds");
 	for (size_t i = 0; rc == 0 && i < r.row_count; i++)
-		mark(sorted, count, sql_result_cell(&r, i, 0));
+		mark(sorted, count, sql_result_cell(&r, i, 0),
+		    by_replay_id ? sql_result_cell(&r, i, 1) : text_of(NULL));
 	sql_result_release(&r);
 	free(statement);
 	free(sorted);
@@ -99,8 +112,8 @@ find_some(const struct table_lookup *l, const char *name, const struct text *ids
 }
 
 int
-table_lookup_find(void *table_lookup, const char *table, const struct text *ids, size_t count,
-    bool *found, struct error *e)
+table_lookup_find(void *table_lookup, const char *table, bool by_replay_id, const struct sought *sought,
+    size_t count, bool *found, struct error *e)
 {
 	struct buffer name = BUFFER_INIT;
 	int rc = delta_write_name(&name, table, e);
@@ -109,7 +122,8 @@ table_lookup_find(void *table_lookup, const char *table, const struct text *ids,
 	for (size_t at = 0; rc == 0 && at < count; at += IDS_PER_QUESTION) {
 		size_t some = count - at < IDS_PER_QUESTION ? count - at : IDS_PER_QUESTION;
 
-		rc = find_some(table_lookup, buffer_text(&name), ids + at, some, found + at, e);
+		rc = find_some(table_lookup, buffer_text(&name), by_replay_id, sought + at, some,
+		    found + at, e);
 	}
 	buffer_release(&name);
 	return rc == 0 ? 0 : error_wrap(e, "cannot look events up in table '%s'", table);

@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "databricks/session.h"
 #include "databricks/table.h"
+#include "stream/sink.h"
 
 struct table_lookup {
 	struct databricks_session *session; /* borrowed */
@@ -25,11 +26,12 @@ struct table_lookup {
 
 /*
  * For struct sink_lookup (databricks/sink.h), whose context is a struct table_lookup. Any number of
- * ids; found[i] says whether a row with event_id ids[i] is visible. ERR_NOT_FOUND, ERR_PERMISSION,
- * ERR_UNAVAILABLE … as sql_run.
+ * events; found[i] says whether a row of sought[i] is visible: one with its event_id and, unless the id
+ * is unique, no other replay_id (a row without one counts; without the column the id alone decides).
+ * ERR_NOT_FOUND, ERR_PERMISSION, ERR_UNAVAILABLE … as sql_run.
  */
-int table_lookup_find(void *table_lookup, const char *table, const struct text *ids, size_t count,
-    bool *found, struct error *e);
+int table_lookup_find(void *table_lookup, const char *table, bool by_replay_id,
+    const struct sought *sought, size_t count, bool *found, struct error *e);
 
 enum table_position {
 	TABLE_POSITION_NONE, /* no row of this topic */

@@ -32,6 +32,7 @@ struct row {
 	int64_t received_ms;
 	bool suspect; /* may be in the table already: to be looked up before it is sent */
 	bool sent;    /* was sent before, on a stream that ended */
+	bool id_is_unique; /* as struct sought */
 };
 
 struct batch {

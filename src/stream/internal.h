@@ -126,8 +126,8 @@ struct lane {
 		struct batch *batch;
 		size_t row;
 	} *asked;
-	struct text *asked_ids;
-	size_t asked_count, asked_capacity, asked_ids_capacity;
+	struct sought *sought; /* the same, as the sink is asked */
+	size_t asked_count, asked_capacity, sought_capacity;
 	int64_t ask_at_ms;
 	unsigned ask_failures, ask_session_failures;
 };

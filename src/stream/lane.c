@@ -31,7 +31,7 @@ lane_free(struct lane *l)
 		batch_free(&l->engine->pool, lane_at(l, i));
 	free(l->ring);
 	free(l->asked);
-	free(l->asked_ids);
+	free(l->sought);
 	free(l);
 }
 
@@ -151,6 +151,7 @@ lane_take(struct lane *l, struct feed *f, const struct event *event, uint64_t se
 	r->sequence = sequence;
 	r->number = number;
 	r->received_ms = event->received_ms;
+	r->id_is_unique = event->is_change;
 	r->schema = engine_keep_schema(engine, f, event);
 	size = (int64_t)(b->ends[b->count - 1] - (b->count > 1 ? b->ends[b->count - 2] : 0) + r->id_len +
 	    r->payload_len);

@@ -25,6 +25,17 @@ struct rows {
 	size_t count;
 };
 
+/*
+ * An event whose row is looked for. A row is the event's when it has its id and, unless the source vouches for the id
+ * (a change event's is Salesforce's own), its replay id too: publishers choose the ids of platform events, and two of
+ * them may well have one. The borrowed texts are for the call only.
+ */
+struct sought {
+	struct text id;
+	struct replay_id replay_id; /* len 0: none, the id has to do */
+	bool id_is_unique;
+};
+
 struct sink_events {
 	/* The stream is open; sends are taken. */
 	void (*opened)(void *context);
@@ -43,7 +54,7 @@ struct sink_events {
 	 */
 	void (*ended)(void *context, const struct error *why);
 	/*
-	 * Answer to find. found[i] tells whether ids[i] is in the table; NULL with an error when
+	 * Answer to find. found[i] tells whether events[i] is in the table; NULL with an error when
 	 * the question could not be answered (the engine asks again).
 	 */
 	void (*found)(void *context, const bool *found, size_t count, const struct error *why);
@@ -69,10 +80,10 @@ struct sink_ops {
 	/* Ends the stream now; `ended` follows. */
 	void (*cancel)(struct sink *s);
 	/*
-	 * Asks the table which of these event ids it holds, of any topic. One question at a time; the
+	 * Asks the table which of these events it holds, of any topic. One question at a time; the
 	 * answer comes as `found`. Works with no stream open. NULL op: this sink cannot look (at-least-once).
 	 */
-	void (*find)(struct sink *s, const struct text *ids, size_t count,
+	void (*find)(struct sink *s, const struct sought *sought, size_t count,
 	    const struct sink_events *events, void *context);
 };
 

@@ -45,13 +45,17 @@ ask_for(struct lane *l, struct batch *b)
 	size_t most = l->engine->options.find_rows;
 
 	l->asked = memory_reserve(l->asked, &l->asked_capacity, most, sizeof(*l->asked));
-	l->asked_ids = memory_reserve(l->asked_ids, &l->asked_ids_capacity, most, sizeof(*l->asked_ids));
+	l->sought = memory_reserve(l->sought, &l->sought_capacity, most, sizeof(*l->sought));
 	for (size_t i = 0; i < b->count && l->asked_count < most; i++) {
-		if (!b->rows[i].suspect)
+		const struct row *r = &b->rows[i];
+
+		if (!r->suspect)
 			continue;
 		l->asked[l->asked_count].batch = b;
 		l->asked[l->asked_count].row = i;
-		l->asked_ids[l->asked_count++] = batch_row_id(b, i);
+		l->sought[l->asked_count++] = (struct sought){.id = batch_row_id(b, i),
+		    .replay_id = window_at(&r->feed->window, r->sequence)->replay_id,
+		    .id_is_unique = r->id_is_unique};
 	}
 }
 
@@ -94,7 +98,7 @@ suspects_tick(struct lane *l, int64_t now)
 	log_debug("stream", "%s: looking up %zu events", l->sink->table, l->asked_count);
 	l->asking = true;
 	l->asking_warn_ms = now + OVERDUE_MS;
-	l->sink->ops->find(l->sink, l->asked_ids, l->asked_count, lane_sink_events(), l);
+	l->sink->ops->find(l->sink, l->sought, l->asked_count, lane_sink_events(), l);
 	return l->asking_warn_ms;
 }
 

@@ -32,9 +32,12 @@ enum flaw { SOUND, UNDECODABLE, UNENCODABLE, REFUSED };
 struct bus_event {
 	uint64_t replay; /* number of its replay id */
 	uint32_t same_as; /* index of the event that it repeats, or its own */
+	int same_topic;	  /* of the world: where that one was published */
+	uint32_t id_of;	  /* the event whose id it has: its own, unless its publisher chose another's */
 	enum flaw flaw;
 	int table; /* of the world */
 	int stored; /* times in the table; of the original only */
+	uint64_t stored_replay; /* as the row has it */
 	int set_aside;
 	int64_t visible_ms;
 };
@@ -57,6 +60,7 @@ struct bus_topic {
 	struct position position;
 	uint32_t sent_end; /* one behind the last event ever sent, by any run */
 	bool at_tip; /* no position yet and the runs begin at the tip */
+	bool chosen_ids; /* of platform events: no id is known to be unique */
 	uint32_t retained_from; /* older ones are gone from the bus */
 };
 
@@ -159,12 +163,19 @@ world_behind(const struct bus_topic *t, uint64_t replay)
 	return low;
 }
 
+/* The event that this one repeats, or itself. */
+static inline struct bus_event *
+world_original(const struct bus_topic *t, uint32_t i)
+{
+	return &t->world->topics[t->events[i].same_topic].events[t->events[i].same_as];
+}
+
 /* ---- rules */
 
 static inline bool
 world_is_durable(const struct bus_topic *t, uint32_t i)
 {
-	const struct bus_event *e = &t->events[t->events[i].same_as];
+	const struct bus_event *e = world_original(t, i);
 
 	return e->stored > 0 || t->events[i].set_aside > 0 || e->set_aside > 0;
 }
@@ -329,6 +340,7 @@ world_deliver(struct bus_topic *t, uint32_t n)
 	}
 	for (; given < n && t->open && !t->closing && t->allowed > 0 && t->cursor < t->count; given++) {
 		struct bus_event *b = &t->events[t->cursor];
+		const struct bus_event *original = world_original(t, t->cursor);
 		char id[40], payload[9], entity[16];
 		struct error why = ERROR_INIT;
 		struct event e = {
@@ -340,7 +352,9 @@ world_deliver(struct bus_topic *t, uint32_t n)
 		};
 		uint32_t index = t->cursor;
 
-		e.id = text_span(id, (size_t)snprintf(id, sizeof(id), "%s-%u", t->name, b->same_as));
+		e.is_change = !t->chosen_ids;
+		e.id = text_span(id, (size_t)snprintf(id, sizeof(id), "%s-%u", t->world->topics[b->same_topic].name,
+		    original->id_of));
 		e.payload = text_span(payload, (size_t)snprintf(payload, sizeof(payload), "%08x", b->same_as));
 		t->cursor++;
 		t->allowed--;
@@ -386,7 +400,8 @@ world_publish(struct bus_topic *t, enum flaw flaw, int table)
 {
 	struct bus_event *e = &t->events[t->count];
 
-	*e = (struct bus_event){.replay = t->next_replay++, .same_as = t->count, .flaw = flaw, .table = table};
+	*e = (struct bus_event){.replay = t->next_replay++, .same_as = t->count,
+	    .same_topic = (int)(t - t->world->topics), .id_of = t->count, .flaw = flaw, .table = table};
 	return t->count++;
 }
 
@@ -396,6 +411,7 @@ world_publish_again(struct bus_topic *t, uint32_t index)
 	uint32_t copy = world_publish(t, t->events[index].flaw, t->events[index].table);
 
 	t->events[copy].same_as = t->events[index].same_as;
+	t->events[copy].same_topic = t->events[index].same_topic;
 }
 
 /* ---- the sink */
@@ -488,7 +504,7 @@ world_sink_cancel(struct sink *s)
 }
 
 static inline void
-world_find(struct sink *s, const struct text *ids, size_t count, const struct sink_events *to,
+world_find(struct sink *s, const struct sought *sought, size_t count, const struct sink_events *to,
     void *context)
 {
 	struct bus_table *b = world_table_of(s);
@@ -504,15 +520,20 @@ world_find(struct sink *s, const struct text *ids, size_t count, const struct si
 		char id[48];
 		char *dash;
 		struct bus_topic *t = w->topics;
+		uint64_t replay = world_number(&sought[i].replay_id);
 		const struct bus_event *e;
 
-		snprintf(id, sizeof(id), TEXT_FORMAT, TEXT_ARGS(ids[i]));
+		snprintf(id, sizeof(id), TEXT_FORMAT, TEXT_ARGS(sought[i].id));
 		dash = strrchr(id, '-');
 		*dash = '\0';
 		while (strcmp(t->name, id) != 0)
 			t++;
-		e = &t->events[strtoul(dash + 1, NULL, 10)];
-		b->answers[i] = e->stored > 0 && e->visible_ms <= w->now;
+		if (sought[i].id_is_unique)
+			e = &t->events[strtoul(dash + 1, NULL, 10)];
+		else
+			e = world_original(t, world_behind(t, replay - 1));
+		b->answers[i] = e->stored > 0 && e->visible_ms <= w->now &&
+		    (sought[i].id_is_unique || e->stored_replay == replay);
 	}
 }
 
@@ -569,12 +590,13 @@ world_process(struct bus_table *b)
 	}
 	for (size_t i = 0; i < batch->count; i++) {
 		struct bus_topic *t = &w->topics[batch->topic[i]];
-		struct bus_event *e = &t->events[t->events[batch->index[i]].same_as];
+		struct bus_event *e = world_original(t, batch->index[i]);
 		bool repeated = false;
 
 		for (uint32_t j = 0; j < t->count && !repeated; j++)
 			repeated = j != t->events[j].same_as && t->events[j].same_as == t->events[batch->index[i]].same_as;
 		e->stored++;
+		e->stored_replay = t->events[batch->index[i]].replay;
 		/* what the bus publishes twice is taken twice when a run begins between the two */
 		if (w->can_find && e->stored > 1 && !(repeated && w->runs > 1))
 			WORLD_FAULT(w, "%s: event %u is stored %d times", t->name, batch->index[i], e->stored);
@@ -828,7 +850,7 @@ world_check_all(struct world *w)
 		struct bus_topic *t = &w->topics[i];
 
 		for (uint32_t j = t->required_from; j < t->count; j++) {
-			const struct bus_event *e = &t->events[j], *first = &t->events[e->same_as];
+			const struct bus_event *e = &t->events[j], *first = world_original(t, j);
 
 			if (!world_is_durable(t, j))
 				WORLD_FAULT(w, "%s: event %u is lost", t->name, j);

@@ -531,6 +531,27 @@ test_published_twice(void **state)
 	assert_int_equal(world_start_of(&w.topics[0], &w.topics[0].position), 9);
 }
 
+/* Publishers choose the ids of platform events: two under one id are two, also when they are looked up. */
+static void
+test_one_id_twice(void **state)
+{
+	(void)state;
+	w.topics[0].chosen_ids = true;
+	publish(20);
+	w.topics[0].events[11].id_of = 3;
+	w.topics[0].events[12].id_of = 2;
+	world_begin(&w);
+	deliver_and_send();
+	world_process(&w.tables[0]); /* the first eight */
+	world_end_sink(&w.tables[0], ERR_UNAVAILABLE);
+	world_calm(&w);
+	statistics();
+	assert_int_equal(s.already_stored, 8);
+	assert_int_equal(s.stored, 12);
+	stop_and_end();
+	expect_complete();
+}
+
 static void
 test_one_topic_several_tables(void **state)
 {
@@ -781,6 +802,7 @@ main(void)
 	    TEST(test_silent_server),
 	    TEST(test_close_signal),
 	    TEST(test_published_twice),
+	    TEST(test_one_id_twice),
 	    TEST(test_one_topic_several_tables),
 	    TEST(test_router),
 	    TEST(test_stop),

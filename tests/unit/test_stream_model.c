@@ -48,6 +48,8 @@ publish_some(struct world *w, const struct rates *r)
 			world_publish_again(t, t->count - 1 - (uint32_t)random_below(&w->random, t->count < 3 ? t->count : 3));
 		else
 			world_publish(t, flaw, (int)random_below(&w->random, w->table_count));
+		if (t->chosen_ids && t->count > 5 && random_below(&w->random, 20) == 0)
+			t->events[t->count - 1].id_of = t->count - 2 - (uint32_t)random_below(&w->random, 4);
 	}
 }
 
@@ -184,6 +186,8 @@ draw_world(struct world *w, struct rates *r, uint64_t seed)
 	    .close_signal = (unsigned)random_below(&draw, 60),
 	    .stop = (unsigned)random_below(&draw, 6),
 	};
+	for (size_t i = 0; i < w->topic_count; i++)
+		w->topics[i].chosen_ids = r->repeated == 0 && random_below(&draw, 3) == 0;
 }
 
 static void

@@ -292,7 +292,7 @@ test_stopping(void **state)
 static void
 test_find(void **state)
 {
-	struct text ids[] = {text_of("stored-1"), text_of("other"), text_of("stored-2")};
+	struct sought ids[] = {{.id = text_of("stored-1")}, {.id = text_of("other")}, {.id = text_of("stored-2")}};
 	struct bench b;
 
 	(void)state;
@@ -301,7 +301,7 @@ test_find(void **state)
 	WAIT_FOR(&b, b.found_count == 3);
 	assert_true(b.found[0] && !b.found[1] && b.found[2]);
 	b.found_count = 0;
-	ids[0] = text_of("fail");
+	ids[0].id = text_of("fail");
 	b.sink->ops->find(b.sink, ids, 1, &events, &b);
 	WAIT_FOR(&b, b.found_count == 1);
 	assert_int_equal(b.found_why.code, ERR_UNAVAILABLE);

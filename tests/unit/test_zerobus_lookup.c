@@ -23,6 +23,7 @@
 static struct {
 	char statement[1024], parameters[4096]; /* of the last POST */
 	const char *rows;			/* data_array of the answer */
+	bool two_columns;
 	int pending;				/* polls before the end */
 	int statements, polls, tokens;
 	int status;
@@ -38,9 +39,10 @@ answer_state(struct http_answer *a, bool done)
 	else
 		buffer_append_format(&a->body,
 		    "{\"statement_id\":\"s1\",\"status\":{\"state\":\"SUCCEEDED\"},\"manifest\":{\"format\":\"JSON_ARRAY\","
-		    "\"schema\":{\"column_count\":1,\"columns\":[{\"name\":\"c\",\"type_text\":\"STRING\",\"type_name\":\"STRING\","
-		    "\"position\":0}]},\"total_chunk_count\":1,\"total_row_count\":1},\"result\":{\"chunk_index\":0,\"row_offset\":0,"
-		    "\"row_count\":1,\"data_array\":%s}}", workspace.rows);
+		    "\"schema\":{\"column_count\":%d,\"columns\":[{\"name\":\"c\",\"type_text\":\"STRING\",\"type_name\":\"STRING\","
+		    "\"position\":0}%s]},\"total_chunk_count\":1,\"total_row_count\":1},\"result\":{\"chunk_index\":0,\"row_offset\":0,"
+		    "\"row_count\":1,\"data_array\":%s}}", workspace.two_columns ? 2 : 1, workspace.two_columns ?
+		    ",{\"name\":\"d\",\"type_text\":\"STRING\",\"type_name\":\"STRING\",\"position\":1}" : "", workspace.rows);
 }
 
 static void
@@ -128,16 +130,16 @@ test_find(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct error e = ERROR_INIT;
-		struct text ids[5];
+		struct sought sought[5];
 		bool found[5] = {true, true, true, true, true};
 		char is[6] = "";
 		size_t n;
 
 		for (n = 0; rows[i].ids[n] != NULL; n++)
-			ids[n] = text_of(rows[i].ids[n]);
+			sought[n] = (struct sought){.id = text_of(rows[i].ids[n])};
 		workspace.rows = rows[i].rows;
 		workspace.pending = rows[i].pending;
-		if (table_lookup_find(&l, "main.crm.t", ids, n, found, &e) != 0)
+		if (table_lookup_find(&l, "main.crm.t", false, sought, n, found, &e) != 0)
 			fail_msg("%s: %s", rows[i].name, e.text);
 		for (size_t k = 0; k < n; k++)
 			is[k] = found[k] ? '+' : '-';
@@ -149,28 +151,63 @@ test_find(void **state)
 	workspace.pending = 0;
 }
 
+/* Whose row it is, where ids may be shared: that of the same replay id. */
+static void
+test_find_by_replay_id(void **state)
+{
+	static const struct {
+		const char *name, *rows;
+		bool unique, has_replay_id, found;
+	} rows[] = {{"its own row", "[[\"a\",\"0102\"]]", false, true, true},
+	    {"another event's", "[[\"a\",\"0103\"]]", false, true, false},
+	    {"both", "[[\"a\",\"0103\"],[\"a\",\"0102\"]]", false, true, true},
+	    {"a row that does not say", "[[\"a\",null]]", false, true, true},
+	    {"an event without one", "[[\"a\",\"0103\"]]", false, false, true},
+	    {"published twice, under an id of its own", "[[\"a\",\"0103\"]]", true, true, true}};
+	struct table_lookup l = {.session = workspace.session};
+
+	(void)state;
+	workspace.two_columns = true;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct sought sought = {.id = text_of("a"), .id_is_unique = rows[i].unique};
+		struct error e = ERROR_INIT;
+		bool found;
+
+		if (rows[i].has_replay_id)
+			sought.replay_id = (struct replay_id){.len = 2, .bytes = {1, 2}};
+		workspace.rows = rows[i].rows;
+		if (table_lookup_find(&l, "main.crm.t", true, &sought, 1, &found, &e) != 0)
+			fail_msg("%s: %s", rows[i].name, e.text);
+		if (found != rows[i].found)
+			fail_msg("%s: %sfound", rows[i].name, found ? "" : "not ");
+	}
+	workspace.two_columns = false;
+	assert_string_equal(workspace.statement,
+	    "SELECT event_id, replay_id FROM `main`.`crm`.`t` WHERE array_contains(from_json(:ids, 'array<string>'), event_id)");
+}
+
 static void
 test_find_many(void **state)
 {
 	struct table_lookup l = {.session = workspace.session};
-	struct text *ids = memory_zero(10001, sizeof(*ids));
+	struct sought *sought = memory_zero(10001, sizeof(*sought));
 	bool *found = memory_zero(10001, sizeof(*found));
 	struct error e = ERROR_INIT;
 	int before = workspace.statements;
 
 	(void)state;
 	for (size_t i = 0; i < 10001; i++)
-		ids[i] = text_of(i % 5000 == 0 ? "x" : "y");
+		sought[i].id = text_of(i % 5000 == 0 ? "x" : "y");
 	workspace.rows = "[[\"x\"]]";
-	assert_int_equal(table_lookup_find(&l, "main.crm.t", ids, 10001, found, &e), 0);
+	assert_int_equal(table_lookup_find(&l, "main.crm.t", false, sought, 10001, found, &e), 0);
 	assert_int_equal(workspace.statements - before, 3);
 	assert_true(found[0] && found[5000] && found[10000] && !found[1]);
 	workspace.status = 403;
-	assert_int_equal(table_lookup_find(&l, "main.crm.t", ids, 1, found, &e), -1);
+	assert_int_equal(table_lookup_find(&l, "main.crm.t", false, sought, 1, found, &e), -1);
 	workspace.status = 0;
 	assert_int_equal(e.code, ERR_PERMISSION);
 	assert_non_null(strstr(e.text, "cannot look events up in table 'main.crm.t'"));
-	free(ids);
+	free(sought);
 	free(found);
 }
 
@@ -318,7 +355,7 @@ test_tokens(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_find), cmocka_unit_test(test_find_many),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_find), cmocka_unit_test(test_find_by_replay_id), cmocka_unit_test(test_find_many),
 	    cmocka_unit_test(test_position), cmocka_unit_test(test_tokens)};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -238,13 +238,15 @@ make_table(const char *name, enum layout layout)
 }
 
 static int
-find_fake(void *context, const char *table, const struct text *ids, size_t count, bool *found, struct error *e)
+find_fake(void *context, const char *table, bool by_replay_id, const struct sought *sought, size_t count, bool *found,
+    struct error *e)
 {
 	(void)context;
-	if (count > 0 && text_is(ids[0], "fail"))
+	assert_true(by_replay_id); /* the full layout has it */
+	if (count > 0 && text_is(sought[0].id, "fail"))
 		return error_set(e, ERR_UNAVAILABLE, "no answer about %s", table);
 	for (size_t i = 0; i < count; i++)
-		found[i] = text_starts(ids[i], "stored");
+		found[i] = text_starts(sought[i].id, "stored");
 	return 0;
 }
 
