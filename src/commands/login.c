@@ -224,10 +224,8 @@ run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 	size_t count = 0;
 	int rc = -1;
 
-	if (argc == 0 && o->from_stdin) {
-		error_set(e, ERR_USAGE, "option '--stdin' needs to know which side the secret is for");
-		return error_hint(e, "write 'sfzb login salesforce --stdin' or 'sfzb login databricks --stdin'");
-	}
+	if (login_check_options(options, o, argc > 0 ? argv[0] : NULL, e) != 0)
+		return -1;
 	for (size_t i = 0; i < SIDES; i++) {
 		if (argc > 0 && strcmp(argv[0], sides[i].name) != 0)
 			continue;

@@ -28,6 +28,8 @@ struct login_state {
 };
 void login_state_release(struct login_state *s);
 
+/* ERR_USAGE for an option that is given and would have no effect. side: NULL for both. login_options.c */
+int login_check_options(const struct option *options, const struct login_options *o, const char *side, struct error *e);
 /* Does the profile have that file, readable or not? */
 bool login_is_stored(struct app *app, const char *file);
 /* The first line of standard input, without its newline. */

@@ -41,6 +41,33 @@ profile() { # NAME FILE CONTENT
 	says "standard input holds no secret"
 }
 
+@test "login: an option that would have no effect is refused, with the reason" {
+	local row
+	while IFS='|' read -r words reason; do
+		# shellcheck disable=SC2086
+		fails 2 sfzb login $words </dev/null
+		says "$reason"
+	done <<-'END'
+		databricks --username x|option '--username' is for 'sfzb login salesforce', not for databricks
+		databricks --key-file x|'--key-file' is for 'sfzb login salesforce'
+		databricks --from-sf x|'--from-sf' is for 'sfzb login salesforce'
+		databricks --topic x|'--topic' is for 'sfzb login salesforce'
+		salesforce --table a.b.c|'--table' is for 'sfzb login databricks', not for salesforce
+		salesforce --warehouse x|'--warehouse' is for 'sfzb login databricks'
+		salesforce --topic Account|'--topic' goes with --check only
+		salesforce --check --host x|'--host' has no effect with --check
+		--status --table a.b.c|'--table' has no effect with --status
+		--status --check|'--status' and '--check' do not go together
+		--host x.my.salesforce.com|'--host' needs to know which side it is for
+		salesforce --from-sf a --client-id x|'--client-id' has no effect with --from-sf
+		salesforce --from-sf a --stdin|'--stdin' has no effect with --from-sf
+		salesforce --from-sf a --method jwt|'--method' has no effect with --from-sf
+		salesforce --no-browser --client-id x|'--no-browser' goes with --method browser
+		salesforce --method browser --key-file x|'--key-file' has no effect with --method browser
+		salesforce --method password --redirect-url http://localhost:1/x|'--redirect-url' has no effect with --method password
+	END
+}
+
 @test "no option takes a secret" {
 	for c in $(sfzb help --names commands); do
 		fine sfzb help "$c"
