@@ -55,6 +55,7 @@ struct publish {
 	long long published, refused, unknown;
 	struct error failure; /* ends the run */
 	int signal;
+	bool stopped_early; /* by the signal, with input left */
 };
 
 /* Fills the batch with what is there and fits; what is not there yet does not hold up what is. */

@@ -70,7 +70,7 @@ static void
 settle(struct publish *p, const struct pubsub_publish_result *results, const struct error *why,
     bool maybe_stored)
 {
-	char status[64];
+	char status[TEXT_COUNT_SIZE + 16], count[TEXT_COUNT_SIZE];
 	size_t sent = 0;
 
 	for (size_t i = 0; i < p->batch.count; i++) {
@@ -83,7 +83,7 @@ settle(struct publish *p, const struct pubsub_publish_result *results, const str
 	if (output_flush(&p->failure) != 0 || p->failure.code != ERR_OK)
 		p->stopping = true;
 	if (terminal_has_status() && !output_is_terminal()) {
-		snprintf(status, sizeof(status), "%lld events published", p->published);
+		snprintf(status, sizeof(status), "%s published", text_count(count, p->published, "event", "events"));
 		terminal_set_status(status);
 	}
 }
@@ -112,7 +112,7 @@ take_failure(struct publish *p, const struct error *why, bool maybe_stored)
 {
 	enum disposition d = error_disposition(why->code);
 	bool again = (d == DISPOSITION_RETRY || d == DISPOSITION_RETRY_SLOWLY) && why->code != ERR_QUOTA &&
-	    !p->stopping && (p->options->max_retries < 0 || p->failures < p->options->max_retries);
+	    !p->stopping && p->signal == 0 && (p->options->max_retries < 0 || p->failures < p->options->max_retries);
 	char text[32];
 	int64_t delay;
 
@@ -221,19 +221,35 @@ publish_go_on(void *context)
 }
 
 static void
+cut_short(struct publish *p)
+{
+	struct error why = ERROR_INIT;
+
+	error_set(&why, app_signal_code(p->signal), "stopped before the answer came");
+	p->failure = why;
+	settle(p, NULL, &why, p->sending);
+	p->done = true;
+	loop_stop(p->app->loop);
+}
+
+static void
 take_signal(void *context, int number)
 {
 	struct publish *p = context;
 
-	if (number == SIGUSR1)
+	if (number == SIGUSR1 || p->done)
 		return;
-	/* first: the batch in flight gets its answer; second: it does not */
+	/* first: nothing more is read, and what was read is sent and gets its answer; second: it does not */
 	if (p->signal != 0) {
-		p->done = true;
-		loop_stop(p->app->loop);
+		p->signal = number;
+		cut_short(p);
+		return;
 	}
 	p->signal = number;
-	p->stopping = true;
+	p->stopped_early = !p->input_ended;
+	p->input_ended = true;
+	/* what waits for its turn goes out at once */
+	p->next_us = 0;
 	loop_timer_stop(p->app->loop, &p->timer);
 	p->waiting = false;
 	publish_go_on(p);
@@ -243,23 +259,29 @@ static int
 conclude(const struct publish *p, struct error *e)
 {
 	long long missing = p->refused + p->unknown;
+	char count[TEXT_COUNT_SIZE];
 
+	if (p->stopped_early)
+		log_warn("publish", "stopped before the end of the input; %s published",
+		    text_count(count, p->published, "event was", "events were"));
 	if (p->failure.code != ERR_OK) {
 		*e = p->failure;
 		if (p->unknown > 0) {
-			error_wrap(e, "%lld events may or may not be stored", p->unknown);
-			e->code = ERR_REFUSED;
+			enum error_code code = p->signal != 0 && e->code == app_signal_code(p->signal) ? e->code : ERR_REFUSED;
+
+			error_wrap(e, "%s may or may not be stored", text_count(count, p->unknown, "event", "events"));
+			e->code = code;
 		}
 		return -1;
 	}
-	if (p->signal != 0)
-		return error_set(e, app_signal_code(p->signal), "interrupted after %lld events", p->published);
 	if (missing == 0)
 		return 0;
-	error_set(e, ERR_REFUSED, "%lld of %lld events were not published", missing, missing + p->published);
+	error_set(e, ERR_REFUSED, "%lld of %s not published", missing,
+	    text_count(count, missing + p->published, missing == 1 ? "event was" : "event were",
+		missing == 1 ? "events was" : "events were"));
 	if (p->unknown > 0)
-		error_hint(e, "%lld of them are unknown: the connection broke before the answer; they are not sent twice",
-		    p->unknown);
+		error_hint(e, "%s unknown: the connection broke before the answer; what may be stored is not sent twice",
+		    text_count(count, p->unknown, "event is", "events are"));
 	return -1;
 }
 
@@ -281,5 +303,9 @@ publish_run(struct publish *p, struct error *e)
 	terminal_set_status(NULL);
 	output_set_line_buffered(true);
 	pubsub_publisher_free(p->publisher);
+	if (p->sending) { /* a unary call: its answer must not come when p is gone */
+		pubsub_free(p->app->pubsub);
+		p->app->pubsub = NULL;
+	}
 	return conclude(p, e);
 }
