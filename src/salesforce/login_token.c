@@ -15,6 +15,7 @@
 #define TRIES 3
 #define BACKOFF_FIRST_MS 1000
 #define SKEW_NOTICED_MS 30000
+#define HINT_HOST "check the instance URL: https://….my.salesforce.com"
 
 void
 salesforce_token_init(struct salesforce_token *t)
@@ -140,9 +141,11 @@ salesforce_token_parse(struct text body, struct salesforce_token *out, struct er
 	int rc = -1;
 
 	if (token == NULL || token[0] == '\0' || instance == NULL) {
-		error_set(e, ERR_REFUSED, "the answer holds no %s", token == NULL ? "access_token" : "instance_url");
+		error_set(e, ERR_CONFIG, "the answer holds no %s: this is not a Salesforce login service",
+		    token == NULL || token[0] == '\0' ? "access_token" : "instance_url");
+		error_hint(e, HINT_HOST);
 	} else if (strlen(token) > LIMIT_TOKEN_BYTES) {
-		error_set(e, ERR_REFUSED, "the access token is longer than %d bytes", LIMIT_TOKEN_BYTES);
+		error_set(e, ERR_CONFIG, "the access token is longer than %d bytes", LIMIT_TOKEN_BYTES);
 	} else if ((out->instance_url = salesforce_host(instance, e)) != NULL) {
 		secret_set(&out->access_token, text_of(token));
 		if (refresh != NULL)
@@ -212,7 +215,7 @@ strange_answer(const struct http_request *q, const struct http_response *r, stru
 	}
 	error_set(e, ERR_CONFIG, "POST %s: %d %s: this is not a Salesforce login service", url, r->status,
 	    http_status_words(r->status));
-	return error_hint(e, "check the instance URL: https://….my.salesforce.com");
+	return error_hint(e, HINT_HOST);
 }
 
 static int
@@ -386,7 +389,8 @@ soap_accepted(const struct http_response *r, struct salesforce_token *out, struc
 
 	if (!soap_element(xml, "serverUrl", &url) || !soap_element(xml, "sessionId", &session) ||
 	    session.len == 0 || session.len > LIMIT_TOKEN_BYTES) {
-		error_set(e, ERR_REFUSED, "the answer holds no session");
+		error_set(e, ERR_CONFIG, "the answer holds no session: this is not a Salesforce login service");
+		error_hint(e, HINT_HOST);
 		goto out;
 	}
 	/* 200, and a session that is good for nothing but a new password */

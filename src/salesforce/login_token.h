@@ -34,7 +34,7 @@ int salesforce_login_request(const struct salesforce_login *l, struct http_pool 
 int salesforce_login_exchange(const struct salesforce_login *l, struct http_pool *pool, const char *code,
     const char *redirect_url, const char *verifier, struct salesforce_token *out, struct error *e);
 
-/* The answer of a token endpoint with status 200. ERR_REFUSED when something needed is missing. */
+/* The answer of a token endpoint with status 200. ERR_CONFIG when something needed is missing. */
 int salesforce_token_parse(struct text body, struct salesforce_token *out, struct error *e);
 /*
  * A refusal of the token endpoint by its error and description: one table, with the likely cause as hint.

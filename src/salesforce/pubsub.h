@@ -94,8 +94,8 @@ struct schema_cache *pubsub_schemas(struct pubsub *p);
  * stays within allow and 100; it is topped up when below half, and while allow stays 0 it runs out:
  * then the stream ends with ERR_OK before the server would close it. A silent stream is given up
  * with ERR_UNAVAILABLE. `opened` comes with the first response, or 5 s after the request went out
- * when nothing came. A refused token is renewed before `ended` says ERR_UNAVAILABLE; ERR_SESSION or
- * ERR_CREDENTIALS: renewing failed, or five tokens in a row were refused.
+ * when nothing came. A refused token is renewed before `ended` says ERR_SESSION: opening again uses the
+ * new one. Where it cannot be renewed `ended` says why.
  */
 struct pubsub_source_options {
 	int64_t watchdog_ms; /* silence that ends the stream; 0: 300000; at least 150000 is wise */

@@ -93,12 +93,10 @@ renewed(void *context, const struct error *why)
 {
 	struct pubsub_source *s = context;
 
-	if (why->code != ERR_OK) {
+	if (why->code != ERR_OK)
 		pubsub_refused(s->pubsub, &s->end, why);
-	} else {
-		s->end.code = ERR_UNAVAILABLE;
+	else
 		error_wrap(&s->end, "the access token was renewed");
-	}
 	finish(s, &s->end);
 }
 

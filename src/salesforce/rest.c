@@ -56,7 +56,7 @@ salesforce_rest_error(int status, struct text body, const char *what, struct err
 		text_starts(body, "Wrong_Org")))
 		code = ERR_SESSION;
 	if (code == ERR_OK)
-		code = ERR_REFUSED;
+		code = ERR_CONFIG; /* 200, and not what was asked for: another server */
 	for (size_t i = 0; error_code != NULL && i < sizeof(refusals) / sizeof(refusals[0]); i++) {
 		if (strcmp(refusals[i].error_code, error_code) == 0) {
 			code = refusals[i].code;
@@ -245,7 +245,7 @@ salesforce_rest_query(struct salesforce_session *s, const char *soql, bool tooli
 		next = json_find_string(page, "nextRecordsUrl");
 		more = more && !json_find_bool(page, "done", true);
 		if (more && (next == NULL || strncmp(next, "/services/data/", 15) != 0)) {
-			error_set(e, ERR_REFUSED, "a query's answer names no next page");
+			error_set(e, ERR_FAILED, "a query's answer names no next page");
 			json_free(page);
 			goto out;
 		}

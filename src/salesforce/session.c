@@ -394,7 +394,8 @@ salesforce_session_user(struct salesforce_session *s, struct salesforce_user *ou
 	json_free(j);
 	if (out->org_id[0] == '\0' || out->user_id[0] == '\0') {
 		salesforce_user_release(out);
-		return error_set(e, ERR_REFUSED, "userinfo of %s names no organisation", s->instance_url);
+		error_set(e, ERR_CONFIG, "userinfo of %s names no organisation: this is not a Salesforce instance", s->instance_url);
+		return error_hint(e, "check the instance URL: https://NAME.my.salesforce.com");
 	}
 	return 0;
 }

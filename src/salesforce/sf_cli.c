@@ -93,7 +93,7 @@ take(const struct json *shown, const char *token, struct salesforce_token *out, 
 	const char *instance = json_find_string(shown, "instanceUrl"), *org = json_find_string(shown, "id");
 
 	if (instance == NULL)
-		return error_set(e, ERR_REFUSED, "sf org display: the answer holds no instanceUrl");
+		return error_set(e, ERR_CONFIG, "sf org display: the answer holds no instanceUrl");
 	out->instance_url = salesforce_host(instance, e);
 	if (out->instance_url == NULL)
 		return error_wrap(e, "sf org display");

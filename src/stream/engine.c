@@ -277,7 +277,7 @@ bool
 engine_set_aside(struct engine *e, struct dead_letter *letter, const struct error *why)
 {
 	struct error error = ERROR_INIT;
-	char id[80];
+	char id[80], count[TEXT_COUNT_SIZE];
 
 	letter->code = why->code;
 	letter->reason = text_of(why->text);
@@ -293,8 +293,8 @@ engine_set_aside(struct engine *e, struct dead_letter *letter, const struct erro
 	    "stream", TEXT_FORMAT ": event %s is set aside (%lld by now): %s", TEXT_ARGS(letter->topic),
 	    text_clean(id, sizeof(id), letter->event_id), (long long)e->statistics.set_aside, why->text);
 	if (e->options.max_dead_letters >= 0 && e->statistics.set_aside > e->options.max_dead_letters) {
-		error_set(&error, ERR_REFUSED, "%lld events were set aside, more than allowed; the last: %s",
-		    (long long)e->statistics.set_aside, why->text);
+		error_set(&error, ERR_REFUSED, "%s set aside, more than allowed; the last: %s",
+		    text_count(count, e->statistics.set_aside, "event was", "events were"), why->text);
 		engine_fail(e, &error);
 	}
 	return true;
@@ -307,22 +307,22 @@ engine_retry(struct engine *e, const char *what, const char *name, const struct 
     unsigned *failures, unsigned *session_failures, int64_t now)
 {
 	struct error error = *why;
+	bool session = error_disposition(why->code) == DISPOSITION_LOG_IN_AGAIN, is_routine;
 	char wait[32];
 	int64_t delay;
 
 	error_wrap(&error, "%s %s", what, name);
 	if (error_disposition(why->code) == DISPOSITION_STOP)
 		goto fail;
-	if (error_disposition(why->code) == DISPOSITION_LOG_IN_AGAIN) {
-		if (++*session_failures >= SESSION_FAILURES) {
-			error.code = ERR_CREDENTIALS; /* new tokens are refused like the old one */
-			goto fail;
-		}
-	}
-	if (e->options.max_retries >= 0 && *failures >= e->options.max_retries)
+	if (session && ++*session_failures >= SESSION_FAILURES) {
+		error.code = ERR_CREDENTIALS; /* new tokens are refused like the old one */
 		goto fail;
-	/* the first time the new token is likely to do */
-	delay = *session_failures == 1 && error_disposition(why->code) == DISPOSITION_LOG_IN_AGAIN ?
+	}
+	/* a token that has ended is no failure of the service, and a new one is likely to do */
+	is_routine = session && *session_failures == 1;
+	if (e->options.max_retries >= 0 && *failures >= e->options.max_retries && !is_routine)
+		goto fail;
+	delay = is_routine ?
 	    0 :
 	    backoff_delay(why, *failures, e->options.backoff_first_ms, e->options.backoff_last_ms, e->random);
 	++*failures;
@@ -387,10 +387,11 @@ finish(struct engine *e, int64_t now)
 {
 	struct error error = ERROR_INIT;
 	int64_t left = rows_held(e);
+	char count[TEXT_COUNT_SIZE];
 
 	if (left > 0 && e->result.code == ERR_OK) {
 		error_set(&e->result, e->abandoned ? ERR_INTERRUPTED : ERR_UNAVAILABLE,
-		    "%lld events were not yet acknowledged when the run ended", (long long)left);
+		    "%s not yet acknowledged when the run ended", text_count(count, left, "event was", "events were"));
 		error_hint(&e->result, "nothing is lost: the next run goes on with them");
 	}
 	if (ledger_store(e, now, true, &error) != 0 && e->result.code == ERR_OK)

@@ -142,7 +142,7 @@ inside() { # EMULATOR OPTIONS… -- COMMAND…   fine, in a fresh emulator
 
 @test "tail --timeout: status 7 when -n is not met, else 0" {
 	fails 7 sfzb emulator -q -- sfzb tail -q Account -n 1 --timeout 1s
-	says "0 of 1 events came before --timeout was over"
+	says "0 of 1 event came before --timeout was over"
 	inside -- sfzb tail -q Account --timeout 1s
 }
 

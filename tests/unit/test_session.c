@@ -358,7 +358,7 @@ test_every_refusal(void **state)
 		"instance URL", 1},
 	    {{"POST", 302, "", NULL, 0, NULL}, LOGIN_CLIENT_CREDENTIALS, ERR_CONFIG, "302", "instance URL", 1},
 	    {{"POST", 200, "<html>hello</html>", NULL, 0, NULL}, LOGIN_CLIENT_CREDENTIALS, ERR_CONFIG, "not a Salesforce", "", 1},
-	    {{"POST", 200, "{}", NULL, 0, NULL}, LOGIN_CLIENT_CREDENTIALS, ERR_REFUSED, "access_token", "", 1},
+	    {{"POST", 200, "{}", NULL, 0, NULL}, LOGIN_CLIENT_CREDENTIALS, ERR_CONFIG, "access_token", "", 1},
 	    {{"POST", 503, "<html>maintenance</html>", NULL, 0, NULL}, LOGIN_CLIENT_CREDENTIALS, ERR_UNAVAILABLE, "503",
 		"status.salesforce.com", 3},
 	    {{"POST", 429, "", NULL, 0, NULL}, LOGIN_CLIENT_CREDENTIALS, ERR_OVERLOADED, "429", "", 3},
@@ -746,7 +746,7 @@ test_rest_data(void **state)
 	assert_int_equal(salesforce_rest_query(s, "SELECT Id FROM A", false, take_id, &ids, &e), 0);
 	assert_string_equal(buffer_text(&ids), "1 2 3 ");
 	assert_int_equal(salesforce_rest_query(s, "BAD", true, take_id, &ids, &e), -1);
-	assert_int_equal(e.code, ERR_REFUSED);
+	assert_int_equal(e.code, ERR_FAILED);
 	assert_int_equal(salesforce_rest_event_objects(s, &objects, &e), 0);
 	assert_int_equal(objects.count, 3);
 	assert_string_equal(objects.items[0].name, "AccountChangeEvent");

@@ -338,7 +338,8 @@ test_source_failures(void **state)
 		enum error_code result;
 	} rows[] = {{"stop", ERR_PERMISSION, -1, 1, ERR_PERMISSION}, {"for ever", ERR_UNAVAILABLE, -1, 0, ERR_OK},
 	    {"three retries", ERR_UNAVAILABLE, 3, 4, ERR_UNAVAILABLE}, {"no retries", ERR_QUOTA, 0, 1, ERR_QUOTA},
-	    {"sessions", ERR_SESSION, -1, 5, ERR_CREDENTIALS}, {"quota", ERR_QUOTA, -1, 0, ERR_OK},
+	    {"sessions", ERR_SESSION, -1, 5, ERR_CREDENTIALS}, {"a new token costs no retry", ERR_SESSION, 0, 2, ERR_SESSION},
+	    {"quota", ERR_QUOTA, -1, 0, ERR_OK},
 	    {"data refused", ERR_REFUSED, -1, 0, ERR_OK}, {"in good order", ERR_OK, -1, 0, ERR_OK}};
 
 	(void)state;
