@@ -183,3 +183,12 @@ text_number(char out[TEXT_NUMBER_SIZE], int64_t n)
 	out[at] = '\0';
 	return out;
 }
+
+char *
+text_count(char out[TEXT_COUNT_SIZE], int64_t n, const char *one, const char *many)
+{
+	char number[TEXT_NUMBER_SIZE];
+
+	snprintf(out, TEXT_COUNT_SIZE, "%s %s", text_number(number, n), n == 1 ? one : many);
+	return out;
+}

@@ -40,6 +40,9 @@ char *text_clean(char *out, size_t size, struct text from);
 /* 1234567 → "1,234,567". Returns out. */
 #define TEXT_NUMBER_SIZE 32
 char *text_number(char out[TEXT_NUMBER_SIZE], int64_t n);
+/* "1 event was", "2,000 events were": the number in front of the words that go with it. Returns out. */
+#define TEXT_COUNT_SIZE 96
+char *text_count(char out[TEXT_COUNT_SIZE], int64_t n, const char *one, const char *many);
 
 /* Glob match with * and ? (no brackets), whole text, case-sensitive. */
 bool text_glob(const char *pattern, const char *s);

@@ -119,17 +119,18 @@ retry(struct run *r, int argc, char **argv, struct error *e)
 static int
 confirm(const struct run *r, struct error *e)
 {
-	char *question, *answer = NULL;
+	char *question, *answer = NULL, count[TEXT_COUNT_SIZE];
 	int rc = -1;
 
 	if (r->o->yes)
 		return 0;
 	if (!terminal_can_ask()) {
-		error_set(e, ERR_USAGE, "dropping %zu events for good needs --yes where nobody can be asked",
-		    r->ids.count);
+		error_set(e, ERR_USAGE, "dropping %s for good needs --yes where nobody can be asked",
+		    text_count(count, (int64_t)r->ids.count, "event", "events"));
 		return -1;
 	}
-	question = memory_format("Drop %zu event%s for good (yes or no)?", r->ids.count, r->ids.count == 1 ? "" : "s");
+	question = memory_format("Drop %s for good (yes or no)?",
+	    text_count(count, (int64_t)r->ids.count, "event", "events"));
 	if (terminal_ask(question, "no", &answer, e) == 0)
 		rc = strcmp(answer, "yes") == 0 || strcmp(answer, "y") == 0
 		    ? 0
@@ -142,12 +143,14 @@ confirm(const struct run *r, struct error *e)
 static int
 drop(struct run *r, int argc, char **argv, struct error *e)
 {
+	char count[TEXT_COUNT_SIZE];
+
 	if (choose(r, argc, argv, e) != 0 || (r->ids.count > 0 && confirm(r, e) != 0))
 		return -1;
 	for (size_t i = 0; i < r->ids.count; i++)
 		if (dead_letters_remove(r->store, r->ids.items[i], e) < 0)
 			return -1;
-	log_info("dead-letters", "dropped %zu events", r->ids.count);
+	log_info("dead-letters", "dropped %s", text_count(count, (int64_t)r->ids.count, "event", "events"));
 	return 0;
 }
 

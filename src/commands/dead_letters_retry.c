@@ -402,14 +402,17 @@ letters_retry(struct app *app, struct dead_letters *store, const struct letter_i
 {
 	struct retry r = {.app = app, .store = store,
 		.options = {.layout = 1, .create = true, .visibility_ms = visibility_ms}};
+	char stored[TEXT_COUNT_SIZE], already[TEXT_COUNT_SIZE], kept[TEXT_COUNT_SIZE];
 	int rc = ids->count > 0 ? retry_all(&r, ids, e) : 0;
 
-	log_info("dead-letters", "stored %lld events, %lld were stored already; %zu were set aside again",
-	    (long long)r.stored, (long long)r.already_stored, r.kept);
+	log_info("dead-letters", "stored %s, %s stored already; %s set aside again",
+	    text_count(stored, r.stored, "event", "events"), text_count(already, r.already_stored, "was", "were"),
+	    text_count(kept, (int64_t)r.kept, "was", "were"));
 	if (app_outputs(app, "json") && print_json(&r, rc == 0 ? e : NULL) != 0)
 		rc = -1;
 	if (rc == 0 && r.kept > 0) {
-		rc = error_set(e, ERR_REFUSED, "%zu of %zu events were set aside again", r.kept, ids->count);
+		rc = error_set(e, ERR_REFUSED, "%zu of %s %s set aside again", r.kept,
+		    text_count(stored, (int64_t)ids->count, "event", "events"), r.kept == 1 ? "was" : "were");
 		error_hint(e, "'sfzb dead-letters list' says why; 'sfzb create-table TABLE --check' whether the table fits");
 	}
 	for (size_t i = 0; i < r.group_count; i++) {

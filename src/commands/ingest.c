@@ -177,6 +177,7 @@ pump(struct run *r, struct error *e)
 	struct engine_statistics s;
 	struct ingest_report report;
 	int64_t bytes = 0;
+	char count[TEXT_COUNT_SIZE];
 	int rc;
 
 	for (size_t i = 0; i < r->count; i++)
@@ -203,7 +204,7 @@ pump(struct run *r, struct error *e)
 		    r->o->resume ? "; the same command goes on there" : "");
 	if (s.set_aside == 0)
 		return 0;
-	error_set(e, ERR_REFUSED, "%lld rows were refused", (long long)s.set_aside);
+	error_set(e, ERR_REFUSED, "%s refused", text_count(count, s.set_aside, "row was", "rows were"));
 	return r->o->rejects != NULL ? error_hint(e, "they are in '%s', with the reasons", r->o->rejects)
 				     : error_hint(e, "--rejects <file> keeps them, with the reasons");
 }

@@ -27,11 +27,11 @@ ingest_report_progress(void *context, const struct engine_statistics *s)
 {
 	struct ingest_report *r = context;
 	int64_t now = clock_monotonic_ms(&clock_system), records, bytes;
-	char stored[TEXT_NUMBER_SIZE], rate[TEXT_NUMBER_SIZE], flight[TEXT_NUMBER_SIZE], n[TEXT_NUMBER_SIZE];
+	char stored[TEXT_COUNT_SIZE], rate[TEXT_NUMBER_SIZE], flight[TEXT_NUMBER_SIZE], n[TEXT_NUMBER_SIZE];
 	struct buffer b = BUFFER_INIT;
 
 	ingest_input_progress(r->input, &records, &bytes);
-	buffer_append_format(&b, "stored %s rows, %s rows/s, in flight %s", text_number(stored, s->stored),
+	buffer_append_format(&b, "stored %s, %s rows/s, in flight %s", text_count(stored, s->stored, "row", "rows"),
 	    text_number(rate, per_second(s->stored - r->last_stored, now - r->last_ms)),
 	    text_number(flight, s->in_flight_rows));
 	if (r->bytes_total > 0)
@@ -51,7 +51,7 @@ int
 ingest_report_end(const struct app *app, const struct ingest_report *r, const struct engine_statistics *s,
     int64_t elapsed_ms, struct error *e)
 {
-	char stored[TEXT_NUMBER_SIZE], rate[TEXT_NUMBER_SIZE], n[TEXT_NUMBER_SIZE], time[32];
+	char stored[TEXT_COUNT_SIZE], rate[TEXT_NUMBER_SIZE], n[TEXT_NUMBER_SIZE], time[32];
 	struct buffer b = BUFFER_INIT;
 	int64_t records, bytes;
 	struct json *j;
@@ -59,7 +59,7 @@ ingest_report_end(const struct app *app, const struct ingest_report *r, const st
 
 	terminal_set_status(NULL);
 	ingest_input_progress(r->input, &records, &bytes);
-	buffer_append_format(&b, "stored %s rows", text_number(stored, s->stored));
+	buffer_append_format(&b, "stored %s", text_count(stored, s->stored, "row", "rows"));
 	buffer_append_format(&b, " of %s read", text_number(n, records));
 	if (s->set_aside > 0)
 		buffer_append_format(&b, ", %s refused", text_number(n, s->set_aside));

@@ -72,6 +72,7 @@ static void
 take_signal(void *context, int number)
 {
 	struct pump *p = context;
+	char count[TEXT_COUNT_SIZE];
 	struct engine_statistics s;
 
 	if (number == SIGHUP && p->setup.hang_up != NULL) {
@@ -84,8 +85,8 @@ take_signal(void *context, int number)
 	if (p->signals == 1) {
 		engine_statistics(p->engine, &s);
 		if (s.in_flight_rows > 0)
-			log_info("stream", "stopping when %lld events in flight are stored; once more to stop at once",
-			    (long long)s.in_flight_rows);
+			log_info("stream", "stopping when %s stored; once more to stop at once",
+			    text_count(count, s.in_flight_rows, "event in flight is", "events in flight are"));
 		engine_stop(p->engine);
 		return;
 	}

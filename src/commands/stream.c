@@ -233,6 +233,7 @@ static int
 pump(struct run *r, struct error *e)
 {
 	struct engine_statistics s;
+	char count[TEXT_COUNT_SIZE];
 	struct stream_report report;
 	struct pump_setup pump_setup;
 	int rc;
@@ -264,7 +265,7 @@ pump(struct run *r, struct error *e)
 		rc = -1;
 	s.set_aside += r->o->set_aside_before;
 	if (rc == 0 && r->o->strict && s.set_aside > 0) {
-		rc = error_set(e, ERR_REFUSED, "%lld events were set aside", (long long)s.set_aside);
+		rc = error_set(e, ERR_REFUSED, "%s set aside", text_count(count, s.set_aside, "event was", "events were"));
 		error_hint(e, "'sfzb dead-letters' lists them, with the reasons; '--strict' makes this an error");
 	}
 	return rc;

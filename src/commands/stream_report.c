@@ -101,19 +101,19 @@ int
 stream_report_end(const struct app *app, const struct engine_statistics *s, const struct gaps *gaps,
     int64_t elapsed_ms, struct error *e)
 {
-	char stored[32], received[32], rate[32], time[32];
+	char stored[32], received[TEXT_COUNT_SIZE], rate[32], time[32];
 	struct buffer b = BUFFER_INIT;
 
 	terminal_set_status(NULL);
-	buffer_append_format(&b, "stored %s of %s events received", text_number(stored, s->stored),
-	    text_number(received, s->received));
+	buffer_append_format(&b, "stored %s of %s received", text_number(stored, s->stored),
+	    text_count(received, s->received, "event", "events"));
 	append_extras(&b, s);
 	log_info("stream", "%s; %s, %s events/s", buffer_text(&b),
 	    clock_format_duration(time, sizeof(time), elapsed_ms),
 	    text_number(rate, per_second(s->stored + s->already_stored, s->active_ms)));
 	if (s->set_aside > 0)
-		log_warn("stream", "%s events were set aside; 'sfzb dead-letters' lists them, with the reasons",
-		    text_number(stored, s->set_aside));
+		log_warn("stream", "%s set aside; 'sfzb dead-letters' lists them, with the reasons",
+		    text_count(received, s->set_aside, "event was", "events were"));
 	gaps_report(gaps);
 	buffer_release(&b);
 	return app_outputs(app, "json") ? print_json(s, gaps, elapsed_ms, e) : 0;

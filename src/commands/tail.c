@@ -190,9 +190,11 @@ static int
 judge(const struct tail *t, int rc, struct error *e)
 {
 	struct engine_statistics s;
+	char count[TEXT_COUNT_SIZE];
 
 	if (rc == 0 && t->misfits > 0)
-		return error_set(e, ERR_REFUSED, "%lld events could not be shown as asked for", t->misfits);
+		return error_set(e, ERR_REFUSED, "%s could not be shown as asked for",
+		    text_count(count, t->misfits, "event", "events"));
 	if (rc == 0 || e->code != ERR_TIMEOUT)
 		return rc;
 	pump_statistics(t->pump, &s);
@@ -200,8 +202,8 @@ judge(const struct tail *t, int rc, struct error *e)
 		error_clear(e);
 		return 0;
 	}
-	return error_set(e, ERR_TIMEOUT, "%lld of %lld events came before --timeout was over",
-	    (long long)s.received, (long long)t->options->limit);
+	return error_set(e, ERR_TIMEOUT, "%lld of %s came before --timeout was over", (long long)s.received,
+	    text_count(count, t->options->limit, "event", "events"));
 }
 
 static int

@@ -62,13 +62,14 @@ ask_for(struct lane *l, struct batch *b)
 int64_t
 suspects_tick(struct lane *l, int64_t now)
 {
+	char count[TEXT_COUNT_SIZE];
 	int64_t next = NEVER;
 
 	if (l->asking) {
 		if (now < l->asking_warn_ms)
 			return l->asking_warn_ms;
-		log_warn("stream", "%s: still waiting for a look-up of %zu events; is the warehouse starting?",
-		    l->sink->table, l->asked_count);
+		log_warn("stream", "%s: still waiting for a look-up of %s; is the warehouse starting?", l->sink->table,
+		    text_count(count, (int64_t)l->asked_count, "event", "events"));
 		l->asking_warn_ms = now + OVERDUE_MS;
 		return l->asking_warn_ms;
 	}
@@ -95,7 +96,8 @@ suspects_tick(struct lane *l, int64_t now)
 	}
 	if (l->asked_count == 0)
 		return next;
-	log_debug("stream", "%s: looking up %zu events", l->sink->table, l->asked_count);
+	log_debug("stream", "%s: looking up %s", l->sink->table,
+	    text_count(count, (int64_t)l->asked_count, "event", "events"));
 	l->asking = true;
 	l->asking_warn_ms = now + OVERDUE_MS;
 	l->sink->ops->find(l->sink, l->sought, l->asked_count, lane_sink_events(), l);
