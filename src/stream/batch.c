@@ -50,6 +50,7 @@ batch_new(struct batch_pool *p, int64_t now_ms)
 		p->bytes -= memory_of(b);
 	}
 	b->next = NULL;
+	b->serial = ++p->begun;
 	b->begun_ms = now_ms;
 	return b;
 }
@@ -65,7 +66,7 @@ batch_free(struct batch_pool *p, struct batch *b)
 	buffer_clear(&b->kept);
 	b->count = b->suspects = 0;
 	b->sent_ms = b->visible_ms = 0;
-	b->closed = false;
+	b->closed = b->fenced = false;
 	b->next = p->free;
 	p->free = b;
 	p->bytes += memory_of(b);
@@ -133,6 +134,7 @@ batch_split(struct batch *b, size_t from, struct batch *to)
 	b->bytes.len = bytes_from;
 	b->kept.len = kept_from;
 	b->count = from;
+	to->serial = b->serial; /* as old as what it was a part of */
 	to->begun_ms = b->begun_ms;
 	to->visible_ms = b->visible_ms;
 	to->closed = b->closed;

@@ -42,15 +42,18 @@ struct batch {
 	struct row *rows;
 	size_t count, ends_capacity, rows_capacity;
 	size_t suspects;    /* rows with .suspect */
+	uint64_t serial;    /* rises with each new batch of the pool */
 	int64_t begun_ms;   /* monotonic: first row */
 	int64_t sent_ms;
 	int64_t visible_ms; /* a look-up of its suspects says the truth from then on */
 	bool closed;	    /* takes no more rows */
+	bool fenced;	    /* waits for all older batches of its table, on other streams too */
 };
 
 struct batch_pool {
 	struct batch *free;
-	size_t bytes; /* that the free ones keep */
+	size_t bytes;	/* that the free ones keep */
+	uint64_t begun; /* batches so far */
 };
 
 void batch_pool_release(struct batch_pool *p);

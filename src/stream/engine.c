@@ -92,8 +92,8 @@ engine_free(struct engine *e)
 {
 	if (e == NULL)
 		return;
-	for (size_t i = 0; i < e->lane_count; i++)
-		lane_free(e->lanes[i]);
+	for (size_t i = 0; i < e->spread_count; i++)
+		spread_free(e->spreads[i]);
 	for (size_t i = 0; i < e->feed_count; i++) {
 		feed_release(e->feeds[i]);
 		free(e->feeds[i]);
@@ -105,6 +105,7 @@ engine_free(struct engine *e)
 	}
 	batch_pool_release(&e->pool);
 	recent_release(&e->recent);
+	free(e->spreads);
 	free(e->lanes);
 	free(e->feeds);
 	free(e->schemas);
@@ -123,15 +124,21 @@ engine_add_source(struct engine *e, struct source *s, const struct position *fro
 	e->updates = memory_grow(e->updates, e->feed_count, sizeof(*e->updates));
 }
 
-struct lane *
-engine_lane(struct engine *e, struct sink *s)
+struct spread *
+engine_spread(struct engine *e, struct sink *s)
 {
-	for (size_t i = 0; i < e->lane_count; i++)
-		if (e->lanes[i]->sink == s)
-			return e->lanes[i];
-	e->lanes = memory_reserve(e->lanes, &e->lane_capacity, e->lane_count + 1, sizeof(struct lane *));
-	e->lanes[e->lane_count] = lane_new(e, s);
-	return e->lanes[e->lane_count++];
+	struct spread *new;
+
+	for (size_t i = 0; i < e->spread_count; i++)
+		if (e->spreads[i]->lanes[0]->sink == s)
+			return e->spreads[i];
+	new = spread_new(e, s);
+	e->spreads = memory_reserve(e->spreads, &e->spread_capacity, e->spread_count + 1, sizeof(struct spread *));
+	e->spreads[e->spread_count++] = new;
+	e->lanes = memory_reserve(e->lanes, &e->lane_capacity, e->lane_count + new->count, sizeof(struct lane *));
+	for (size_t i = 0; i < new->count; i++)
+		e->lanes[e->lane_count++] = new->lanes[i];
+	return new;
 }
 
 /* ---- time */
@@ -517,7 +524,7 @@ engine_statistics(const struct engine *e, struct engine_statistics *out)
 	out->in_flight_rows = rows_held(e);
 	out->in_flight_bytes = e->bytes;
 	out->sources = (unsigned)e->feed_count;
-	out->sinks = (unsigned)e->lane_count;
+	out->sinks = (unsigned)e->spread_count;
 	out->stopping = e->phase > PHASE_RUNNING;
 	for (size_t i = 0; i < e->feed_count; i++) {
 		const struct feed *f = e->feeds[i];
@@ -530,11 +537,12 @@ engine_statistics(const struct engine *e, struct engine_statistics *out)
 	for (size_t i = 0; i < e->lane_count; i++) {
 		const struct lane *l = e->lanes[i];
 
-		out->sinks_open += l->state == STREAM_OPEN;
 		out->suspect_rows += (int64_t)l->suspect_rows;
 		if (lane_oldest_sent_ms(l) < oldest)
 			oldest = lane_oldest_sent_ms(l);
 	}
+	for (size_t i = 0; i < e->spread_count; i++)
+		out->sinks_open += spread_is_open(e->spreads[i]);
 	if (oldest != NEVER)
 		out->oldest_unacked_ms = now - oldest;
 	if (e->last_durable_ms > e->first_event_ms && e->first_event_ms > 0)

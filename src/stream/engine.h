@@ -7,7 +7,8 @@
  *   2. What may have been stored without our knowing is looked up before it is sent again. After a death these are the
  *      first `in_flight` events behind the stored position: no event is ever sent before a position whose
  *      in_flight covers it is durable. After a lost ingest stream it is every row sent and unacknowledged.
- *   3. Order is kept within a topic: rows of one table go out in the order in which they came.
+ *   3. Order is kept within a topic: rows of one table go out in the order in which they came. With several ingest streams to
+ *      the table (struct sink.next) it is kept for each record: rows of change events that share a record id.
  *   4. Memory is bounded: sources are allowed as many events as there is room for.
  *   5. An event that cannot be decoded, encoded or stored is set aside and the rest goes on.
  *   6. A position that is lost is never replaced in silence.
@@ -92,7 +93,7 @@ struct letter_store {
 struct router {
 	/*
 	 * Called once for each topic (by_entity: for each topic and entity); may take its time, when it has to make a
-	 * table. The sink lives as long as the engine. ERR_REFUSED: no table for this event, set it aside; an error
+	 * table. The sink, and those behind it, live as long as the engine. ERR_REFUSED: no table for this event, set it aside; an error
 	 * that can be retried: the event is fetched again later; others end the run. entity is "" unless by_entity.
 	 */
 	int (*route)(void *context, const char *topic, struct text entity, struct sink **sink,

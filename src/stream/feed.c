@@ -220,9 +220,9 @@ set_aside(struct feed *f, const struct event *event, const char *table, const st
 	engine_wake(f->engine, engine_now(f->engine));
 }
 
-/* The lane of this event. -1: there is none (yet), *e says why. */
+/* The table of this event. -1: there is none (yet), *e says why. */
 static int
-find_route(struct feed *f, const struct event *event, struct lane **lane, struct error *e)
+find_route(struct feed *f, const struct event *event, struct spread **spread, struct error *e)
 {
 	const struct router *router = &f->engine->router;
 	struct text entity = router->by_entity ? event->entity : text_of("");
@@ -230,7 +230,7 @@ find_route(struct feed *f, const struct event *event, struct lane **lane, struct
 	struct sink *sink = NULL;
 
 	if (r != NULL && text_equal(entity, text_span(r->entity, r->entity_len))) {
-		*lane = r->lane;
+		*spread = r->spread;
 		return 0;
 	}
 	for (size_t i = 0; i < f->route_count; i++) {
@@ -247,10 +247,10 @@ find_route(struct feed *f, const struct event *event, struct lane **lane, struct
 	r = &f->routes[f->route_count++];
 	r->entity = text_dup(entity);
 	r->entity_len = entity.len;
-	r->lane = engine_lane(f->engine, sink);
+	r->spread = engine_spread(f->engine, sink);
 found:
 	f->last_route = r;
-	*lane = r->lane;
+	*spread = r->spread;
 	return 0;
 }
 
@@ -268,9 +268,11 @@ on_event(void *context, const struct event *event)
 	struct feed *f = context;
 	struct engine *e = f->engine;
 	struct error why = ERROR_INIT;
-	struct lane *lane = NULL;
+	struct spread *spread = NULL;
+	struct lane *lane;
 	uint64_t sequence;
 	int64_t number;
+	bool fenced;
 
 	if (!takes(f))
 		return;
@@ -278,7 +280,7 @@ on_event(void *context, const struct event *event)
 	if (f->skipping && skip(f, event))
 		return;
 	/* before anything remembers the event, or calls it progress: it may have to be fetched again */
-	if (find_route(f, event, &lane, &why) != 0) {
+	if (find_route(f, event, &spread, &why) != 0) {
 		switch (error_disposition(why.code)) {
 		case DISPOSITION_SET_ASIDE:
 			sign_of_life(f, event);
@@ -305,13 +307,15 @@ on_event(void *context, const struct event *event)
 	}
 	number = f->delivered + 1;
 	sequence = f->window.tail;
-	if (lane_take(lane, f, event, sequence, number, &why) != 0) {
+	lane = spread_choose(spread, event, &fenced);
+	if (lane_take(lane, f, event, fenced, sequence, number, &why) != 0) {
 		if (error_disposition(why.code) == DISPOSITION_SET_ASIDE)
 			set_aside(f, event, lane->sink->table, &why);
 		else
 			engine_fail(e, &why); /* not taken: the next run fetches it again */
 		return;
 	}
+	spread_took(spread, event, lane);
 	received(f, event);
 	window_push(&f->window, &event->replay_id, event->commit_timestamp_ms, number);
 	if (event->is_gap) {
@@ -326,7 +330,7 @@ static void
 on_undecodable(void *context, const struct event *event, const struct error *why)
 {
 	struct feed *f = context;
-	const char *table = f->route_count == 1 ? f->routes[0].lane->sink->table : "";
+	const char *table = f->route_count == 1 ? f->routes[0].spread->lanes[0]->sink->table : "";
 
 	if (!takes(f))
 		return;

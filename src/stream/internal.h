@@ -1,5 +1,5 @@
 /*
- * What the parts of the engine know of each other: feed.c (one source), lane.c (one sink's queue) with
+ * What the parts of the engine know of each other: feed.c (one source), spread.c (a table's lanes), lane.c (one sink's queue) with
  * suspects.c (look-ups) and refusal.c (finding a refused row), ledger.c (storing positions), engine.c (the whole).
  * Nobody outside stream/ includes this.
  */
@@ -21,7 +21,7 @@ enum feed_state { FEED_CLOSED, FEED_OPEN, FEED_CLOSING };
 struct feed_route {
 	char *entity;
 	size_t entity_len;
-	struct lane *lane;
+	struct spread *spread;
 };
 
 struct feed {
@@ -96,7 +96,10 @@ enum stream_state {
 
 struct lane {
 	struct engine *engine;
+	struct spread *spread;
+	size_t index; /* in the spread */
 	struct sink *sink;
+	char *name; /* for messages: the table, and which of its streams where it has several */
 	/* FIFO; the first `sent` are on the stream, the last may still be open for rows. */
 	struct batch **ring;
 	size_t capacity, head, count, sent;
@@ -108,7 +111,6 @@ struct lane {
 	int64_t blocked_ms;  /* since when it is not writable */
 	int64_t state_until_ms; /* the stream's state must change by then */
 	int64_t open_at_ms;
-	int64_t open_spent_ms; /* how far the openings have used up their rate */
 	unsigned failures, session_failures, refusals;
 	size_t suspect_rows;
 	bool broken;	     /* an error ended the run here: nothing more can be sent */
@@ -132,11 +134,14 @@ struct lane {
 	unsigned ask_failures, ask_session_failures;
 };
 
-struct lane *lane_new(struct engine *e, struct sink *s);
+struct lane *lane_new(struct engine *e, struct spread *spread, size_t index, struct sink *s);
 void lane_free(struct lane *l);
-/* Takes one event as a row. -1: encode refused it (nothing was taken). */
-int lane_take(struct lane *l, struct feed *f, const struct event *event, uint64_t sequence, int64_t number,
-    struct error *e);
+/*
+ * Takes one event as a row; fenced: it goes out when all rows that the table's streams have taken before are done with.
+ * -1: encode refused it (nothing was taken).
+ */
+int lane_take(struct lane *l, struct feed *f, const struct event *event, bool fenced, uint64_t sequence,
+    int64_t number, struct error *e);
 int64_t lane_tick(struct lane *l, int64_t now);
 /* Everything taken has become durable. */
 bool lane_is_empty(const struct lane *l);
@@ -150,6 +155,31 @@ void lane_row_done(struct lane *l, struct row *r);
 int64_t lane_oldest_sent_ms(const struct lane *l); /* NEVER: none */
 
 const struct sink_events *lane_sink_events(void);
+
+/* ---- one table: the lanes of its ingest streams */
+
+struct spread {
+	struct lane **lanes;
+	size_t count;
+	struct spread_slot *slots; /* the last row of each record; NULL with one lane, as is the next */
+	struct spread_slot *whole; /* the last row that may concern any record */
+	size_t turn;		   /* the lane that rows without a key fill */
+	int64_t open_spent_ms;	   /* how far the openings of streams have used up their rate */
+};
+
+/* One lane for the sink, and one for each that its `next` leads to. */
+struct spread *spread_new(struct engine *e, struct sink *first);
+void spread_free(struct spread *s);
+/* The lane of an event, for lane_take; and then that it was taken. */
+struct lane *spread_choose(struct spread *s, const struct event *event, bool *fenced);
+void spread_took(struct spread *s, const struct event *event, const struct lane *l);
+/* What the lanes have taken so far lies in batches that take no more. */
+void spread_fence(struct spread *s);
+/* The batch waits for no other one; it waits for one that will never go out. */
+bool spread_is_clear(const struct spread *s, const struct batch *b);
+bool spread_is_stuck(const struct spread *s, const struct batch *b);
+/* A stream is open, and none that has rows to send is not. */
+bool spread_is_open(const struct spread *s);
 
 /* suspects.c */
 void suspects_mark(struct lane *l, struct batch *b, int64_t visible_ms);
@@ -193,7 +223,9 @@ struct engine {
 
 	struct feed **feeds;
 	size_t feed_count, feed_capacity;
-	struct lane **lanes;
+	struct spread **spreads; /* one a table */
+	size_t spread_count, spread_capacity;
+	struct lane **lanes; /* of all of them */
 	size_t lane_count, lane_capacity;
 	struct batch_pool pool;
 	struct recent recent;
@@ -215,7 +247,7 @@ int64_t engine_now(const struct engine *e);
 /* Something has changed that the next tick must act on, now or at this time. */
 void engine_wake(struct engine *e, int64_t at_ms);
 bool engine_is_running(const struct engine *e); /* takes events */
-struct lane *engine_lane(struct engine *e, struct sink *s);
+struct spread *engine_spread(struct engine *e, struct sink *s);
 /* Events that may still be taken; 0: none. */
 int64_t engine_room(const struct engine *e);
 void engine_share_room(struct engine *e, int64_t now);

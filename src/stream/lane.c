@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "stream/internal.h"
 
-/* At most this many streams are opened at once, and then one a second: the vendor counts 100 a minute as misuse. */
+/* At most this many streams of a table are opened at once, and then one a second: the vendor counts 100 a minute as misuse. */
 #define OPEN_BURST 20
 #define OPEN_INTERVAL_MS 1000
 /* A stream that is refused before a row was sent on it: not a row's fault, and not one that passes. */
@@ -15,12 +15,16 @@
 static const struct sink_events lane_events;
 
 struct lane *
-lane_new(struct engine *e, struct sink *s)
+lane_new(struct engine *e, struct spread *spread, size_t index, struct sink *s)
 {
 	struct lane *l = memory_zero(1, sizeof(*l));
 
 	l->engine = e;
+	l->spread = spread;
+	l->index = index;
 	l->sink = s;
+	l->name = spread->count > 1 ? memory_format("%s (%zu of %zu)", s->table, index + 1, spread->count)
+				    : memory_strdup(s->table);
 	return l;
 }
 
@@ -32,6 +36,7 @@ lane_free(struct lane *l)
 	free(l->ring);
 	free(l->asked);
 	free(l->sought);
+	free(l->name);
 	free(l);
 }
 
@@ -126,16 +131,21 @@ begin_next(struct lane *l, struct batch *full, size_t before, int64_t now)
 }
 
 int
-lane_take(struct lane *l, struct feed *f, const struct event *event, uint64_t sequence, int64_t number,
+lane_take(struct lane *l, struct feed *f, const struct event *event, bool fenced, uint64_t sequence, int64_t number,
     struct error *e)
 {
 	struct engine *engine = l->engine;
 	const struct engine_options *o = &engine->options;
 	int64_t now = engine_now(engine), size;
-	struct batch *b = open_batch(l, now);
-	size_t before = b->bytes.len;
+	struct batch *b;
 	struct row *r;
+	size_t before;
 
+	if (fenced)
+		spread_fence(l->spread);
+	b = open_batch(l, now);
+	b->fenced |= fenced;
+	before = b->bytes.len;
 	if (l->sink->ops->encode(l->sink, event, &b->bytes, e) != 0) {
 		b->bytes.len = before;
 		if (b->count == 0)
@@ -180,7 +190,7 @@ on_opened(void *context)
 		return;
 	l->state = STREAM_OPEN;
 	l->writable = true;
-	log_debug("stream", "ingest stream to %s is open", l->sink->table);
+	log_debug("stream", "ingest stream to %s is open", l->name);
 	engine_wake(l->engine, engine_now(l->engine));
 }
 
@@ -206,7 +216,7 @@ on_acknowledged(void *context, int64_t batches)
 	now = engine_now(e);
 	if (fresh > (int64_t)l->sent) {
 		log_warn("stream", "%s: more batches were acknowledged (%lld) than sent; opening a new stream",
-		    l->sink->table, (long long)batches);
+		    l->name, (long long)batches);
 		l->cancelled_for = RETRY_SINK_FAILED;
 		lane_cancel(l, now);
 		return;
@@ -235,7 +245,7 @@ on_closing(void *context, int64_t pause_ms)
 
 	if (l->state != STREAM_OPEN)
 		return;
-	log_info("stream", "%s: the server closes the ingest stream; %zu batches wait for it", l->sink->table,
+	log_info("stream", "%s: the server closes the ingest stream; %zu batches wait for it", l->name,
 	    l->sent);
 	l->state = STREAM_PAUSED;
 	if (pause_ms > l->engine->options.close_wait_ms)
@@ -270,11 +280,11 @@ refused(struct lane *l, size_t outstanding, const struct error *why, int64_t now
 	}
 	if (++l->refusals < REFUSED_EMPTY_MAX) {
 		error.code = ERR_UNAVAILABLE;
-		l->open_at_ms = engine_retry(l->engine, "ingest stream to", l->sink->table, &error, &l->failures,
+		l->open_at_ms = engine_retry(l->engine, "ingest stream to", l->name, &error, &l->failures,
 		    &l->session_failures, now);
 		return;
 	}
-	error_wrap(&error, "%s refuses the ingest stream itself", l->sink->table);
+	error_wrap(&error, "%s refuses the ingest stream itself", l->name);
 	l->broken = true;
 	engine_fail(l->engine, &error);
 }
@@ -325,13 +335,13 @@ on_ended(void *context, const struct error *why)
 										     RETRY_SINK_FAILED;
 	}
 	if (error_disposition(error.code) == DISPOSITION_STOP) {
-		error_wrap(&error, "ingest stream to %s", l->sink->table);
+		error_wrap(&error, "ingest stream to %s", l->name);
 		l->broken = true;
 		engine_fail(e, &error);
 		return;
 	}
 	e->statistics.retries[reason]++;
-	l->open_at_ms = engine_retry(e, "ingest stream to", l->sink->table, &error, &l->failures,
+	l->open_at_ms = engine_retry(e, "ingest stream to", l->name, &error, &l->failures,
 	    &l->session_failures, now);
 	if (l->open_at_ms == NEVER)
 		l->broken = true;
@@ -388,13 +398,13 @@ lane_cancel(struct lane *l, int64_t now)
 static int64_t
 open_stream(struct lane *l, int64_t now)
 {
-	int64_t earliest = l->open_spent_ms - OPEN_BURST * OPEN_INTERVAL_MS;
+	int64_t *spent = &l->spread->open_spent_ms, earliest = *spent - OPEN_BURST * OPEN_INTERVAL_MS;
 
 	if (earliest < l->open_at_ms)
 		earliest = l->open_at_ms;
 	if (now < earliest)
 		return earliest;
-	l->open_spent_ms = (l->open_spent_ms > now ? l->open_spent_ms : now) + OPEN_INTERVAL_MS;
+	*spent = (*spent > now ? *spent : now) + OPEN_INTERVAL_MS;
 	l->state = STREAM_OPENING;
 	l->state_until_ms = now + l->engine->options.open_timeout_ms;
 	l->acked = 0;
@@ -438,6 +448,17 @@ note_sent(struct lane *l, struct batch *b, int64_t now)
 	l->sent++;
 }
 
+/* What is left of a fenced batch whose rows were all in the table holds up the next ones until the fence is clear. */
+static void
+drop_hollow(struct lane *l, int64_t now)
+{
+	while (l->sent < l->count && lane_at(l, l->sent)->count == 0 &&
+	    spread_is_clear(l->spread, lane_at(l, l->sent))) {
+		lane_remove(l, l->sent);
+		engine_wake(l->engine, now);
+	}
+}
+
 /* Sends what may be sent; returns when more will have to be. */
 static int64_t
 send_batches(struct lane *l, int64_t now)
@@ -447,7 +468,7 @@ send_batches(struct lane *l, int64_t now)
 		int64_t due = b->begun_ms + l->engine->options.linger_ms;
 		struct rows rows;
 
-		if (b->suspects > 0 || (l->careful && l->sent > 0))
+		if (b->suspects > 0 || (l->careful && l->sent > 0) || !spread_is_clear(l->spread, b))
 			return NEVER;
 		if (!b->closed && l->sent > 0 && now < due && engine_is_running(l->engine))
 			return due;
@@ -461,6 +482,7 @@ send_batches(struct lane *l, int64_t now)
 			return NEVER;
 		}
 		note_sent(l, b, now);
+		drop_hollow(l, now);
 	}
 	return NEVER;
 }
@@ -489,7 +511,7 @@ tick_open(struct lane *l, int64_t now)
 	if (now < due)
 		return due < next ? due : next;
 	log_warn("stream", "%s: no acknowledgement for %lld ms with %zu batches under way; opening a new stream",
-	    l->sink->table, (long long)(now - since), l->sent);
+	    l->name, (long long)(now - since), l->sent);
 	l->cancelled_for = RETRY_SINK_SILENT;
 	lane_cancel(l, now);
 	return l->state_until_ms;
@@ -498,7 +520,8 @@ tick_open(struct lane *l, int64_t now)
 static int64_t
 tick_stream(struct lane *l, int64_t now)
 {
-	bool ready = l->sent < l->count && lane_at(l, l->sent)->suspects == 0;
+	const struct batch *next = l->sent < l->count ? lane_at(l, l->sent) : NULL;
+	bool ready = next != NULL && next->count > 0 && next->suspects == 0;
 
 	switch (l->state) {
 	case STREAM_NONE:
@@ -506,7 +529,7 @@ tick_stream(struct lane *l, int64_t now)
 	case STREAM_OPENING:
 		if (now < l->state_until_ms)
 			return l->state_until_ms;
-		log_warn("stream", "%s: the ingest stream did not open in time", l->sink->table);
+		log_warn("stream", "%s: the ingest stream did not open in time", l->name);
 		lane_cancel(l, now);
 		return NEVER;
 	case STREAM_OPEN:
@@ -532,8 +555,14 @@ lane_tick(struct lane *l, int64_t now)
 {
 	int64_t asking, sending;
 
+	if (!l->broken && l->engine->phase >= PHASE_DRAINING && l->sent < l->count &&
+	    spread_is_stuck(l->spread, lane_at(l, l->sent))) {
+		l->broken = true; /* nor can this lane send more */
+		engine_wake(l->engine, now);
+	}
 	if (l->broken && l->state == STREAM_NONE)
 		return NEVER;
+	drop_hollow(l, now);
 	asking = suspects_tick(l, now);
 	sending = tick_stream(l, now);
 	return asking < sending ? asking : sending;

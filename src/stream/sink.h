@@ -1,7 +1,7 @@
 /*
  * The engine's lower port: where rows go. databricks/ implements it, tests fake it.
  *
- * One sink is one table. The engine encodes rows through it, keeps them until they are durable, and
+ * One sink is one table, or one of several ingest streams to it. The engine encodes rows through it, keeps them until they are durable, and
  * sends them in batches over one ingest stream at a time; when a stream ends with rows
  * unacknowledged, the engine decides what is looked up and what is sent again.
  *
@@ -92,6 +92,8 @@ struct sink {
 	const char *table; /* "main.crm.events" */
 	/* How long after its acknowledgement a row may still be missing from `find`, in ms. */
 	int64_t visibility_ms;
+	/* One more ingest stream to the same table, with a sink of its own; NULL: no more. */
+	struct sink *next;
 };
 
 #endif

@@ -143,7 +143,8 @@ settle_batch(struct lane *l, size_t at, const bool *found)
 		l->engine->bytes -= (int64_t)(size - batch_size(b));
 		refusal_passed(l, stored);
 	}
-	if (b->count == 0) {
+	/* a fence stays where it is as long as others rely on it */
+	if (b->count == 0 && spread_is_clear(l->spread, b)) {
 		size_t i = 0;
 
 		while (lane_at(l, i) != b)

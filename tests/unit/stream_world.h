@@ -4,7 +4,8 @@
  * checks at every step what must always hold:
  *   - a stored position has nothing behind it that is not durable;
  *   - the events sent beyond a stored position are no more than its in_flight;
- *   - a table never holds an event twice, and holds each topic in order (when there is a look-up);
+ *   - a table never holds an event twice, and holds each topic in order (when there is a look-up), or with several
+ *     ingest streams to it each record's changes;
  *   - no more events are held than the limit allows.
  * A broken rule is put into world.fault; the first one stays.
  */
@@ -20,6 +21,8 @@
 
 #define TOPICS_MAX 4
 #define TABLES_MAX 3
+#define STREAMS_MAX 4 /* to one table */
+#define RECORDS_MAX 6
 #define EVENTS_MAX 4096
 #define INBOX_MAX 64
 #define BATCH_MAX 64
@@ -36,6 +39,7 @@ struct bus_event {
 	uint32_t id_of;	  /* the event whose id it has: its own, unless its publisher chose another's */
 	enum flaw flaw;
 	int table; /* of the world */
+	unsigned records; /* which were changed, a bit each; 0: it does not say */
 	int stored; /* times in the table; of the original only */
 	uint64_t stored_replay; /* as the row has it */
 	int set_aside;
@@ -69,8 +73,10 @@ struct sent_batch {
 	size_t count;
 };
 
+/* A table, or one of several ingest streams to it. */
 struct bus_table {
 	struct world *world;
+	struct bus_table *first; /* of them; itself */
 	struct sink sink;
 	char name[32];
 	const struct sink_events *to;
@@ -80,6 +86,7 @@ struct bus_table {
 	size_t sent, processed, acked;
 	bool refused; /* the server met a bad row at `processed` */
 	uint32_t last_stored[TOPICS_MAX]; /* 1 + index of the last row of each topic, in order of storing */
+	uint32_t last_record[TOPICS_MAX][RECORDS_MAX]; /* the same of each record; of the first stream only */
 	/* the question */
 	bool asked;
 	const struct sink_events *ask_to;
@@ -99,8 +106,8 @@ struct world {
 	bool done;
 	struct error result;
 	struct bus_topic topics[TOPICS_MAX];
-	struct bus_table tables[TABLES_MAX];
-	size_t topic_count, table_count;
+	struct bus_table tables[TABLES_MAX * STREAMS_MAX]; /* the first stream of each table, then the second ones … */
+	size_t topic_count, table_count, stream_count;	   /* stream_count: of all tables together */
 	bool can_find, by_entity;
 	bool fail_positions, fail_letters; /* the disk is full */
 	struct error route_error;	   /* what the router says; ERR_OK: the table */
@@ -341,7 +348,8 @@ world_deliver(struct bus_topic *t, uint32_t n)
 	for (; given < n && t->open && !t->closing && t->allowed > 0 && t->cursor < t->count; given++) {
 		struct bus_event *b = &t->events[t->cursor];
 		const struct bus_event *original = world_original(t, t->cursor);
-		char id[40], payload[9], entity[16];
+		char id[40], payload[9], entity[16], names[RECORDS_MAX][24];
+		struct text records[RECORDS_MAX];
 		struct error why = ERROR_INIT;
 		struct event e = {
 		    .topic = text_of(t->name),
@@ -368,6 +376,11 @@ world_deliver(struct bus_topic *t, uint32_t n)
 		e.entity = text_span(entity, (size_t)snprintf(entity, sizeof(entity), "%d", b->table));
 		e.sequence_number = (int32_t)index;
 		e.commit_number = t - t->world->topics;
+		e.record_ids.items = records;
+		for (unsigned r = 0; r < RECORDS_MAX; r++)
+			if ((b->records & 1U << r) != 0)
+				records[e.record_ids.count++] = text_span(names[r],
+				    (size_t)snprintf(names[r], sizeof(names[r]), "00100000000000%u", r));
 		t->to->event(t->context, &e);
 	}
 	return given;
@@ -399,9 +412,18 @@ static inline uint32_t
 world_publish(struct bus_topic *t, enum flaw flaw, int table)
 {
 	struct bus_event *e = &t->events[t->count];
+	struct random *random = &t->world->random;
 
 	*e = (struct bus_event){.replay = t->next_replay++, .same_as = t->count,
-	    .same_topic = (int)(t - t->world->topics), .id_of = t->count, .flaw = flaw, .table = table};
+	    .same_topic = (int)(t - t->world->topics), .id_of = t->count, .flaw = flaw, .table = table,
+	    .records = 1};
+	if (t->world->stream_count > t->world->table_count) {
+		e->records = 1U << random_below(random, RECORDS_MAX);
+		if (random_below(random, 4) == 0)
+			e->records |= 1U << random_below(random, RECORDS_MAX);
+		if (random_below(random, 30) == 0)
+			e->records = 0;
+	}
 	return t->count++;
 }
 
@@ -412,6 +434,7 @@ world_publish_again(struct bus_topic *t, uint32_t index)
 
 	t->events[copy].same_as = t->events[index].same_as;
 	t->events[copy].same_topic = t->events[index].same_topic;
+	t->events[copy].records = t->events[index].records;
 }
 
 /* ---- the sink */
@@ -573,6 +596,25 @@ world_unblock(struct bus_table *b)
 	return true;
 }
 
+/* Order of each record's rows in a table with several streams. An event that names none may be about each. */
+static inline void
+world_check_records(struct bus_table *b, uint32_t topic, uint32_t index)
+{
+	struct world *w = b->world;
+	const struct bus_topic *t = &w->topics[topic];
+	unsigned records = t->events[index].records;
+
+	for (unsigned r = 0; r < RECORDS_MAX && !t->chosen_ids; r++) {
+		uint32_t *last = &b->first->last_record[topic][r];
+
+		if (records != 0 && (records & 1U << r) == 0)
+			continue;
+		if (w->can_find && *last > index)
+			WORLD_FAULT(w, "%s: event %u of record %u is stored behind %u", t->name, index, r, *last - 1);
+		*last = index + 1;
+	}
+}
+
 /* The server stores the next batch, or meets a row that it refuses. */
 static inline bool
 world_process(struct bus_table *b)
@@ -600,7 +642,9 @@ world_process(struct bus_table *b)
 		/* what the bus publishes twice is taken twice when a run begins between the two */
 		if (w->can_find && e->stored > 1 && !(repeated && w->runs > 1))
 			WORLD_FAULT(w, "%s: event %u is stored %d times", t->name, batch->index[i], e->stored);
-		if (w->can_find && !w->by_entity && b->last_stored[batch->topic[i]] > batch->index[i])
+		world_check_records(b, batch->topic[i], batch->index[i]);
+		if (w->can_find && !w->by_entity && w->stream_count == w->table_count &&
+		    b->last_stored[batch->topic[i]] > batch->index[i])
 			WORLD_FAULT(w, "%s: event %u is stored behind %u", t->name, batch->index[i],
 			    b->last_stored[batch->topic[i]] - 1);
 		b->last_stored[batch->topic[i]] = batch->index[i] + 1;
@@ -710,7 +754,7 @@ world_init(struct world *w, uint64_t seed, size_t topics, size_t tables)
 	engine_options_init(&w->options);
 	w->options.batch_rows = 8;
 	w->topic_count = topics;
-	w->table_count = tables;
+	w->table_count = w->stream_count = tables;
 	w->can_find = true;
 	w->timer_ms = INT64_MAX;
 	for (size_t i = 0; i < topics; i++) {
@@ -726,8 +770,23 @@ world_init(struct world *w, uint64_t seed, size_t topics, size_t tables)
 		struct bus_table *b = &w->tables[i];
 
 		b->world = w;
+		b->first = b;
 		snprintf(b->name, sizeof(b->name), "main.crm.t%zu", i);
 		b->sink = (struct sink){.ops = &world_sink_ops, .table = b->name, .visibility_ms = 0};
+	}
+}
+
+/* More than one ingest stream to each table. Before world_begin. */
+static inline void
+world_open_streams(struct world *w, size_t streams)
+{
+	for (; w->stream_count < w->table_count * streams; w->stream_count++) {
+		struct bus_table *before = &w->tables[w->stream_count - w->table_count];
+		struct bus_table *b = &w->tables[w->stream_count];
+
+		*b = *before;
+		before->sink.next = &b->sink;
+		b->sink.table = b->name;
 	}
 }
 
@@ -754,7 +813,7 @@ world_begin(struct world *w)
 	};
 	static const struct position earliest = {.kind = POSITION_EARLIEST};
 
-	for (size_t i = 0; i < w->table_count; i++)
+	for (size_t i = 0; i < w->stream_count; i++)
 		w->tables[i].sink.ops = w->can_find ? &world_sink_ops : &world_blind_sink_ops;
 	w->engine = engine_new(&setup);
 	w->done = false;
@@ -776,11 +835,12 @@ world_kill(struct world *w)
 	w->timer_ms = INT64_MAX;
 	for (size_t i = 0; i < w->topic_count; i++)
 		w->topics[i].open = false;
-	for (size_t i = 0; i < w->table_count; i++) {
+	for (size_t i = 0; i < w->stream_count; i++) {
 		struct bus_table *b = &w->tables[i];
 
 		for (uint64_t n = random_below(&w->random, b->sent - b->processed + 1); n > 0; n--)
 			world_process(b);
+		b->sent = b->processed; /* the rest is gone with the stream */
 		b->open = b->asked = false;
 	}
 }
@@ -823,7 +883,7 @@ world_calm(struct world *w)
 		world_pass(w, 0);
 		for (size_t j = 0; j < w->topic_count && !w->done; j++)
 			moved |= world_deliver(&w->topics[j], 7) > 0;
-		for (size_t j = 0; j < w->table_count && !w->done; j++) {
+		for (size_t j = 0; j < w->stream_count && !w->done; j++) {
 			moved |= world_serve_sink(&w->tables[j]);
 			if (w->tables[j].asked)
 				moved |= world_answer(&w->tables[j], true);

@@ -145,7 +145,7 @@ act(struct world *w, const struct rates *r)
 		world_pass(w, random_below(&w->random, 10) == 0 ? (int64_t)random_below(&w->random, 90000) : 1);
 		break;
 	default:
-		act_on_table(w, &w->tables[random_below(&w->random, w->table_count)], r);
+		act_on_table(w, &w->tables[random_below(&w->random, w->stream_count)], r);
 	}
 	if (chance(w, r->break_source))
 		trouble_source(w, t);
@@ -172,8 +172,12 @@ draw_world(struct world *w, struct rates *r, uint64_t seed)
 	w->options.position_interval_ms = (int64_t)random_below(&draw, 400);
 	w->options.position_events = 1 + (int64_t)random_below(&draw, 100);
 	w->options.ack_timeout_ms = 5000;
-	for (size_t i = 0; i < w->table_count; i++)
-		w->tables[i].sink.visibility_ms = random_below(&draw, 2) == 0 ? 0 : (int64_t)random_below(&draw, 8000);
+	if (random_below(&draw, 2) == 0)
+		world_open_streams(w, 2 + random_below(&draw, STREAMS_MAX - 1));
+	for (size_t i = 0; i < w->stream_count; i++)
+		w->tables[i].sink.visibility_ms = i >= w->table_count ? w->tables[i % w->table_count].sink.visibility_ms :
+		    random_below(&draw, 2) == 0			      ? 0 :
+									(int64_t)random_below(&draw, 8000);
 	for (size_t i = 0; i < w->topic_count; i++)
 		w->topics[i].at_tip = random_below(&draw, 4) == 0;
 	*r = (struct rates){
