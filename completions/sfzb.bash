@@ -246,9 +246,9 @@ _sfzb() {
 		fi ;;
 	replay)
 		if [[ $cur == -* ]]; then
-			COMPREPLY=($(compgen -W ' --table --dry-run --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
+			COMPREPLY=($(compgen -W ' --table --from-table --force --dry-run --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
 		else
-			COMPREPLY=($(compgen -W 'show history set' -- "$cur"))
+			COMPREPLY=($(compgen -W 'show history set export import' -- "$cur"))
 		fi ;;
 	dead-letters)
 		if [[ $cur == -* ]]; then

@@ -294,17 +294,6 @@ can_go_on(const struct run *r, const struct error *why, struct stream_options *l
 }
 
 static int
-check_table_name(const char *pattern, struct error *e)
-{
-	char *name = stream_table_name(pattern, "/data/x", text_of("x"));
-	char parts[3][DELTA_PART_SIZE];
-	int rc = delta_split_name(name, parts, e);
-
-	free(name);
-	return rc;
-}
-
-static int
 name_topics(struct run *r, int argc, char **argv, struct error *e)
 {
 	if (r->o->managed == NULL)
@@ -365,7 +354,7 @@ run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 		error_set(e, ERR_USAGE, "option '--table' is missing");
 		return error_hint(e, "say where to: --table <catalog.schema.table>");
 	}
-	if (check_table_name(left.table, e) != 0)
+	if (stream_table_check(left.table, e) != 0)
 		return error_wrap(e, "option '--table'");
 	if (gaps_parse(left.on_gap, &on_gap, &command, e) != 0)
 		return error_wrap(e, "option '--on-gap'");

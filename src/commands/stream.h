@@ -64,6 +64,10 @@ bool stream_tables_have_changed(const struct stream_tables *t);
 void stream_tables_release(struct stream_tables *t);
 /* "main.crm.{entity}" → the table of an entity, or of a topic whose events have none; to be freed. */
 char *stream_table_name(const char *pattern, const char *topic, struct text entity);
+/* Of what --table may be. */
+int stream_table_check(const char *pattern, struct error *e);
+/* The one table that holds a topic's events, to be freed; NULL: there is one for each object of a channel. */
+char *stream_table_of(const char *pattern, const char *topic);
 
 /* What a start stands on: filled by stream_start_read (blocking, for a worker), used by stream_start_choose. */
 struct stream_start {

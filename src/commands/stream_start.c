@@ -27,6 +27,21 @@ entity_of(const char *topic)
 	return memory_format("%.*s%s", (int)len, name, len > 2 && strncmp(name + len - 2, "__", 2) == 0 ? "c" : "");
 }
 
+char *
+stream_table_of(const char *pattern, const char *topic)
+{
+	char *entity, *name;
+
+	if (strstr(pattern, "{entity}") == NULL)
+		return memory_strdup(pattern);
+	entity = entity_of(topic);
+	if (entity == NULL && topic_name_is_channel(topic))
+		return NULL;
+	name = stream_table_name(pattern, topic, text_of(entity));
+	free(entity);
+	return name;
+}
+
 /* Asks one table. A table that does not exist yet holds nothing. */
 static void
 ask_table(struct stream_start *s, const struct stream_tables *t, const char *name, const char *topic)
@@ -46,7 +61,7 @@ ask_table(struct stream_start *s, const struct stream_tables *t, const char *nam
 void
 stream_start_ask(struct stream_start *s, const struct stream_tables *t, const char *topic)
 {
-	char *entity, *name;
+	char *name;
 
 	if (t->first_created) {
 		s->asked = true;
@@ -57,17 +72,14 @@ stream_start_ask(struct stream_start *s, const struct stream_tables *t, const ch
 		error_set(&s->not_asked, ERR_CONFIG, "there is no SQL warehouse to ask by");
 		return;
 	}
-	entity = entity_of(topic);
-	if (t->by_entity && entity == NULL && topic_name_is_channel(topic)) {
-		/* one table each, and which ones only the events tell */
+	name = stream_table_of(t->options->table, topic);
+	if (name == NULL) { /* which tables there are only the events tell */
 		s->asked = true;
 		s->in_table = TABLE_POSITION_NONE;
-	} else {
-		name = stream_table_name(t->options->table, topic, text_of(entity));
-		ask_table(s, t, name, topic);
-		free(name);
+		return;
 	}
-	free(entity);
+	ask_table(s, t, name, topic);
+	free(name);
 }
 
 static void

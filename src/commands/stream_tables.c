@@ -35,6 +35,17 @@ stream_table_name(const char *pattern, const char *topic, struct text entity)
 	return buffer_detach(&b);
 }
 
+int
+stream_table_check(const char *pattern, struct error *e)
+{
+	char *name = stream_table_name(pattern, "/data/x", text_of("x"));
+	char parts[3][DELTA_PART_SIZE];
+	int rc = delta_split_name(name, parts, e);
+
+	free(name);
+	return rc;
+}
+
 /* Exists, or is made; fits, or the error names the columns. */
 static struct delta_table *
 get_fitting(struct stream_tables *t, const char *name, bool *created, struct error *e)

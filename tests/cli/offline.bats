@@ -174,14 +174,17 @@ profile() { # NAME FILE CONTENT
 	[ ! -e "$HOME/.config" ]
 	fails 2 sfzb replay sow
 	fails 2 sfzb replay set Account
+	says "hint: write 'sfzb replay set TOPIC WHERE'"
+	fails 2 sfzb replay set
 	says "hint: write 'sfzb replay show \[TOPIC\]'"
 }
 
 @test "replay set stores a position, replay show shows it" {
 	# a position needs an organisation; the stored session names it
 	profile default salesforce.json '{"method":"access-token","access_token":"x","login_url":"https://a.my.salesforce.com",
-		"instance_url":"https://a.my.salesforce.com","session":{"access_token":"x","instance_url":"https://a.my.salesforce.com",
-		"login_url":"https://a.my.salesforce.com","org_id":"00D000000000001AAA","user_id":"005000000000001AAA","username":"u"}}'
+		"instance_url":"https://a.my.salesforce.com","pubsub_endpoint":"127.0.0.1:1","session":{"access_token":"x",
+		"instance_url":"https://a.my.salesforce.com","login_url":"https://a.my.salesforce.com","org_id":"00D000000000001AAA",
+		"user_id":"005000000000001AAA","username":"u"}}'
 	fails 2 sfzb replay set Account earliest
 	says "hint: give it with --table"
 	ends 0 sfzb replay set Account earliest --table main.crm.account
@@ -195,10 +198,44 @@ profile() { # NAME FILE CONTENT
 	ends 0 sfzb replay set Account 0000000000076f6a0000 --dry-run
 	says "would set"
 	fine sfzb replay show -o table
-	prints "^/data/AccountChangeEvent +main.crm.account +0000000000076f690000 "
+	prints "^/data/AccountChangeEvent +main.crm.account +0000000000076f690000 +487273 +AAAAAAAHb2kAAA== .* to be looked up +00D000000000001AAA$"
+	fine sfzb replay show -o json
+	jq -e '.replay_number == "487273" and .replay_base64 == "AAAAAAAHb2kAAA==" and .event_age_ms == null' "$out"
+	ok sfzb replay set Account AAAAAAAHb2oAAA== -q
+	[ "$(sfzb replay show | jq -r .replay_number)" = 487274 ]
 	fails 2 sfzb replay set Account nowhere
-	fails 8 sfzb replay set Account 2h
-	says "no position of '/data/AccountChangeEvent' from .* or before is stored"
+	fails 2 sfzb replay set Account 2999-01-01
+	says "has not come yet"
+	fails 2 sfzb replay set Account earliest -t main.crm
+	fails 2 sfzb replay set Account earliest --from-table
+	fails 2 sfzb replay show --dry-run
+	fails 2 sfzb replay history --force
+	fails 5 sfzb replay set Account 2h
+	says "the stored history does not reach .*, and reading forward failed"
+	[ "$(sfzb replay show | jq -r .replay_number)" = 487274 ]
+}
+
+@test "replay set: what is stored of another organisation is refused, unless it is meant" {
+	login() {
+		profile default salesforce.json '{"method":"access-token","access_token":"x","login_url":"https://a.my.salesforce.com",
+			"instance_url":"https://a.my.salesforce.com","session":{"access_token":"x","instance_url":"https://a.my.salesforce.com",
+			"login_url":"https://a.my.salesforce.com","org_id":"'"$1"'","user_id":"005000000000001AAA","username":"u"}}'
+	}
+	login 00D000000000001AAA
+	ok sfzb replay set Account 487273 -t main.crm.account -q
+	login 00D000000000002AAA
+	for table in "" "-t main.crm.account"; do
+		fails 8 sfzb replay set Account earliest $table
+		says "the position of '/data/AccountChangeEvent' to 'main.crm.account' is of organisation 00D000000000001AAA, and this login is of 00D000000000002AAA"
+	done
+	ok sfzb replay set Account earliest -q --force
+	[ "$(sfzb replay show | jq -c '[.org_id, .position]' | sort | tr '\n' ' ')" = '["00D000000000001AAA","after"] ["00D000000000002AAA","earliest"] ' ]
+	# each login has its own now
+	ok sfzb replay set Account 9 -q
+	[ "$(sfzb replay show | jq -c '[.org_id, .replay_number]' | sort | tr '\n' ' ')" = '["00D000000000001AAA","487273"] ["00D000000000002AAA","9"] ' ]
+	rm "$HOME/.config/sfzb/profiles/default/salesforce.json"
+	fails 2 sfzb replay set Account earliest
+	says "stored for 2 organisations|are stored for 2 tables"
 }
 
 @test "a damaged replay.db is set aside, not overwritten" {

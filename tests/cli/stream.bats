@@ -148,7 +148,7 @@ edit='edit() { f=$(find "$HOME" -path "*emulator/$1" | head -n 1); jq "$2" "$f" 
 @test "refused, unreachable, untrusted: one error, its status, positions intact" {
 	inside --events 100 --objects Account -- sh -c "$edit"'
 		sfzb stream -q Account --table main.crm.account -n 30
-		sfzb replay show | jq -c "del(.retention_left_ms)" >before
+		sfzb replay show | jq -c "del(.retention_left_ms, .event_age_ms)" >before
 		f=$(find "$HOME" -path "*emulator/databricks.json"); cp "$f" kept
 		try() { sfzb stream -q Account --table main.crm.account --until-caught-up --max-retries 1 2>>said || echo "$1 $?"; cat kept >"$f"; }
 		edit databricks.json ".client_secret = \"wrong\""; try secret
@@ -156,7 +156,7 @@ edit='edit() { f=$(find "$HOME" -path "*emulator/$1" | head -n 1); jq "$2" "$f" 
 		edit databricks.json ".ingest_endpoint = \"localhost:1\""; try closed
 		edit databricks.json ".host = \"https://no-such-host.invalid\""; try host
 		printf "{" >"$f"; try damaged
-		sfzb replay show | jq -c "del(.retention_left_ms)" | cmp - before
+		sfzb replay show | jq -c "del(.retention_left_ms, .event_age_ms)" | cmp - before
 		sfzb stream -q Account --table main.crm.account --until-caught-up
 		sfzb sql -o tsv "SELECT count(*), count(DISTINCT event_id) FROM main.crm.account"'
 	[ "$(head -n 5 "$out" | tr '\n' ' ')" = "secret 3 untrusted 5 closed 5 host 5 damaged 2 " ]
