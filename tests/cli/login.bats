@@ -273,7 +273,10 @@ END
 	ends 0 sfzb emulator -q --clock-speed 400 --token-lifetime 5m --rate 1500 --keepalive 300ms --objects Account -- sh -euc '
 		t=main.default.accounts
 		sfzb create-table -q $t
-		sfzb stream -q Account -t $t --from earliest --timeout 9s
+		sfzb stream -q Account -t $t --from earliest & stream=$!
+		until [ "$(curl -s $SFZB_EMULATOR_ADMIN/state | jq .salesforce.tokens_issued)" -gt 10 ]; do sleep 0.2; done
+		kill $stream
+		wait $stream
 		curl -sf -d "{\"rate\":0,\"count\":1}" $SFZB_EMULATOR_ADMIN/events >/dev/null
 		sfzb stream -q Account -t $t --until-caught-up
 		curl -s $SFZB_EMULATOR_ADMIN/state | jq -c .salesforce

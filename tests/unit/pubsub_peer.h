@@ -26,6 +26,10 @@ struct seen {
 	size_t replay_id_len;
 };
 
+/*
+ * What the peer's threads change while the test looks, or the other way round, is atomic or under the lock. The rest is set
+ * before a call and read after it: the messages between them order that.
+ */
 static struct {
 	pthread_mutex_t lock;
 	/* what to do */
@@ -36,7 +40,7 @@ static struct {
 	bool end_in_order;	/* an OK status when all is delivered */
 	int second_schema_from; /* events from here on have another schema; 0: none */
 	int bad_payload;	/* the event of this number is cut short; 0: none */
-	bool schema_held;	/* GetSchema waits */
+	atomic_bool schema_held; /* GetSchema waits */
 	int schema_status;	/* of GetSchema */
 	const char *schema_code;
 	int status; /* of Subscribe, at once */
@@ -44,14 +48,14 @@ static struct {
 	char good_token[32]; /* others are UNAUTHENTICATED; "": all are fine */
 	/* what was seen */
 	struct seen first;
-	int subscriptions, requests, schema_calls, topic_calls;
+	atomic_int subscriptions, requests, schema_calls, topic_calls;
 	int outstanding, most_outstanding;
-	bool half_closed;
+	atomic_bool half_closed;
 	/* publishing */
 	int refuse, quota;     /* numbers of events that get an error */
 	int break_after;       /* answers; then the stream breaks with the next request read */
 	int end_at; /* events published: the stream then ends in good order; 0: never */
-	int published, publish_streams, publish_calls;
+	atomic_int published, publish_streams, publish_calls;
 	char order[4096]; /* ids as they came */
 } fake = {.lock = PTHREAD_MUTEX_INITIALIZER};
 

@@ -200,8 +200,11 @@ test_failures(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
+		/* one waits for the end of its time, the others must not see it on the slowest machine */
+		bool silent = strcmp(rows[i].name, "silent") == 0;
 		struct http_options o = {.ca_file = rows[i].ca_file ? rows[i].ca_file : tls.ca_file,
-		    .timeout_ms = 300, .body_limit_bytes = 10000};
+		    .timeout_ms = silent ? 300 : 60000,
+		    .body_limit_bytes = 10000};
 		struct http_client *c = http_client_new(&o);
 		struct http_response r;
 		struct error e = ERROR_INIT;
