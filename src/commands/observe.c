@@ -234,6 +234,8 @@ take_snapshot(struct observer *o)
 	pthread_mutex_lock(&o->mutex);
 	if (o->pump != NULL) {
 		o->snapshot.statistics = s;
+		o->snapshot.extra.now_wall_ms = clock_wall_ms(&clock_system);
+		metrics_note(&o->snapshot.extra, &s);
 		o->snapshot.is_running = true;
 	}
 	o->snapshot.extra.token_refreshes = o->app->renewals +

@@ -293,6 +293,7 @@ engine_set_aside(struct engine *e, struct dead_letter *letter, const struct erro
 		return false;
 	}
 	e->statistics.set_aside++;
+	e->statistics.set_aside_bytes += (int64_t)letter->payload.len;
 	/* a topic where all is bad must not drown the log: the store holds each one's reason; what has no id it names itself */
 	log_message((e->statistics.set_aside <= 10 || e->statistics.set_aside % 1000 == 0) && letter->event_id.len > 0 ?
 		LOG_WARN :
@@ -528,11 +529,18 @@ engine_statistics(const struct engine *e, struct engine_statistics *out)
 	out->stopping = e->phase > PHASE_RUNNING;
 	for (size_t i = 0; i < e->feed_count; i++) {
 		const struct feed *f = e->feeds[i];
+		struct position acked;
+		int64_t number;
 
 		out->sources_open += f->state == FEED_OPEN && f->opened;
 		if (f->stored.event_ms > 0 &&
 		    (out->stored_event_ms == 0 || f->stored.event_ms < out->stored_event_ms))
 			out->stored_event_ms = f->stored.event_ms;
+		if (!feed_position(f, &acked, &number))
+			continue;
+		if (acked.event_ms > 0 && (out->acked_event_ms == 0 || acked.event_ms < out->acked_event_ms))
+			out->acked_event_ms = acked.event_ms;
+		out->sources_unstored += number > f->stored_number;
 	}
 	for (size_t i = 0; i < e->lane_count; i++) {
 		const struct lane *l = e->lanes[i];

@@ -150,10 +150,11 @@ const char *retry_reason_name(enum retry_reason r); /* "sink-silent" */
 struct engine_statistics {
 	int64_t received, received_bytes; /* events, undecodable ones included; bytes of payloads */
 	int64_t stored;		/* rows acknowledged */
+	int64_t stored_bytes;	/* encoded, as sent */
 	int64_t already_stored; /* found by a look-up */
 	int64_t repeated;	/* published twice by the bus, taken once */
-	int64_t set_aside;
-	int64_t resent; /* rows sent again */
+	int64_t set_aside, set_aside_bytes; /* bytes of payloads */
+	int64_t resent, resent_bytes;	    /* rows sent again; encoded */
 	int64_t gaps;	/* positions lost */
 	int64_t gap_events; /* events that stand for changes without their data */
 	int64_t retries[RETRY_REASONS];
@@ -164,6 +165,8 @@ struct engine_statistics {
 	int64_t active_ms;	   /* from the first event received to the last one durable */
 	int64_t last_event_ms;	   /* wall clock: commit time of the newest event received */
 	int64_t stored_event_ms;   /* wall clock: commit time of the oldest stored position among the topics that have one */
+	int64_t acked_event_ms;	   /* the same for acknowledged positions, which are stored a little later */
+	unsigned sources_unstored; /* topics whose acknowledged position is not stored yet */
 	int64_t last_received_ms;  /* wall clock: the last sign of life of any source */
 	unsigned sources_open, sinks_open, sources, sinks;
 	bool stopping;

@@ -228,6 +228,7 @@ on_acknowledged(void *context, int64_t batches)
 		for (size_t i = 0; i < rows; i++)
 			lane_row_done(l, &b->rows[i]);
 		e->statistics.stored += (int64_t)rows;
+		e->statistics.stored_bytes += (int64_t)b->bytes.len;
 		l->sent--;
 		lane_remove(l, 0);
 		refusal_passed(l, rows);
@@ -440,8 +441,10 @@ static void
 note_sent(struct lane *l, struct batch *b, int64_t now)
 {
 	for (size_t i = 0; i < b->count; i++)
-		if (b->rows[i].sent)
+		if (b->rows[i].sent) {
 			l->engine->statistics.resent++;
+			l->engine->statistics.resent_bytes += (int64_t)(b->ends[i] - (i > 0 ? b->ends[i - 1] : 0));
+		}
 	b->sent_ms = now;
 	if (l->sent == 0)
 		l->progress_ms = now;

@@ -10,11 +10,14 @@
 	X("sfzb_events_received_total", "counter", "events received, undecodable ones included", s->received) \
 	X("sfzb_event_bytes_received_total", "counter", "bytes of event payloads received", s->received_bytes) \
 	X("sfzb_rows_stored_total", "counter", "rows acknowledged as durable", s->stored)          \
+	X("sfzb_row_bytes_stored_total", "counter", "bytes of rows acknowledged as durable, as sent", s->stored_bytes) \
 	X("sfzb_rows_already_stored_total", "counter", "rows that a look-up found in the table, not sent again", \
 	    s->already_stored)                                                                     \
 	X("sfzb_rows_resent_total", "counter", "rows sent again after a lost ingest stream", s->resent) \
+	X("sfzb_row_bytes_resent_total", "counter", "bytes of rows sent again", s->resent_bytes)   \
 	X("sfzb_events_repeated_total", "counter", "events that the bus delivered twice, taken once", s->repeated) \
 	X("sfzb_events_set_aside_total", "counter", "events in the dead-letter store", s->set_aside) \
+	X("sfzb_event_bytes_set_aside_total", "counter", "bytes of event payloads that were set aside", s->set_aside_bytes) \
 	X("sfzb_gap_events_total", "counter", "events that stand for a change whose data Salesforce did not deliver", \
 	    s->gap_events)                                                                         \
 	X("sfzb_positions_lost_total", "counter", "positions that the server no longer accepted", s->gaps) \
@@ -38,8 +41,10 @@
 	    s->oldest_unacked_ms)                                                                  \
 	X("sfzb_received_lag_seconds", "gauge", "commit of the newest event received to now",      \
 	    age(s->last_event_ms, extra))                                                          \
-	X("sfzb_stored_lag_seconds", "gauge", "0 when all topics are subscribed and all that came is stored; else the age of the event at the oldest stored position", \
-	    stored_lag(s, extra))                                                        \
+	X("sfzb_acknowledged_lag_seconds", "gauge", "0 when all topics are subscribed and all that came is acknowledged; else since the commit of the event at the acknowledged position that is furthest behind, and no longer than since it was 0", \
+	    lag(acked_all(s), s->acked_event_ms, extra->acked_wall_ms, extra))                     \
+	X("sfzb_stored_lag_seconds", "gauge", "the same for stored positions, behind which a new start goes on", \
+	    lag(stored_all(s), s->stored_event_ms, extra->stored_wall_ms, extra))                  \
 	X("sfzb_silence_seconds", "gauge", "since the last sign of life of any topic", age(s->last_received_ms, extra))
 
 #define RETRIES "sfzb_retries_total"
@@ -61,13 +66,37 @@ age(int64_t wall_ms, const struct metrics_extra *extra)
 	return wall_ms < extra->now_wall_ms ? extra->now_wall_ms - wall_ms : 0;
 }
 
-/* In a quiet topic the position's event grows old, and a keepalive's has no age: neither is lag. */
-static int64_t
-stored_lag(const struct engine_statistics *s, const struct metrics_extra *extra)
+static bool
+acked_all(const struct engine_statistics *s)
 {
-	if (s->in_flight_rows == 0 && s->sources > 0 && s->sources_open == s->sources)
+	return s->in_flight_rows == 0 && s->sources > 0 && s->sources_open == s->sources;
+}
+
+static bool
+stored_all(const struct engine_statistics *s)
+{
+	return acked_all(s) && s->sources_unstored == 0;
+}
+
+/*
+ * In a quiet topic the position's event grows old, and a keepalive's has no age: neither is lag. What came after the last
+ * moment without lag is no older than that.
+ */
+static int64_t
+lag(bool none, int64_t event_ms, int64_t none_wall_ms, const struct metrics_extra *extra)
+{
+	if (none)
 		return 0;
-	return age(s->stored_event_ms, extra);
+	return age(event_ms > none_wall_ms ? event_ms : none_wall_ms, extra);
+}
+
+void
+metrics_note(struct metrics_extra *extra, const struct engine_statistics *s)
+{
+	if (acked_all(s))
+		extra->acked_wall_ms = extra->now_wall_ms;
+	if (stored_all(s))
+		extra->stored_wall_ms = extra->now_wall_ms;
 }
 
 static void

@@ -16,6 +16,8 @@ struct metrics_extra {
 	int64_t now_wall_ms;
 	int64_t token_refreshes;
 	int64_t start_wall_ms;
+	/* when all that had come was acknowledged, and when it was stored as well, for the last time; 0: never. By metrics_note */
+	int64_t acked_wall_ms, stored_wall_ms;
 	/* the org's delivery quota of 24 hours; -1: unknown */
 	int64_t delivery_remaining, delivery_max;
 };
@@ -29,6 +31,8 @@ struct metric {
 /* All of them, in the order in which they are written; ends with a NULL name. */
 extern const struct metric metrics_list[];
 
+/* Now and then, so that the lags know since when there may be one. now_wall_ms is used and nothing else of extra. */
+void metrics_note(struct metrics_extra *extra, const struct engine_statistics *s);
 void metrics_write(struct buffer *out, const struct engine_statistics *s,
     const struct metrics_extra *extra);
 

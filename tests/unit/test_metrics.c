@@ -44,6 +44,62 @@ test_text(void **state)
 	buffer_release(&b);
 }
 
+/* An acknowledged position and a stored one lag each for itself; neither does in a quiet topic. */
+static void
+test_lag(void **state)
+{
+	static const struct {
+		const char *name;
+		struct engine_statistics s;
+		int64_t acked_wall_ms, stored_wall_ms;
+		const char *acked, *stored; /* NULL: not written */
+	} rows[] = {
+	    {"all is stored, long ago", {.sources = 1, .sources_open = 1, .acked_event_ms = 1000, .stored_event_ms = 1000}, 0, 0,
+		"0.000", "0.000"},
+	    {"acknowledged and not stored", {.sources = 1, .sources_open = 1, .acked_event_ms = 90000, .stored_event_ms = 70000,
+		.sources_unstored = 1}, 0, 0, "0.000", "30.000"},
+	    {"in flight", {.sources = 1, .sources_open = 1, .acked_event_ms = 90000, .stored_event_ms = 70000,
+		.sources_unstored = 1, .in_flight_rows = 3}, 0, 0, "10.000", "30.000"},
+	    {"in flight, nothing known", {.sources = 1, .sources_open = 1, .in_flight_rows = 3}, 0, 0, NULL, NULL},
+	    {"not subscribed, and had all a moment ago", {.sources = 2, .sources_open = 1, .acked_event_ms = 1000,
+		.stored_event_ms = 1000}, 95000, 94000, "5.000", "6.000"},
+	    {"not subscribed, by a keepalive", {.sources = 1}, 95000, 95000, "5.000", "5.000"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct metrics_extra extra = {.now_wall_ms = 100000, .acked_wall_ms = rows[i].acked_wall_ms,
+			.stored_wall_ms = rows[i].stored_wall_ms};
+		struct buffer b = BUFFER_INIT;
+		const char *names[] = {"\nsfzb_acknowledged_lag_seconds ", "\nsfzb_stored_lag_seconds "};
+		const char *wanted[] = {rows[i].acked, rows[i].stored};
+
+		metrics_write(&b, &rows[i].s, &extra);
+		for (int k = 0; k < 2; k++) {
+			const char *at = strstr(buffer_text(&b), names[k]);
+
+			if ((at == NULL) != (wanted[k] == NULL) ||
+			    (at != NULL && strncmp(at + strlen(names[k]), wanted[k], strlen(wanted[k])) != 0))
+				fail_msg("%s: %.50s, wanted %s", rows[i].name, at != NULL ? at + 1 : "nothing", wanted[k]);
+		}
+		buffer_release(&b);
+	}
+	{
+		struct metrics_extra extra = {.now_wall_ms = 100000};
+		struct engine_statistics s = {.sources = 1, .sources_open = 1, .sources_unstored = 1};
+
+		metrics_note(&extra, &s);
+		assert_true(extra.acked_wall_ms == 100000 && extra.stored_wall_ms == 0);
+		s.sources_unstored = 0;
+		metrics_note(&extra, &s);
+		assert_true(extra.stored_wall_ms == 100000);
+		s.in_flight_rows = 1;
+		extra.now_wall_ms = 200000;
+		metrics_note(&extra, &s);
+		assert_true(extra.acked_wall_ms == 100000 && extra.stored_wall_ms == 100000);
+	}
+}
+
 static void
 test_ready(void **state)
 {
@@ -101,6 +157,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_text),
+	    cmocka_unit_test(test_lag),
 	    cmocka_unit_test(test_ready),
 	    cmocka_unit_test(test_notify),
 	};

@@ -111,9 +111,16 @@ test_nothing_stored_before_the_acknowledgement(void **state)
 	world_process(&w.tables[0]);
 	world_pass(&w, 1000);
 	assert_int_equal(w.topics[0].position.kind, POSITION_EARLIEST);
+	statistics();
+	assert_int_equal(s.acked_event_ms, 0);
 	world_acknowledge(&w.tables[0]);
+	statistics(); /* acknowledged, and not stored yet */
+	assert_true(s.acked_event_ms > 0 && s.stored_event_ms == 0 && s.sources_unstored == 1);
+	assert_true(s.stored_bytes > 0 && s.resent_bytes == 0);
 	world_pass(&w, 1000);
 	assert_int_equal(w.topics[0].position.kind, POSITION_AFTER);
+	statistics();
+	assert_true(s.stored_event_ms == s.acked_event_ms && s.sources_unstored == 0);
 	no_fault();
 }
 
