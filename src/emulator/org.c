@@ -52,6 +52,7 @@ struct org {
 	pthread_cond_t wake;
 	pthread_mutex_t wake_lock; /* stopping */
 	bool stopping;
+	pthread_mutex_t rate_lock; /* held while events of the rate are made: once it is 0, none come any more */
 	_Atomic double rate;
 };
 
@@ -362,7 +363,7 @@ run_rate(void *context)
 	for (;;) {
 		double rate = g->rate;
 		/* one event at a time when slow, ticks of 20 ms when fast */
-		int64_t pause = rate <= 0 ? 60000 : rate < 50 ? (int64_t)(1000 / rate) : 20, now;
+		int64_t pause = rate <= 0 ? 500 : rate < 50 ? (int64_t)(1000 / rate) : 20, now;
 		struct error e = ERROR_INIT;
 
 		if (!wait_ms(g, pause < 60000 ? pause : 60000))
@@ -370,12 +371,14 @@ run_rate(void *context)
 		now = clock_monotonic_ms(g->clock);
 		owed += rate * (double)(now - then) / 1000;
 		then = now;
-		if (owed < 1)
-			continue;
 		if (owed > rate * 2 + 1) /* the machine is too slow: do not pile up */
 			owed = rate * 2 + 1;
-		if (org_make(g, (uint64_t)owed, NULL, &e) != 0)
+		pthread_mutex_lock(&g->rate_lock);
+		if (g->rate <= 0)
+			owed = 0;
+		if (owed >= 1 && org_make(g, (uint64_t)owed, NULL, &e) != 0)
 			log_warn("emulator", "%s", e.text);
+		pthread_mutex_unlock(&g->rate_lock);
 		owed -= floor(owed);
 	}
 }
@@ -383,8 +386,10 @@ run_rate(void *context)
 void
 org_set_rate(struct org *g, double rate)
 {
-	pthread_mutex_lock(&g->wake_lock);
+	pthread_mutex_lock(&g->rate_lock);
 	g->rate = rate;
+	pthread_mutex_unlock(&g->rate_lock);
+	pthread_mutex_lock(&g->wake_lock);
 	if (rate > 0 && !g->running)
 		g->running = pthread_create(&g->thread, NULL, run_rate, g) == 0;
 	pthread_cond_signal(&g->wake);
@@ -466,6 +471,7 @@ org_open(const struct org_options *o, struct error *e)
 	g->change_count = o->change_count;
 	pthread_mutex_init(&g->lock, NULL);
 	pthread_mutex_init(&g->wake_lock, NULL);
+	pthread_mutex_init(&g->rate_lock, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&g->wake, &attributes);
@@ -501,6 +507,7 @@ org_close(struct org *g)
 	free(g->records);
 	pthread_cond_destroy(&g->wake);
 	pthread_mutex_destroy(&g->wake_lock);
+	pthread_mutex_destroy(&g->rate_lock);
 	pthread_mutex_destroy(&g->lock);
 	free(g);
 }

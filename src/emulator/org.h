@@ -51,7 +51,7 @@ struct org_wish {
  * Makes so many events now; wish NULL: the org chooses. ERR_REFUSED: no record is there that could be changed so. Any thread.
  */
 int org_make(struct org *g, uint64_t count, const struct org_wish *wish, struct error *e);
-/* Events a second from now on, made by a thread of the org's own; 0: none. */
+/* Events a second from now on, made by a thread of the org's own; 0: none, not even one that was on its way. */
 void org_set_rate(struct org *g, double rate);
 double org_rate(const struct org *g);
 
