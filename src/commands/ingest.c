@@ -113,6 +113,7 @@ open_sink(struct run *r, struct error *e)
 		.clock = loop_clock(r->app->loop),
 		.principal = r->config.client_id,
 		.open_timeout_ms = r->o->tuning.open_timeout_ms,
+		.streams = (size_t)r->o->tuning.streams,
 	};
 
 	r->channel = channel_new(r->app->loop,
@@ -291,7 +292,9 @@ const struct command command_ingest = {
 	    "--time-unit). BINARY takes base64, DECIMAL a number or text, VARIANT any JSON. In CSV an empty cell is NULL, and a "
 	    "cell for an ARRAY, MAP or STRUCT is JSON.\n\n"
 	    "It waits until every row is durable. Delivery is at least once: rows that are in flight when a connection "
-	    "breaks, or when the program is killed and run again with --resume, are sent again and may then be stored twice.",
+	    "breaks, or when the program is killed and run again with --resume, are sent again and may then be stored twice.\n\n"
+	    "With --streams rows go out on several ingest streams, a batch here, a batch there: each stream keeps the order of "
+	    "the files, all together do not. The place that --resume remembers lies behind no row that is not durable.",
 	.examples = examples,
 	.options = options,
 	.options_size = sizeof(struct ingest_options),

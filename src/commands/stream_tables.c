@@ -140,6 +140,7 @@ add_table(struct stream_tables *t, const char *name, struct delta_table *table, 
 		.principal = t->config.client_id,
 		.visibility_ms = t->options->visibility_ms > 0 ? t->options->visibility_ms : t->config.visibility_ms,
 		.open_timeout_ms = t->options->tuning.open_timeout_ms,
+		.streams = (size_t)t->options->tuning.streams,
 	};
 	struct stream_table *item;
 	struct sink *sink;

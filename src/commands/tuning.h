@@ -12,18 +12,22 @@
 #include "stream/engine.h"
 
 struct tuning {
-	int64_t max_retries, batch_rows, batch_bytes, linger_ms, max_rows, max_bytes;
+	int64_t streams, max_retries, batch_rows, batch_bytes, linger_ms, max_rows, max_bytes;
 	int64_t ack_timeout_ms, open_timeout_ms, flush_timeout_ms, close_wait_ms;
 	const char *backoff;
 	int record_type; /* enum tuning_record */
 	bool recovery;
 };
 enum tuning_record { TUNING_PROTO, TUNING_JSON };
+#define TUNING_STREAMS_MAX 32 /* the vendor counts 100 openings a minute as misuse */
 
 /* Rows of an option table of a struct `type` that has a member `tuning`. */
 #define TUNING_OPTIONS(type)                                                                                     \
 	OPTION_CHOICE(0, "record-type", type, tuning.record_type, "proto|json", "proto",                         \
 	    "how rows are sent: protocol buffers made from the table's columns, or JSON"),                       \
+	OPTION_INTEGER(0, "streams", type, tuning.streams, "<count>", "1",                                       \
+	    "ingest streams to each table; with more than one, order is kept for each record, not for the topic", \
+	    .min = 1, .max = TUNING_STREAMS_MAX),                                                                \
 	OPTION_FLAG(0, "recovery", type, tuning.recovery,                                                        \
 	    "end at the first failure of a connection, do not open another", .default_text = "yes"),             \
 	OPTION_INTEGER(0, "max-retries", type, tuning.max_retries, "<count>", "-1",                              \

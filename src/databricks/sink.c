@@ -213,6 +213,32 @@ prepare(const struct table_sink *s, const struct delta_table *t, struct writers 
 	return 0;
 }
 
+static void
+free_sink(struct table_sink *s)
+{
+	s->freeing = true;
+	worker_free(s->worker);
+	/* it had not begun, so nobody answers it */
+	if (s->question != NULL)
+		question_free(s->question);
+	zerobus_free(s->zerobus);
+	writers_free(&s->writers);
+	free(s->record_columns);
+	free(s->table);
+	free(s);
+}
+
+void
+table_sink_free(struct sink *s)
+{
+	while (s != NULL) {
+		struct sink *next = s->next;
+
+		free_sink(of(s));
+		s = next;
+	}
+}
+
 static struct table_sink *
 new_empty(const struct table_sink_options *o)
 {
@@ -232,15 +258,15 @@ new_empty(const struct table_sink_options *o)
 	return s;
 }
 
-struct sink *
-table_sink_new(const struct table_sink_options *o, struct error *e)
+static struct sink *
+new_sink(const struct table_sink_options *o, struct error *e)
 {
 	struct table_sink *s = new_empty(o);
 	struct buffer descriptor = BUFFER_INIT;
 
 	if (prepare(s, o->table, &s->writers, &descriptor, e) != 0) {
 		buffer_release(&descriptor);
-		table_sink_free(&s->port);
+		free_sink(s);
 		return NULL;
 	}
 	s->zerobus = zerobus_new(&(struct zerobus_options){.loop = o->loop,
@@ -257,6 +283,22 @@ table_sink_new(const struct table_sink_options *o, struct error *e)
 	    .visibility_ms = o->visibility_ms > 0 ? o->visibility_ms : VISIBILITY_MS};
 	buffer_release(&descriptor);
 	return &s->port;
+}
+
+struct sink *
+table_sink_new(const struct table_sink_options *o, struct error *e)
+{
+	struct sink *first = NULL, **end = &first;
+
+	for (size_t i = 0; i == 0 || i < o->streams; i++) {
+		*end = new_sink(o, e);
+		if (*end == NULL) {
+			table_sink_free(first);
+			return NULL;
+		}
+		end = &(*end)->next;
+	}
+	return first;
 }
 
 const struct record_writer *
@@ -281,24 +323,4 @@ table_sink_set_table(struct sink *port, const struct delta_table *t, struct erro
 	}
 	buffer_release(&descriptor);
 	return rc;
-}
-
-void
-table_sink_free(struct sink *port)
-{
-	struct table_sink *s;
-
-	if (port == NULL)
-		return;
-	s = of(port);
-	s->freeing = true;
-	worker_free(s->worker);
-	/* it had not begun, so nobody answers it */
-	if (s->question != NULL)
-		question_free(s->question);
-	zerobus_free(s->zerobus);
-	writers_free(&s->writers);
-	free(s->record_columns);
-	free(s->table);
-	free(s);
 }

@@ -3,8 +3,8 @@
  * where an event's payload is a JSON object for any table; streams by databricks/zerobus.h; look-ups
  * by a function that its owner runs on a second thread.
  *
- * One sink is one table and one ingest stream at a time; several sinks, of one table or of many,
- * may share a channel.
+ * One sink is one table and one ingest stream at a time; with option streams it leads to further ones of
+ * the same table (struct sink.next). Several sinks, of one table or of many, may share a channel.
  */
 #ifndef SFZB_DATABRICKS_SINK_H
 #define SFZB_DATABRICKS_SINK_H
@@ -47,6 +47,7 @@ struct table_sink_options {
 	int64_t
 	    visibility_ms; /* from an acknowledgement to the row being visible for sure; 0: 30000 */
 	int64_t open_timeout_ms, finish_timeout_ms; /* 0: as in databricks/zerobus.h */
+	size_t streams; /* to the table, a sink each, led to by `next` of the one before; 0: 1 */
 };
 
 /*
@@ -56,7 +57,7 @@ struct table_sink_options {
  */
 struct sink *table_sink_new(const struct table_sink_options *o, struct error *e);
 /*
- * In any state; no callback follows. Waits for a look-up that is under way: make it give up first
+ * With all that it leads to; in any state; no callback follows. Waits for a look-up that is under way: make it give up first
  * (databricks_session_interrupt).
  */
 void table_sink_free(struct sink *s);

@@ -62,7 +62,8 @@ def scripts():
     yield from FATAL
 
 
-def error_script(world, script, expected):
+def error_script(world, script, expected, streams=1):
+    world.streams = streams
     with mutex:
         table = f"main.crm.e{next(numbers)}"
     shown = script.replace("\n", "; ")
@@ -99,5 +100,7 @@ def sweep(rnd):
         rest = [s for s in everything if s not in kept]
         everything = kept + rnd.sample(rest, 24)
     case("events published twice by the bus", duplicates)
-    in_lanes([(f"error script {script!r}", error_script, script, expected) for script, expected in everything],
-             lambda: World(seed=11, events=300))
+    cases = [(f"error script {script!r}", error_script, script, expected) for script, expected in everything]
+    cases += [(f"3 streams, error script {script!r}", error_script, script, expected, 3)
+              for script, expected in everything if expected == 0 and script.startswith("ingest")]
+    in_lanes(cases, lambda: World(seed=11, events=300))

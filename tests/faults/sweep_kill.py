@@ -33,9 +33,9 @@ def kill_emulator_under_a_run(world, rnd):
         count("kills survived")
 
 
-def kill_at_random(seed, kills, with_emulator):
+def kill_at_random(seed, kills, with_emulator, streams):
     rnd = random.Random(seed)
-    world = World(seed=rnd.randrange(1 << 30), events=4000)
+    world = World(seed=rnd.randrange(1 << 30), events=4000, streams=streams)
     try:
         world.faults(SLOW)
         done = 0
@@ -135,7 +135,8 @@ def two_runs():
 
 def sweep(rnd):
     rounds, kills = (20, 42) if options.long else (2, 12)
-    cases = [(f"kill sweep {i}", kill_at_random, rnd.random(), kills, i % 2 == 1) for i in range(rounds)]
+    cases = [(f"kill sweep {i}", kill_at_random, rnd.random(), kills, i % 2 == 1, 3 if i % 4 in (0, 3) else 1)
+             for i in range(rounds)]
     cases.append(("two runs at once", two_runs))
     step = 1 if options.long else 5
     for kind, path, last in (("write", "replay.db", 60), ("sync", None, 30), ("send", None, 80), ("rename", None, 4)):

@@ -18,13 +18,13 @@ def usage(pid):
     return kib, len(os.listdir(f"/proc/{pid}/fd"))
 
 
-def soak(seconds, rate):
-    world = World(seed=17, events=1000)
+def soak(seconds, rate, streams=1):
+    world = World(seed=17, events=1000, streams=streams)
     try:
         world.faults(FAULTS)
         world.admin("POST", "/events", '{"rate": %g}' % rate)
         p = world.popen("stream", "Account", "--table", "main.crm.t", "--visibility-wait", "700ms", "--stats-interval", "1h",
-                        "-q")
+                        "-q", "--streams", str(streams))
         samples, ends = [], time.monotonic() + seconds
         while time.monotonic() < ends:
             time.sleep(min(2, seconds / 20))
@@ -46,7 +46,7 @@ def soak(seconds, rate):
         fds = [n for _, n in samples[len(samples) // 4:]]
         if max(fds[-len(fds) // 4:]) > max(fds[:len(fds) // 2]) + 4:
             raise Broken(f"file descriptors grow: {fds}")
-        print(f"soak at {rate:g} events/s for {seconds} s: {late} KiB resident, {fds[-1]} descriptors, {struck} faults",
+        print(f"soak at {rate:g} events/s for {seconds} s, {streams} streams: {late} KiB resident, {fds[-1]} descriptors, {struck} faults",
               flush=True)
         finish(world, limit=600)
     finally:
@@ -55,4 +55,5 @@ def soak(seconds, rate):
 
 def sweep(rnd):
     case("soak at speed", soak, 600 if options.long else 20, 3000)
+    case("soak at speed, 3 streams", soak, 300 if options.long else 10, 3000, 3)
     case("soak at a trickle", soak, 300 if options.long else 10, 5)
