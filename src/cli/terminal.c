@@ -122,11 +122,20 @@ write_log(void *context, enum log_level level, const char *area, const char *mes
 	buffer_release(&b);
 }
 
+/* It would show the sequences that move its cursor. */
+static bool
+is_dumb(void)
+{
+	const char *term = getenv("TERM");
+
+	return term == NULL || *term == '\0' || strcmp(term, "dumb") == 0;
+}
+
 void
 terminal_init(enum log_format format, bool quiet, int verbose)
 {
 	terminal.format = format;
-	terminal.has_status = format == LOG_TEXT && !quiet && isatty(STDERR_FILENO) == 1;
+	terminal.has_status = format == LOG_TEXT && !quiet && isatty(STDERR_FILENO) == 1 && !is_dumb();
 	log_set_level(verbose >= 2 ? LOG_TRACE
 		: verbose == 1	   ? LOG_DEBUG
 		: quiet		   ? LOG_WARN
