@@ -99,7 +99,7 @@ append_delta(struct buffer *out, const struct avro_type *t, struct way *w)
 	}
 	if (text_is(t->logical, "decimal") &&
 	    (t->kind == AVRO_KIND_BYTES || t->kind == AVRO_KIND_FIXED) && t->precision > 0 &&
-	    t->precision <= 38) {
+	    t->precision <= 38 && t->scale <= t->precision) {
 		buffer_append_format(out, "DECIMAL(%d,%d)", t->precision, t->scale);
 		return;
 	}

@@ -252,13 +252,22 @@ parse_fields(struct parse *p, struct avro_type *t, const struct json *j, int dep
 	return 0;
 }
 
+/* Precision or scale; 0, as if it were not there, for what no decimal has: a reader ignores a logical type that does not fit. */
+static int32_t
+decimal_digits(const struct json *j, const char *key)
+{
+	int64_t digits = json_find_int64(j, key, 0);
+
+	return digits > 0 && digits <= INT32_MAX ? (int32_t)digits : 0;
+}
+
 static void
 set_logical(struct parse *p, struct avro_type *t, const struct json *j)
 {
 	t->doc = keep_string(p->schema, json_find_string(j, "doc"));
 	t->logical = keep_string(p->schema, json_find_string(j, "logicalType"));
-	t->precision = (int32_t)json_number(json_find(j, "precision"), 0);
-	t->scale = (int32_t)json_number(json_find(j, "scale"), 0);
+	t->precision = decimal_digits(j, "precision");
+	t->scale = decimal_digits(j, "scale");
 }
 
 static int

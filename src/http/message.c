@@ -218,6 +218,12 @@ http_origin(const char *given, struct error *e)
 	}
 	for (char *c = host; *c != '\0'; c++)
 		*c = (char)tolower((unsigned char)*c);
+	if (host[strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789.-_:[]")] != '\0') {
+		/* curl has decoded %-escapes: what they hid would mean another host the next time it is read */
+		error_set(e, ERR_CONFIG, "\"%s\" has a host name with characters that no host name has", clean);
+		error_hint(e, "write an international name in its xn-- form");
+		goto out;
+	}
 	if (curl_url_get(u, CURLUPART_PORT, &port, CURLU_NO_DEFAULT_PORT) != CURLUE_OK)
 		port = NULL;
 	buffer_clear(&b);

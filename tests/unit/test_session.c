@@ -96,6 +96,10 @@ test_hosts(void **state)
 	    {"localhost:8080", "https://localhost:8080"},
 	    {"http://localhost:8080/services", "http://localhost:8080"},
 	    {"http://acme.my.salesforce.com", NULL},
+	    {"https://acme%2eexample", "https://acme.example"},
+	    {"https://acme%2fevil.example", NULL},
+	    {"https://acme%2533", NULL},
+	    {"https://acm\xc3\xa9.example", NULL},
 	    {"", NULL},
 	};
 
