@@ -17,7 +17,7 @@ struct bus {
 	const struct clock *clock;
 	pthread_mutex_t lock; /* the writer's connection, random, last, marked_ms, swept_ms */
 	sqlite3 *db;
-	sqlite3_stmt *insert, *repeat, *expired, *drop;
+	sqlite3_stmt *insert, *insert_enriched, *repeat, *repeat_enriched, *expired, *drop;
 	struct random random;
 	_Atomic uint64_t last, count;
 	uint64_t expired_to; /* ids up to here are past the retention */
@@ -28,7 +28,7 @@ struct bus {
 
 struct bus_reader {
 	sqlite3 *db;
-	sqlite3_stmt *one, *all, *some, *list;
+	sqlite3_stmt *one, *all, *some, *enriched, *list;
 };
 
 static int
@@ -68,6 +68,7 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS event (replay INTEGER PRIMARY KEY, entity INTEGER NOT NULL,"
     " at_ms INTEGER NOT NULL, id TEXT NOT NULL, wire BLOB NOT NULL);"
     "CREATE INDEX IF NOT EXISTS event_entity ON event (entity, replay);"
+    "CREATE TABLE IF NOT EXISTS enriched (replay INTEGER PRIMARY KEY, wire BLOB NOT NULL);"
     "CREATE TABLE IF NOT EXISTS mark (replay INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL);"
     "CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;";
 
@@ -81,7 +82,9 @@ open_writer(struct bus *b, struct error *e)
 	    prepare(b->db,
 		"INSERT INTO event (replay, entity, at_ms, id, wire) VALUES (?1, ?2, ?3, ?4, ?5)",
 		&b->insert, e) != 0 ||
+	    prepare(b->db, "INSERT INTO enriched (replay, wire) VALUES (?1, ?2)", &b->insert_enriched, e) != 0 ||
 	    prepare(b->db, "SELECT entity, id, wire FROM event WHERE replay = ?1", &b->repeat, e) != 0 ||
+	    prepare(b->db, "SELECT wire FROM enriched WHERE replay = ?1", &b->repeat_enriched, e) != 0 ||
 	    prepare(b->db,
 		"SELECT max("
 		" (SELECT coalesce(max(replay), 0) FROM mark WHERE at_ms < ?1),"
@@ -124,7 +127,9 @@ bus_close(struct bus *b)
 	if (!b)
 		return;
 	sqlite3_finalize(b->insert);
+	sqlite3_finalize(b->insert_enriched);
 	sqlite3_finalize(b->repeat);
+	sqlite3_finalize(b->repeat_enriched);
 	sqlite3_finalize(b->expired);
 	sqlite3_finalize(b->drop);
 	sqlite3_close(b->db);
@@ -201,10 +206,10 @@ append_field(struct buffer *out, unsigned number, const void *data, size_t len)
 
 /* Field 1 of a FetchResponse: ConsumerEvent { event { id, schema_id, payload }, replay_id }. */
 static void
-append_event(struct buffer *out, const struct bus_event *v)
+append_event(struct buffer *out, const struct bus_event *v, struct text payload)
 {
 	size_t id_len = strlen(v->id), schema_len = strlen(v->schema_id);
-	size_t event_len = field_size(id_len) + field_size(schema_len) + field_size(v->payload.len);
+	size_t event_len = field_size(id_len) + field_size(schema_len) + field_size(payload.len);
 	uint8_t replay[BUS_REPLAY_BYTES];
 
 	bus_replay_bytes(replay, v->replay);
@@ -214,7 +219,7 @@ append_event(struct buffer *out, const struct bus_event *v)
 	append_varint(out, event_len);
 	append_field(out, 1, v->id, id_len);
 	append_field(out, 2, v->schema_id, schema_len);
-	append_field(out, 3, v->payload.data, v->payload.len);
+	append_field(out, 3, payload.data, payload.len);
 	append_field(out, 2, replay, sizeof replay);
 }
 
@@ -240,6 +245,18 @@ insert(struct bus *b, uint64_t replay, unsigned entity, int64_t now, const char 
 	int rc = sqlite3_step(b->insert);
 
 	sqlite3_reset(b->insert);
+	return rc == SQLITE_DONE ? 0 : -1;
+}
+
+/* The same event as the channel with enriched fields carries it. */
+static int
+insert_enriched(struct bus *b, uint64_t replay, struct text wire)
+{
+	sqlite3_bind_int64(b->insert_enriched, 1, (sqlite3_int64)replay);
+	sqlite3_bind_blob64(b->insert_enriched, 2, wire.data, wire.len, SQLITE_STATIC);
+	int rc = sqlite3_step(b->insert_enriched);
+
+	sqlite3_reset(b->insert_enriched);
 	return rc == SQLITE_DONE ? 0 : -1;
 }
 
@@ -269,8 +286,13 @@ publish_locked(struct bus *b, struct bus_event *events, size_t count, struct err
 	for (size_t i = 0; i < count && rc == 0; i++) {
 		last = events[i].replay = next_replay(b, last);
 		buffer_clear(&wire);
-		append_event(&wire, &events[i]);
+		append_event(&wire, &events[i], events[i].payload);
 		rc = insert(b, last, events[i].entity, now, events[i].id, buffer_span(&wire));
+		if (rc != 0 || events[i].enriched.len == 0)
+			continue;
+		buffer_clear(&wire);
+		append_event(&wire, &events[i], events[i].enriched);
+		rc = insert_enriched(b, last, buffer_span(&wire));
 	}
 	buffer_release(&wire);
 	if (rc == 0)
@@ -300,13 +322,41 @@ bus_publish(struct bus *b, struct bus_event *events, size_t count, struct error 
 	return rc;
 }
 
+/* The replay id is the last thing in an event's bytes. */
+static void
+set_replay(struct buffer *wire, uint64_t replay)
+{
+	uint8_t bytes[BUS_REPLAY_BYTES];
+
+	bus_replay_bytes(bytes, replay);
+	memcpy(wire->data + wire->len - BUS_REPLAY_BYTES, bytes, sizeof bytes);
+}
+
+static int
+repeat_enriched(struct bus *b, uint64_t replay, uint64_t fresh)
+{
+	struct buffer wire = BUFFER_INIT;
+	int rc = 0;
+
+	sqlite3_bind_int64(b->repeat_enriched, 1, (sqlite3_int64)replay);
+	if (sqlite3_step(b->repeat_enriched) == SQLITE_ROW)
+		buffer_append(&wire, sqlite3_column_blob(b->repeat_enriched, 0),
+		    (size_t)sqlite3_column_bytes(b->repeat_enriched, 0));
+	sqlite3_reset(b->repeat_enriched);
+	if (wire.len > BUS_REPLAY_BYTES) {
+		set_replay(&wire, fresh);
+		rc = insert_enriched(b, fresh, buffer_span(&wire));
+	}
+	buffer_release(&wire);
+	return rc;
+}
+
 int
 bus_repeat(struct bus *b, uint64_t replay, struct error *e)
 {
 	struct buffer wire = BUFFER_INIT;
 	char id[64] = "";
 	unsigned entity = 0;
-	uint8_t bytes[BUS_REPLAY_BYTES];
 	uint64_t fresh;
 	int rc = -1;
 
@@ -320,11 +370,11 @@ bus_repeat(struct bus *b, uint64_t replay, struct error *e)
 	}
 	sqlite3_reset(b->repeat);
 	if (wire.len > BUS_REPLAY_BYTES) {
-		/* the replay id is the last thing in an event's bytes */
 		fresh = next_replay(b, b->last);
-		bus_replay_bytes(bytes, fresh);
-		memcpy(wire.data + wire.len - BUS_REPLAY_BYTES, bytes, sizeof bytes);
+		set_replay(&wire, fresh);
 		rc = insert(b, fresh, entity, clock_wall_ms(b->clock), id, buffer_span(&wire));
+		if (rc == 0)
+			rc = repeat_enriched(b, replay, fresh);
 		if (rc == 0)
 			b->last = fresh;
 		else
@@ -381,7 +431,7 @@ static void
 sweep(struct bus *b)
 {
 	int64_t now = clock_wall_ms(b->clock), pause = b->retention_ms < 100000 ? 10 : 1000;
-	char sql[96];
+	char sql[160];
 	uint64_t to;
 
 	if (now - b->swept_ms < pause)
@@ -396,7 +446,8 @@ sweep(struct bus *b)
 	sqlite3_bind_int64(b->drop, 1, (sqlite3_int64)to);
 	sqlite3_step(b->drop);
 	sqlite3_reset(b->drop);
-	snprintf(sql, sizeof sql, "DELETE FROM mark WHERE replay <= %llu", (unsigned long long)to);
+	snprintf(sql, sizeof sql, "DELETE FROM mark WHERE replay <= %llu; DELETE FROM enriched WHERE replay <= %llu",
+	    (unsigned long long)to, (unsigned long long)to);
 	sqlite3_exec(b->db, sql, NULL, NULL, NULL);
 	store_state(b, b->last, b->count);
 }
@@ -448,6 +499,10 @@ bus_reader_open(struct bus *b, struct error *e)
 			" ORDER BY replay LIMIT ?3",
 			&r->some, e) == 0 &&
 		    prepare(r->db,
+			"SELECT e.replay, coalesce(x.wire, e.wire) FROM event e LEFT JOIN enriched x ON x.replay = e.replay"
+			" WHERE e.replay > ?2 AND (1 << e.entity) & ?1 ORDER BY e.replay LIMIT ?3",
+			&r->enriched, e) == 0 &&
+		    prepare(r->db,
 			"SELECT replay, id, entity FROM event WHERE replay > ?2 AND (1 << entity) & ?1"
 			" ORDER BY replay LIMIT ?3",
 			&r->list, e) == 0)
@@ -465,6 +520,7 @@ bus_reader_close(struct bus_reader *r)
 	sqlite3_finalize(r->one);
 	sqlite3_finalize(r->all);
 	sqlite3_finalize(r->some);
+	sqlite3_finalize(r->enriched);
 	sqlite3_finalize(r->list);
 	sqlite3_close(r->db);
 	free(r);
@@ -487,10 +543,10 @@ bind(struct bus_reader *r, sqlite3_stmt *some, uint32_t entities, uint64_t after
 }
 
 int
-bus_read(struct bus_reader *r, uint32_t entities, uint64_t *after, int count, size_t bytes,
+bus_read(struct bus_reader *r, uint32_t entities, bool enriched, uint64_t *after, int count, size_t bytes,
     struct buffer *out, struct error *e)
 {
-	sqlite3_stmt *s = bind(r, r->some, entities, *after, count);
+	sqlite3_stmt *s = bind(r, enriched ? r->enriched : r->some, entities, *after, count);
 	size_t start = out->len;
 	int n = 0, rc;
 

@@ -31,7 +31,7 @@ struct bus_event {
 	const char *id;	       /* at most 36 characters */
 	const char *schema_id;
 	unsigned entity;       /* 0 … 31 */
-	struct text payload;
+	struct text payload, enriched; /* the latter as a channel with enriched fields carries it; empty: the same */
 	uint64_t replay; /* out */
 };
 
@@ -66,9 +66,9 @@ struct bus_reader *bus_reader_open(struct bus *b, struct error *e);
 void bus_reader_close(struct bus_reader *r);
 /*
  * Appends events of the entities (a bit each) with replay ids above *after, as repeated field 1 of a FetchResponse, until count or
- * bytes is reached (a first event is always taken). Moves *after to the last one. Returns how many, -1 on failure.
+ * bytes is reached (a first event is always taken); enriched: with the payloads of the channel with enriched fields. Moves *after to the last one. Returns how many, -1 on failure.
  */
-int bus_read(struct bus_reader *r, uint32_t entities, uint64_t *after, int count, size_t bytes,
+int bus_read(struct bus_reader *r, uint32_t entities, bool enriched, uint64_t *after, int count, size_t bytes,
     struct buffer *out, struct error *e);
 
 /* For GET /published: one line of JSON per event above *after, at most count. Returns how many. */

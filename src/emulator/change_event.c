@@ -7,7 +7,6 @@
 #include "emulator/change_event.h"
 #include "emulator/values.h"
 
-#define FIELDS_MAX 128
 #define CHILDREN_MAX 16
 #define LISTS_MAX 32
 
@@ -15,9 +14,9 @@
 struct plan {
 	bool all;    /* every field has a value */
 	bool person; /* Account.Name as a record */
-	uint8_t changed[FIELDS_MAX], nulled[FIELDS_MAX], diffed[FIELDS_MAX];
-	uint8_t child_changed[FIELDS_MAX][CHILDREN_MAX], child_nulled[FIELDS_MAX][CHILDREN_MAX];
-	bool partly[FIELDS_MAX]; /* the children say it, not the field's own bit */
+	uint8_t changed[CHANGE_FIELDS_MAX], nulled[CHANGE_FIELDS_MAX], diffed[CHANGE_FIELDS_MAX];
+	uint8_t child_changed[CHANGE_FIELDS_MAX][CHILDREN_MAX], child_nulled[CHANGE_FIELDS_MAX][CHILDREN_MAX];
+	bool partly[CHANGE_FIELDS_MAX]; /* the children say it, not the field's own bit */
 };
 
 int
@@ -277,6 +276,8 @@ change_event_write(struct buffer *out, const struct event_type *t, const struct 
 	p.person = random_below(r, 6) == 0;
 	if (c->type == CHANGE_UPDATE)
 		plan_update(&p, root, r);
+	for (size_t i = 0; c->nulled && i < CHANGE_FIELDS_MAX; i++)
+		c->nulled[i] = p.nulled[i] != 0;
 	write_header(out, root, c, &p);
 	for (size_t i = 1; i < root->count; i++)
 		write_field(out, &root->fields[i], i, &p, r, c->commit_timestamp_ms);

@@ -9,6 +9,8 @@
 #include "base/random.h"
 #include "emulator/event_type.h"
 
+#define CHANGE_FIELDS_MAX 128 /* top-level fields of an event */
+
 /* In the order of the schema's enum. */
 enum change_type {
 	CHANGE_CREATE,
@@ -34,6 +36,7 @@ struct change {
 	int sequence_number;
 	int64_t commit_timestamp_ms, commit_number;
 	const char *user_id;
+	bool *nulled; /* out: which top-level fields it sets to null, CHANGE_FIELDS_MAX of them; NULL: not asked */
 };
 
 void change_event_write(struct buffer *out, const struct event_type *t, const struct change *c,

@@ -23,6 +23,7 @@ struct emulator_options {
 	double rate;	  /* events a second; 0: only what is asked for */
 	uint64_t events;  /* made at the start */
 	const char *objects; /* "Account,Contact,…"; NULL: all */
+	const char *enrich;  /* "Account.Industry,Contact.Email": enriched fields of the custom channel; NULL: none */
 	/* "Account.Region__c:Text@500": what administrators do to the objects' fields (schema_change_parse) */
 	struct emulator_field_change {
 		const char *text;

@@ -22,6 +22,7 @@ const char options_help[] =
     "                            later ones have another schema; may be repeated\n"
     "      --drop-field OBJECT.FIELD[@N]\n"
     "                            and take one away\n"
+    "      --enrich LIST         enriched fields of the channel Crm__chn: Account.Industry,Contact.Email\n"
     "      --faults FILE         the error script (see --help-faults)\n"
     "      --keepalive DURATION  of silent subscriptions (default 10s)\n"
     "      --retention DURATION  of the event bus (default 72h)\n"
@@ -59,6 +60,7 @@ enum {
 	OPT_OBJECTS,
 	OPT_ADD_FIELD,
 	OPT_DROP_FIELD,
+	OPT_ENRICH,
 	OPT_FAULTS,
 	OPT_KEEPALIVE,
 	OPT_RETENTION,
@@ -91,6 +93,7 @@ static const struct option long_options[] = {
 	{ "objects", required_argument, NULL, OPT_OBJECTS },
 	{ "add-field", required_argument, NULL, OPT_ADD_FIELD },
 	{ "drop-field", required_argument, NULL, OPT_DROP_FIELD },
+	{ "enrich", required_argument, NULL, OPT_ENRICH },
 	{ "faults", required_argument, NULL, OPT_FAULTS },
 	{ "keepalive", required_argument, NULL, OPT_KEEPALIVE },
 	{ "retention", required_argument, NULL, OPT_RETENTION },
@@ -199,6 +202,9 @@ take(struct command_line *c, int option, const char *name, const char *s, struct
 			    EMULATOR_FIELD_CHANGES);
 		o->field_changes[o->field_change_count++] =
 		    (struct emulator_field_change){ s, option == OPT_DROP_FIELD };
+		return 0;
+	case OPT_ENRICH:
+		o->enrich = s;
 		return 0;
 	case OPT_FAULTS:
 		o->faults_file = s;

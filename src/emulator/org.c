@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "emulator/change_event.h"
-#include "emulator/event_type.h"
+#include "emulator/enrichment.h"
 #include "emulator/org.h"
 #include "emulator/values.h"
 
@@ -32,6 +32,7 @@ struct org {
 	pthread_mutex_t lock; /* everything below that changes */
 	struct random random;
 	struct schema_store *schemas; /* has a lock of its own */
+	struct enrichment *enrichment; /* NULL: none */
 	const struct org_change *changes; /* still to come */
 	size_t change_count;
 	uint64_t made; /* events, in this run */
@@ -202,16 +203,21 @@ choose_records(struct org *g, enum entity entity, enum change_type type, const c
 	}
 }
 
+/* Appends the payload to out, and to enriched that of the channel with enriched fields where it is another. */
 static void
-write_change(struct org *g, enum entity entity, const struct schema *schema, int type, struct buffer *out)
+write_change(struct org *g, const struct schema *schema, int type, struct buffer *out, struct buffer *enriched)
 {
 	static const char *const origins[] = { "com/salesforce/api/soap/64.0;client=devconsole",
 		"com/salesforce/api/rest/64.0", "com/salesforce/api/bulkapi/64.0;client=dataloader", "" };
 	const char *ids[MERGED_MAX];
+	enum entity entity = schema->entity;
+	bool nulled[CHANGE_FIELDS_MAX];
+	size_t start = out->len;
 	struct change c = { .entity_name = schema_sources[entity].object,
 		.record_ids = ids,
 		.transaction_key = g->transaction_key,
-		.user_id = ORG_USER_ID };
+		.user_id = ORG_USER_ID,
+		.nulled = g->enrichment ? nulled : NULL };
 
 	next_transaction(g);
 	c.type = type >= 0 ? (enum change_type)type : choose_type(g, &g->pools[entity]);
@@ -221,11 +227,13 @@ write_change(struct org *g, enum entity entity, const struct schema *schema, int
 	c.commit_number = g->commit_number;
 	c.record_count = choose_records(g, entity, c.type, ids);
 	change_event_write(out, &schema->type, &c, &g->random);
+	if (g->enrichment)
+		enrichment_apply(g->enrichment, schema, &c, text_span(out->data + start, out->len - start), enriched);
 }
 
 struct draft {
 	char id[UUID_SIZE];
-	size_t start;
+	size_t start, enriched_start; /* in the buffers of payloads */
 };
 
 /* What the options say is done to the objects by now. A kept org may have it done already. */
@@ -275,7 +283,7 @@ make_batch(struct org *g, size_t count, const struct org_wish *wish, struct erro
 {
 	struct bus_event events[BATCH];
 	struct draft drafts[BATCH];
-	struct buffer payloads = BUFFER_INIT;
+	struct buffer payloads = BUFFER_INIT, enriched = BUFFER_INIT;
 	int rc = 0;
 
 	sqlite3_exec(g->db, "BEGIN", NULL, NULL, NULL);
@@ -294,6 +302,7 @@ make_batch(struct org *g, size_t count, const struct org_wish *wish, struct erro
 		g->made++;
 		random_uuid_seeded(&g->random, drafts[i].id);
 		drafts[i].start = payloads.len;
+		drafts[i].enriched_start = enriched.len;
 		events[i] = (struct bus_event){ .id = drafts[i].id,
 			.schema_id = schema->id,
 			.entity = entity };
@@ -301,15 +310,19 @@ make_batch(struct org *g, size_t count, const struct org_wish *wish, struct erro
 			platform_event_write(&payloads, &schema->type, clock_wall_ms(g->clock), ORG_USER_ID,
 			    &g->random);
 		else
-			write_change(g, entity, schema, wish ? wish->type : -1, &payloads);
+			write_change(g, schema, wish ? wish->type : -1, &payloads, &enriched);
 		events[i].payload.len = payloads.len - drafts[i].start;
+		events[i].enriched.len = enriched.len - drafts[i].enriched_start;
 	}
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		events[i].payload.data = (const char *)payloads.data + drafts[i].start;
+		events[i].enriched.data = (const char *)enriched.data + drafts[i].enriched_start;
+	}
 	sqlite3_exec(g->db, "COMMIT", NULL, NULL, NULL);
 	if (bus_publish(g->bus, events, count, e) != 0)
 		rc = -1;
 	buffer_release(&payloads);
+	buffer_release(&enriched);
 	return rc;
 }
 
@@ -480,8 +493,11 @@ org_open(const struct org_options *o, struct error *e)
 	random_seed(&g->random, o->seed ^ bus_last(o->bus) << 20);
 	g->commit_number = 1709306004367179779 + (int64_t)bus_last(o->bus) * 100000;
 	if (select_objects(g, o->objects, e) == 0 && load_records(g, o->path, e) == 0 &&
-	    (g->schemas = schema_store_open(g->db, e)) != NULL)
-		return g;
+	    (g->schemas = schema_store_open(g->db, e)) != NULL) {
+		g->enrichment = enrichment_open(g->db, g->schemas, o->enrich, e);
+		if (g->enrichment || !e->code)
+			return g;
+	}
 	org_close(g);
 	return NULL;
 }
@@ -497,6 +513,7 @@ org_close(struct org *g)
 	pthread_mutex_unlock(&g->wake_lock);
 	if (g->running)
 		pthread_join(g->thread, NULL);
+	enrichment_free(g->enrichment);
 	schema_store_free(g->schemas);
 	sqlite3_finalize(g->store);
 	sqlite3_close(g->db);
@@ -518,6 +535,18 @@ struct schema_store *
 org_schemas(struct org *g)
 {
 	return g->schemas;
+}
+
+const char *const *
+org_enriched_fields(const struct org *g, enum entity entity)
+{
+	return enrichment_fields(g->enrichment, entity);
+}
+
+bool
+org_has_enriched_fields(const struct org *g)
+{
+	return g->enrichment != NULL;
 }
 
 bool

@@ -28,6 +28,7 @@ struct org_options {
 	uint64_t seed;
 	const struct clock *clock;
 	struct bus *bus;
+	const char *enrich; /* enriched fields, as enrichment_open takes them; NULL: none */
 	/* what administrators do once so many events have been made: in this order, by `at` */
 	const struct org_change *changes;
 	size_t change_count;
@@ -56,6 +57,9 @@ void org_set_rate(struct org *g, double rate);
 double org_rate(const struct org *g);
 
 struct schema_store *org_schemas(struct org *g);
+/* Of the members of the custom channel; NULL-ended. */
+const char *const *org_enriched_fields(const struct org *g, enum entity entity);
+bool org_has_enriched_fields(const struct org *g);
 bool org_is_selected(const struct org *g, enum entity entity);
 
 struct org_record {

@@ -114,7 +114,7 @@ pump_once(struct subscription *s)
 	struct fault fault;
 	uint64_t after = s->after, before = 0;
 	bool struck;
-	int count = bus_read(p->reader, s->topic->entities, &s->after, s->credit, RESPONSE_BYTES_MAX, &out, &e);
+	int count = bus_read(p->reader, s->topic->entities, s->topic->is_enriched, &s->after, s->credit, RESPONSE_BYTES_MAX, &out, &e);
 
 	if (count < 0)
 		pubsub_fail(s->call, 13, "subscription.internal.error", "%s.", e.text);
@@ -128,7 +128,7 @@ pump_once(struct subscription *s)
 		/* the script strikes within this batch: what comes before goes alone */
 		s->after = after;
 		buffer_clear(&out);
-		count = bus_read(p->reader, s->topic->entities, &s->after, (int)before, RESPONSE_BYTES_MAX,
+		count = bus_read(p->reader, s->topic->entities, s->topic->is_enriched, &s->after, (int)before, RESPONSE_BYTES_MAX,
 		    &out, &e);
 	}
 	if (count > 0)

@@ -65,6 +65,7 @@ open_stores(struct salesforce *s, struct error *e)
 				      .seed = o->seed,
 				      .clock = s->emulator->clock,
 				      .bus = s->bus,
+				      .enrich = o->enrich,
 				      .changes = s->changes,
 				      .change_count = o->field_change_count },
 		    e);

@@ -1,7 +1,9 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "emulator/enrichment.h"
 #include "emulator/pubsub_internal.h"
 #include "emulator/salesforce.h"
 #include "emulator/soql.h"
@@ -73,8 +75,29 @@ entity_id(char out[RECORD_ID_SIZE], int entity)
 	value_record_id(out, "01I", (uint64_t)entity + 1);
 }
 
+/* A name for a standard field, the id for a custom one, as its doc has it. */
 static void
-list_members(struct salesforce *s, struct answer *a)
+list_enriched(struct salesforce *s, struct answer *a, enum entity entity, const char *member)
+{
+	const struct schema *schema = schema_store_current(org_schemas(s->org), entity);
+	char id[RECORD_ID_SIZE];
+
+	for (const char *const *f = org_enriched_fields(s->org, entity); *f; f++) {
+		char *spelled = memory_format("{\"name\":\"%s\",", *f), custom[16] = "";
+		const char *at = strstr(*f, "__") ? strstr(schema->json, spelled) : NULL;
+		const char *doc = at ? strstr(at, "\"doc\":\"") : NULL;
+
+		if (doc)
+			sscanf(doc, "\"doc\":\"%*[^:\"]:%*[^:\"]:%15[0-9A-Za-z]", custom);
+		value_record_id(id, "0vE", (uint64_t)entity * ENRICHED_FIELDS_MAX + (uint64_t)(f - org_enriched_fields(s->org, entity)) + 1);
+		add_row(a, row_of(id, (const char *const[]){ "Field", *custom ? custom : *f, "ChannelMemberId", member, NULL }));
+		free(spelled);
+	}
+}
+
+/* The members of the channels, or the enriched fields of the custom one's. */
+static void
+list_members(struct salesforce *s, struct answer *a, bool enriched)
 {
 	static const char *const channels[] = { "ChangeEvents", "Crm" };
 	char id[RECORD_ID_SIZE], entity[RECORD_ID_SIZE];
@@ -89,12 +112,18 @@ list_members(struct salesforce *s, struct answer *a)
 
 			if (!org_is_selected(s->org, (enum entity)i) || (k == 1 && i > ENTITY_OPPORTUNITY))
 				continue;
+			value_record_id(id, "0v8", ++number);
+			if (enriched) {
+				if (k == 1)
+					list_enriched(s, a, (enum entity)i, id);
+				continue;
+			}
 			entity_id(entity, i);
 			/* the vendor shortens the double underscore of a custom name */
 			name = is_custom ? memory_format("%s_Invoice_ChangeEvent", channels[k])
 				: k == 0 ? memory_format("%s_%s", channels[k], event)
 					 : memory_format("%s_chn_%s", channels[k], event);
-			row = row_of(value_record_id(id, "0v8", ++number),
+			row = row_of(id,
 			    (const char *const[]){ "DeveloperName", name, "EventChannel",
 				k == 0 ? channels[k] : CHANNEL_ID, "SelectedEntity",
 				is_custom ? entity : event, NULL });
@@ -192,14 +221,16 @@ list_tooling(struct salesforce *s, struct answer *a)
 	const char *table = a->query->table;
 
 	if (strcmp(table, "PlatformEventChannelMember") == 0)
-		list_members(s, a);
+		list_members(s, a, false);
 	else if (strcmp(table, "PlatformEventChannel") == 0)
 		list_channels(s, a);
 	else if (strcmp(table, "EntityDefinition") == 0)
 		list_entities(a);
 	else if (strcmp(table, "ManagedEventSubscription") == 0)
 		list_managed(a);
-	else if (strcmp(table, "EnrichedField") != 0)
+	else if (strcmp(table, "EnrichedField") == 0)
+		list_members(s, a, true);
+	else
 		return false;
 	return true;
 }

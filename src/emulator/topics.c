@@ -40,7 +40,7 @@ topics_init(struct topics *t, const struct org *g)
 	if (all)
 		add(t, "/data/ChangeEvents", all, -1);
 	if (standard)
-		add(t, CHANNEL, standard, -1);
+		add(t, CHANNEL, standard, -1)->is_enriched = org_has_enriched_fields(g);
 }
 
 const struct topic *

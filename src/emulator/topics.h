@@ -12,6 +12,7 @@ struct topic {
 	char name[64];	   /* "/data/AccountChangeEvent" */
 	uint32_t entities; /* a bit each */
 	bool can_publish;
+	bool is_enriched; /* its members have enriched fields */
 	int entity; /* of its only one; -1: a channel, whose schema id is empty */
 };
 

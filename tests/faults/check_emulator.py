@@ -201,6 +201,65 @@ def test_schema_changes(_):
         em.close()
 
 
+def test_enriched_fields(_):
+    """On the channel an update or delete carries what the record's enriched fields hold, worked out here from the plain topics."""
+    fields = {"Account": ["Name", "Industry", "Languages__pc"], "Contact": ["Email"]}
+    em = Emulator("--events", "2500", "--seed", "11", "--enrich", ",".join(f"{o}.{f}" for o in fields for f in fields[o]))
+    try:
+        decode, known, want, filled = Decoder(em), {}, {}, collections.Counter()
+
+        def follow(event):
+            """What the channel must carry for an event of a plain topic."""
+            schema, record = decode(event.event)
+            header, full = record["ChangeEventHeader"], dict(record)
+            kind, nulled = header["changeType"], names_of(schema.fields, header["nulledFields"])
+            if kind.startswith("GAP"):
+                return full
+            for field in fields[header["entityName"]]:
+                for r in header["recordIds"]:
+                    if isinstance(record[field], dict) and kind not in ("CREATE", "UNDELETE"):
+                        continue  # a name changed in part
+                    if record[field] is not None or field in nulled or kind in ("CREATE", "UNDELETE"):
+                        known[r, field] = record[field]
+                values = [known.get((r, field)) for r in header["recordIds"]]
+                if record[field] is None and field not in nulled and kind in ("UPDATE", "DELETE") and values.count(values[0]) == len(values):
+                    full[field] = values[0]
+                    filled[kind] += values[0] is not None
+            return full
+
+        def check():
+            for topic in ("/data/AccountChangeEvent", "/data/ContactChangeEvent"):
+                for event in em.read_all(topic):
+                    if event.event.id not in want:
+                        want[event.event.id] = (event.replay_id, follow(event))
+            got = {e.event.id: (e.replay_id, decode(e.event)[1]) for e in em.read_all("/data/Crm__chn")}
+            assert set(want) <= set(got)
+            for i in want:
+                assert got[i] == want[i], (got[i], want[i])
+        check()
+        assert filled["UPDATE"] > 100 and filled["DELETE"] > 10, filled
+        em.stop()
+        em.start()  # what the records hold is known again
+        check()
+        q = lambda text: json.loads(em.http("GET", "/services/data/v67.0/tooling/query?q=" + urllib.parse.quote_plus(text), headers={
+            "Authorization": "Bearer " + em.access_token})[1])["records"]
+        members = {m["Id"]: m["DeveloperName"] for m in q("SELECT Id,DeveloperName FROM PlatformEventChannelMember")}
+        listed = sorted((members[r["ChannelMemberId"]], r["Field"]) for r in q("SELECT Field,ChannelMemberId FROM EnrichedField"))
+        assert listed == [("Crm_chn_AccountChangeEvent", "00N5f00000Kz1B2"), ("Crm_chn_AccountChangeEvent", "Industry"),
+                          ("Crm_chn_AccountChangeEvent", "Name"), ("Crm_chn_ContactChangeEvent", "Email")], listed
+        em.faults("subscribe duplicate after 900 x1")
+        twice = [i for i, n in collections.Counter(e.event.id for e in em.read_all("/data/Crm__chn")).items() if n > 1]
+        assert len(twice) == 1
+        pair = [decode(e.event)[1] for e in em.read_all("/data/Crm__chn") if e.event.id == twice[0]]
+        assert pair[0] == pair[1], "an event that comes again is enriched again"
+    finally:
+        em.close()
+    for bad in ("Account", "Account.Nope", "Lead.Name", "Account.BillingAddress", "Account.Description"):
+        r = subprocess.run([PROGRAM, "--enrich", bad, "--", "true"], env=dict(os.environ, SFZB_HOME=tempfile.gettempdir() + "/sfzb-none"),
+                           stderr=subprocess.PIPE, text=True)
+        assert r.returncode == 2 and bad in r.stderr, (bad, r)
+
+
 def test_events_to_order(_):
     """Events of one object and one change type: gaps, overflows, deletes of what is there."""
     em = Emulator("--objects", "Contact,Invoice__c,Order_Event__e")
@@ -655,7 +714,7 @@ def test_command(_):
 SHARED = [test_topics, test_headers, test_events, test_published_list, test_credit, test_presets, test_live_and_keepalive,
           test_publish, test_publish_stream, test_oauth, test_browser_login, test_jwt, test_rest, test_error_script,
           test_limits_of_a_client]
-OWN = [test_schema_changes, test_events_to_order, test_determinism, test_restart, test_retention, test_rate, test_command]
+OWN = [test_schema_changes, test_enriched_fields, test_events_to_order, test_determinism, test_restart, test_retention, test_rate, test_command]
 
 
 def show(count):
