@@ -115,6 +115,7 @@ help(void *context, const struct web_request *r, struct http_answer *a)
 	    "POST /schema {\"object\": \"Account\", \"drop\": \"Fax\"}\n"
 	    "                               gives an object a field or takes one away; events before keep their schema\n"
 	    "POST /managed {\"expire\": NAME}  the committed place of a managed subscription ages out\n"
+	    "POST /managed {\"stop\": NAME}    its state becomes STOP; also run and delete\n"
 	    "POST /shutdown                 ends the emulator\n"
 	    "\n");
 	buffer_append_text(&a->body, faults_help);

@@ -1,12 +1,12 @@
 #include <pthread.h>
-#include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/memory.h"
-#include "emulator/bus.h"
+#include "emulator/bus_internal.h"
 
 /* The first replay id of a new bus: any number will do, a small one would look like an index. */
 #define FIRST_REPLAY 487272
@@ -26,29 +26,24 @@ struct bus {
 	void *published_context;
 };
 
-struct bus_reader {
-	sqlite3 *db;
-	sqlite3_stmt *one, *all, *some, *enriched, *list;
-};
-
-static int
-fail(sqlite3 *db, const char *what, struct error *e)
+int
+bus_fail(sqlite3 *db, const char *what, struct error *e)
 {
 	return error_set(e, ERR_FAILED, "event bus: cannot %s: %s", what, sqlite3_errmsg(db));
 }
 
-static int
-prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out, struct error *e)
+int
+bus_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out, struct error *e)
 {
 	if (sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, out, NULL) != SQLITE_OK)
-		return fail(db, sql, e);
+		return bus_fail(db, sql, e);
 	return 0;
 }
 
-static int
-execute(sqlite3 *db, const char *sql, struct error *e)
+int
+bus_execute(sqlite3 *db, const char *sql, struct error *e)
 {
-	return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : fail(db, sql, e);
+	return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : bus_fail(db, sql, e);
 }
 
 static uint64_t
@@ -76,23 +71,23 @@ static int
 open_writer(struct bus *b, struct error *e)
 {
 	if (sqlite3_open(b->path, &b->db) != SQLITE_OK)
-		return fail(b->db, "open its file", e);
+		return bus_fail(b->db, "open its file", e);
 	sqlite3_busy_timeout(b->db, 10000);
-	if (execute(b->db, schema, e) != 0 ||
-	    prepare(b->db,
+	if (bus_execute(b->db, schema, e) != 0 ||
+	    bus_prepare(b->db,
 		"INSERT INTO event (replay, entity, at_ms, id, wire) VALUES (?1, ?2, ?3, ?4, ?5)",
 		&b->insert, e) != 0 ||
-	    prepare(b->db, "INSERT INTO enriched (replay, wire) VALUES (?1, ?2)", &b->insert_enriched, e) != 0 ||
-	    prepare(b->db, "SELECT entity, id, wire FROM event WHERE replay = ?1", &b->repeat, e) != 0 ||
-	    prepare(b->db, "SELECT wire FROM enriched WHERE replay = ?1", &b->repeat_enriched, e) != 0 ||
-	    prepare(b->db,
+	    bus_prepare(b->db, "INSERT INTO enriched (replay, wire) VALUES (?1, ?2)", &b->insert_enriched, e) != 0 ||
+	    bus_prepare(b->db, "SELECT entity, id, wire FROM event WHERE replay = ?1", &b->repeat, e) != 0 ||
+	    bus_prepare(b->db, "SELECT wire FROM enriched WHERE replay = ?1", &b->repeat_enriched, e) != 0 ||
+	    bus_prepare(b->db,
 		"SELECT max("
 		" (SELECT coalesce(max(replay), 0) FROM mark WHERE at_ms < ?1),"
 		" (SELECT coalesce(max(replay), 0) FROM event WHERE replay < coalesce("
 		"  (SELECT replay FROM event WHERE at_ms >= ?1 ORDER BY replay LIMIT 1),"
 		"  9223372036854775807)))",
 		&b->expired, e) != 0 ||
-	    prepare(b->db, "DELETE FROM event WHERE replay <= ?1", &b->drop, e) != 0)
+	    bus_prepare(b->db, "DELETE FROM event WHERE replay <= ?1", &b->drop, e) != 0)
 		return -1;
 	b->last = query_number(b->db,
 	    "SELECT max(coalesce((SELECT max(replay) FROM event), 0),"
@@ -280,7 +275,7 @@ publish_locked(struct bus *b, struct bus_event *events, size_t count, struct err
 	uint64_t last = b->last;
 	int rc;
 
-	if (execute(b->db, "BEGIN IMMEDIATE", e) != 0)
+	if (bus_execute(b->db, "BEGIN IMMEDIATE", e) != 0)
 		return -1;
 	rc = 0;
 	for (size_t i = 0; i < count && rc == 0; i++) {
@@ -302,7 +297,7 @@ publish_locked(struct bus *b, struct bus_event *events, size_t count, struct err
 		b->count += count;
 		return 0;
 	}
-	fail(b->db, "store events", e);
+	bus_fail(b->db, "store events", e);
 	sqlite3_exec(b->db, "ROLLBACK", NULL, NULL, NULL);
 	return -1;
 }
@@ -378,7 +373,7 @@ bus_repeat(struct bus *b, uint64_t replay, struct error *e)
 		if (rc == 0)
 			b->last = fresh;
 		else
-			fail(b->db, "repeat an event", e);
+			bus_fail(b->db, "repeat an event", e);
 	} else {
 		error_set(e, ERR_NOT_FOUND, "event bus: no event has the replay id %llu",
 		    (unsigned long long)replay);
@@ -388,6 +383,12 @@ bus_repeat(struct bus *b, uint64_t replay, struct error *e)
 	if (rc == 0 && b->published)
 		b->published(b->published_context);
 	return rc;
+}
+
+const char *
+bus_path(const struct bus *b)
+{
+	return b->path;
 }
 
 uint64_t
@@ -476,111 +477,29 @@ bus_earliest(struct bus *b)
 	return to;
 }
 
-/* --- reading ------------------------------------------------------------------------------------ */
-
-struct bus_reader *
-bus_reader_open(struct bus *b, struct error *e)
-{
-	struct bus_reader *r = memory_zero(1, sizeof *r);
-
-	if (sqlite3_open_v2(b->path, &r->db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK) {
-		fail(r->db, "open its file", e);
-	} else {
-		sqlite3_busy_timeout(r->db, 10000);
-		if (execute(r->db, "PRAGMA mmap_size = 1073741824", e) == 0 &&
-		    prepare(r->db,
-			"SELECT replay, wire FROM event WHERE entity = ?1 AND replay > ?2"
-			" ORDER BY replay LIMIT ?3",
-			&r->one, e) == 0 &&
-		    prepare(r->db, "SELECT replay, wire FROM event WHERE replay > ?2 ORDER BY replay LIMIT ?3",
-			&r->all, e) == 0 &&
-		    prepare(r->db,
-			"SELECT replay, wire FROM event WHERE replay > ?2 AND (1 << entity) & ?1"
-			" ORDER BY replay LIMIT ?3",
-			&r->some, e) == 0 &&
-		    prepare(r->db,
-			"SELECT e.replay, coalesce(x.wire, e.wire) FROM event e LEFT JOIN enriched x ON x.replay = e.replay"
-			" WHERE e.replay > ?2 AND (1 << e.entity) & ?1 ORDER BY e.replay LIMIT ?3",
-			&r->enriched, e) == 0 &&
-		    prepare(r->db,
-			"SELECT replay, id, entity FROM event WHERE replay > ?2 AND (1 << entity) & ?1"
-			" ORDER BY replay LIMIT ?3",
-			&r->list, e) == 0)
-			return r;
-	}
-	bus_reader_close(r);
-	return NULL;
-}
+/* --- what others keep ----------------------------------------------------------------------------- */
 
 void
-bus_reader_close(struct bus_reader *r)
+bus_keep(struct bus *b, const char *name, uint64_t value)
 {
-	if (!r)
-		return;
-	sqlite3_finalize(r->one);
-	sqlite3_finalize(r->all);
-	sqlite3_finalize(r->some);
-	sqlite3_finalize(r->enriched);
-	sqlite3_finalize(r->list);
-	sqlite3_close(r->db);
-	free(r);
+	char *sql = sqlite3_mprintf("INSERT OR REPLACE INTO state VALUES (%Q, %lld)", name, (long long)value);
+
+	pthread_mutex_lock(&b->lock);
+	if (sqlite3_exec(b->db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		log_warn("emulator", "cannot keep \"%s\": %s", name, sqlite3_errmsg(b->db));
+	pthread_mutex_unlock(&b->lock);
+	sqlite3_free(sql);
 }
 
-/* One entity goes by the index, all of them by the table; what lies between reads and skips. */
-static sqlite3_stmt *
-bind(struct bus_reader *r, sqlite3_stmt *some, uint32_t entities, uint64_t after, int count)
+uint64_t
+bus_kept(struct bus *b, const char *name)
 {
-	bool single = entities != 0 && (entities & (entities - 1)) == 0;
-	sqlite3_stmt *s = some;
+	char *sql = sqlite3_mprintf("SELECT value FROM state WHERE key = %Q", name);
+	uint64_t n;
 
-	if (some == r->some)
-		s = single ? r->one : entities == UINT32_MAX ? r->all : r->some;
-	if (s != r->all)
-		sqlite3_bind_int64(s, 1, s == r->one ? __builtin_ctz(entities) : (sqlite3_int64)entities);
-	sqlite3_bind_int64(s, 2, (sqlite3_int64)after);
-	sqlite3_bind_int(s, 3, count);
-	return s;
-}
-
-int
-bus_read(struct bus_reader *r, uint32_t entities, bool enriched, uint64_t *after, int count, size_t bytes,
-    struct buffer *out, struct error *e)
-{
-	sqlite3_stmt *s = bind(r, enriched ? r->enriched : r->some, entities, *after, count);
-	size_t start = out->len;
-	int n = 0, rc;
-
-	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-		size_t len = (size_t)sqlite3_column_bytes(s, 1);
-
-		if (n > 0 && out->len - start + len > bytes)
-			break;
-		buffer_append(out, sqlite3_column_blob(s, 1), len);
-		*after = (uint64_t)sqlite3_column_int64(s, 0);
-		n++;
-	}
-	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-		n = fail(r->db, "read events", e);
-	sqlite3_reset(s);
-	return n;
-}
-
-int
-bus_list(struct bus_reader *r, uint32_t entities, uint64_t *after, int count,
-    void (*line)(void *context, uint64_t replay, const char *id, unsigned entity), void *context,
-    struct error *e)
-{
-	sqlite3_stmt *s = bind(r, r->list, entities, *after, count);
-	int n = 0, rc;
-
-	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-		*after = (uint64_t)sqlite3_column_int64(s, 0);
-		line(context, *after, (const char *)sqlite3_column_text(s, 1),
-		    (unsigned)sqlite3_column_int(s, 2));
-		n++;
-	}
-	if (rc != SQLITE_DONE)
-		n = fail(r->db, "list events", e);
-	sqlite3_reset(s);
+	pthread_mutex_lock(&b->lock);
+	n = query_number(b->db, sql);
+	pthread_mutex_unlock(&b->lock);
+	sqlite3_free(sql);
 	return n;
 }

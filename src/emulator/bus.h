@@ -57,6 +57,10 @@ bool bus_holds(struct bus *b, uint64_t replay);
 /* The id after which EARLIEST starts. Drops what is past the retention. */
 uint64_t bus_earliest(struct bus *b);
 
+/* A number kept in the bus's file under a name. */
+void bus_keep(struct bus *b, const char *name, uint64_t value);
+uint64_t bus_kept(struct bus *b, const char *name); /* 0: never */
+
 #define BUS_REPLAY_BYTES 10
 void bus_replay_bytes(uint8_t out[BUS_REPLAY_BYTES], uint64_t replay);
 /* Ten bytes, or the bare eight; false for anything else. */

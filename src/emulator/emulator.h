@@ -44,7 +44,16 @@ struct emulator_options {
 	int64_t keepalive_ms; /* of Subscribe */
 	int64_t managed_slot_ms;     /* that a broken connection holds a managed subscription */
 	int64_t managed_patience_ms; /* without a commit */
-	uint64_t publish_limit; /* events of clients in an hour */
+	uint64_t publish_limit;	 /* events of clients in an hour */
+	uint64_t delivery_limit; /* events to all subscribers in 24 hours */
+	uint64_t api_limit;	 /* REST calls in 24 hours */
+	uint64_t client_limit;	 /* streams of the Pub/Sub API at a time */
+	uint64_t fetch_rate;	 /* requests a second on one subscription; 0: any number */
+	int64_t zero_credit_ms;	 /* that a subscription lives without credit */
+	int64_t publish_idle_ms; /* that a publish stream lives without an event */
+	int64_t latest_delay_ms; /* until LATEST finds its place: what comes meanwhile is missed */
+	int64_t commit_interval_ms; /* commits are answered so late, several at once */
+	bool token_ends_streams; /* a stream's next request fails once its token has ended */
 	bool quiet;
 };
 

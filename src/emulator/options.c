@@ -35,7 +35,19 @@ const char options_help[] =
     "      --synchronous-full    flush every commit of ingested rows to the disk: they survive a power loss too\n"
     "      --token-lifetime DURATION\n"
     "                            of access tokens (default 1h)\n"
+    "      --token-ends-streams  a stream's next request fails once its token has ended, and not only the next call\n"
     "      --publish-limit N     events that clients may publish in an hour (default 250000)\n"
+    "      --delivery-limit N    events that are delivered to all subscribers in 24 hours (default 10000000)\n"
+    "      --api-limit N         REST calls in 24 hours (default 15000)\n"
+    "      --client-limit N      subscriptions and publish streams at a time (default 1000)\n"
+    "      --fetch-rate N        requests a second on one subscription (default 0: any number)\n"
+    "      --zero-credit DURATION\n"
+    "                            how long a subscription without credit lives (default 60s)\n"
+    "      --publish-idle DURATION\n"
+    "                            how long a publish stream without an event lives (default 70s)\n"
+    "      --latest-delay DURATION\n"
+    "                            how long after its start a subscription from LATEST finds its place: events of that\n"
+    "                            time are missed (default 0s)\n"
     "      --rotate-refresh-tokens\n"
     "                            each use of a refresh token gives a new one and ends the old one\n"
     "      --clock-offset [-]DURATION\n"
@@ -45,6 +57,8 @@ const char options_help[] =
     "                            how long a broken connection holds a managed subscription (default 15m)\n"
     "      --managed-patience DURATION\n"
     "                            how long one goes without a commit (default 30m)\n"
+    "      --commit-interval DURATION\n"
+    "                            hold answers to its commits so long and merge them (default 0s)\n"
     "      --salesforce-port N, --pubsub-port N, --databricks-port N, --zerobus-port N, --admin-port N\n"
     "                            (default: any free one)\n"
     "      --compare TABLE       serve nothing: say whether TABLE in DIR holds each published event once (exit 1: no)\n"
@@ -69,7 +83,16 @@ enum {
 	OPT_WAREHOUSE_START,
 	OPT_ACK_INTERVAL,
 	OPT_SYNCHRONOUS_FULL,
+	OPT_TOKEN_ENDS_STREAMS,
 	OPT_PUBLISH_LIMIT,
+	OPT_DELIVERY_LIMIT,
+	OPT_API_LIMIT,
+	OPT_CLIENT_LIMIT,
+	OPT_FETCH_RATE,
+	OPT_ZERO_CREDIT,
+	OPT_PUBLISH_IDLE,
+	OPT_LATEST_DELAY,
+	OPT_COMMIT_INTERVAL,
 	OPT_ROTATE,
 	OPT_CLOCK_OFFSET,
 	OPT_CLOCK_SPEED,
@@ -102,7 +125,16 @@ static const struct option long_options[] = {
 	{ "warehouse-start", required_argument, NULL, OPT_WAREHOUSE_START },
 	{ "ack-interval", required_argument, NULL, OPT_ACK_INTERVAL },
 	{ "synchronous-full", no_argument, NULL, OPT_SYNCHRONOUS_FULL },
+	{ "token-ends-streams", no_argument, NULL, OPT_TOKEN_ENDS_STREAMS },
 	{ "publish-limit", required_argument, NULL, OPT_PUBLISH_LIMIT },
+	{ "delivery-limit", required_argument, NULL, OPT_DELIVERY_LIMIT },
+	{ "api-limit", required_argument, NULL, OPT_API_LIMIT },
+	{ "client-limit", required_argument, NULL, OPT_CLIENT_LIMIT },
+	{ "fetch-rate", required_argument, NULL, OPT_FETCH_RATE },
+	{ "zero-credit", required_argument, NULL, OPT_ZERO_CREDIT },
+	{ "publish-idle", required_argument, NULL, OPT_PUBLISH_IDLE },
+	{ "latest-delay", required_argument, NULL, OPT_LATEST_DELAY },
+	{ "commit-interval", required_argument, NULL, OPT_COMMIT_INTERVAL },
 	{ "rotate-refresh-tokens", no_argument, NULL, OPT_ROTATE },
 	{ "clock-offset", required_argument, NULL, OPT_CLOCK_OFFSET },
 	{ "clock-speed", required_argument, NULL, OPT_CLOCK_SPEED },
@@ -232,6 +264,25 @@ take(struct command_line *c, int option, const char *name, const char *s, struct
 		return parse_duration(name, s, 1, &o->token_lifetime_ms, e);
 	case OPT_PUBLISH_LIMIT:
 		return parse_number(name, s, INT64_MAX, &o->publish_limit, e);
+	case OPT_DELIVERY_LIMIT:
+		return parse_number(name, s, INT64_MAX, &o->delivery_limit, e);
+	case OPT_API_LIMIT:
+		return parse_number(name, s, INT64_MAX, &o->api_limit, e);
+	case OPT_CLIENT_LIMIT:
+		return parse_number(name, s, INT32_MAX, &o->client_limit, e);
+	case OPT_FETCH_RATE:
+		return parse_number(name, s, INT32_MAX, &o->fetch_rate, e);
+	case OPT_ZERO_CREDIT:
+		return parse_duration(name, s, 1, &o->zero_credit_ms, e);
+	case OPT_PUBLISH_IDLE:
+		return parse_duration(name, s, 1, &o->publish_idle_ms, e);
+	case OPT_LATEST_DELAY:
+		return parse_duration(name, s, 0, &o->latest_delay_ms, e);
+	case OPT_COMMIT_INTERVAL:
+		return parse_duration(name, s, 0, &o->commit_interval_ms, e);
+	case OPT_TOKEN_ENDS_STREAMS:
+		o->token_ends_streams = true;
+		return 0;
 	case OPT_ROTATE:
 		o->rotates_refresh_tokens = true;
 		return 0;
@@ -274,6 +325,11 @@ options_parse(struct command_line *c, int argc, char **argv, struct error *e)
 					.managed_slot_ms = 900000,
 					.managed_patience_ms = 1800000,
 					.publish_limit = 250000,
+					.delivery_limit = 10000000,
+					.api_limit = 15000,
+					.client_limit = 1000,
+					.zero_credit_ms = 60000,
+					.publish_idle_ms = 70000,
 					.clock_speed = 1 } };
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, "+:qh", long_options, &which)) != -1) {

@@ -18,24 +18,20 @@
 #define EVENT_ID_MAX 36
 /* A response queued and not yet with the transport: no second one is read from the bus behind it. */
 #define QUEUED_BYTES_MAX (512u * 1024)
-#define ZERO_CREDIT_MS 60000
-#define PUBLISH_IDLE_MS 70000
+/* What the server takes off the wire at all; above REQUEST_BYTES_MAX it refuses in the vendor's words. */
+#define RECEIVE_BYTES_MAX (16u * 1024 * 1024)
+#define STREAMS_A_CONNECTION 1000
 
 struct pubsub_server;
 
-/* The org's ManagedEventSubscription records, and how far each was committed. Of the server's thread, but for the record. */
-#define MANAGED_COUNT 4
-struct managed_record {
-	const char *id, *name, *label, *topic;
-	bool default_earliest, recovery_earliest, stopped;
-};
-extern const struct managed_record managed_records[MANAGED_COUNT];
+/* How far each of the org's managed subscriptions was committed. Of the server's thread, but for record, expired and state. */
 struct managed {
 	const struct managed_record *record;
 	struct subscription *active; /* who holds it */
 	int64_t held_until_ms;	     /* monotonic: by a connection that broke */
 	uint64_t committed, delivered; /* replay ids; 0: none */
 	_Atomic bool expired; /* the committed id has been made to age out */
+	_Atomic enum { MANAGED_RUN, MANAGED_STOP, MANAGED_DELETED } state;
 };
 
 struct subscription {
@@ -49,6 +45,12 @@ struct subscription {
 	struct server_timer keepalive, starving;
 	struct managed *managed; /* NULL: Subscribe */
 	struct server_timer uncommitted; /* of a managed one */
+	struct commit *commit;		 /* of a managed one: whose answer waits; NULL: none */
+	struct server_timer commit_timer;
+	bool unsettled;			 /* LATEST has not found its place yet */
+	struct server_timer settling;
+	int64_t second; /* monotonic, and how many requests came in it */
+	uint64_t requests;
 	struct subscription *next, *previous;
 };
 
@@ -57,6 +59,8 @@ struct pubsub_server {
 	struct bus *bus;
 	struct org *org;
 	struct tokens *tokens;
+	struct quota *deliveries, *publishing;
+	uint64_t streams; /* open now */
 	char *instance_url;
 	struct topics topics;
 	struct server *server;
@@ -75,6 +79,11 @@ void pubsub_fail(struct server_call *c, int status, const char *suffix, const ch
     __attribute__((format(printf, 4, 5)));
 /* Token and headers; false: the call has been ended. */
 bool pubsub_authorize(struct pubsub_server *p, struct server_call *c);
+/* The same for a later request on a stream, which outlives its token by default. */
+bool pubsub_authorize_again(struct pubsub_server *p, struct server_call *c);
+/* A stream begins: authority, and room for one more. Every one that began calls pubsub_stream_ended, also those refused. */
+bool pubsub_stream_started(struct pubsub_server *p, struct server_call *c);
+void pubsub_stream_ended(struct pubsub_server *p);
 /* A topic by name; NULL: the call has been ended. blank_suffix: the code for an empty name. */
 const struct topic *pubsub_find_topic(struct pubsub_server *p, struct server_call *c, const char *name,
     const char *blank_suffix);
@@ -88,8 +97,11 @@ void pubsub_subscribe_writable(void *service, struct server_call *c);
 void pubsub_subscribe_ended(void *service, struct server_call *c, bool cancelled);
 /* One more on the list, without authority yet. */
 struct subscription *pubsub_subscription_new(struct pubsub_server *p, struct server_call *c);
+/* Whether requests come slowly enough; false: the call has been ended. */
+bool pubsub_subscription_may_ask(struct subscription *s);
 /* Takes the credit of a request and sends what there is. */
 void pubsub_subscription_credit(struct subscription *s, int32_t requested);
+void pubsub_managed_open(struct pubsub_server *p);
 void pubsub_managed_started(void *service, struct server_call *c);
 void pubsub_managed_message(void *service, struct server_call *c, struct text message);
 void pubsub_managed_half_closed(void *service, struct server_call *c);

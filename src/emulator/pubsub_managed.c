@@ -1,7 +1,9 @@
 /* ManagedSubscribe: a Subscribe whose place the server keeps. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/random.h"
 #include "emulator/pubsub_internal.h"
 
@@ -16,6 +18,35 @@ static int64_t
 now_ms(const struct pubsub_server *p)
 {
 	return clock_monotonic_ms(p->emulator->clock);
+}
+
+/* Under which the bus keeps how far a subscription was committed, and its state where that is not the record's. */
+static char *
+kept_name(const struct managed *m, const char *what)
+{
+	return memory_format("managed.%s.%s", m->record->name, what);
+}
+
+void
+pubsub_managed_open(struct pubsub_server *p)
+{
+	for (size_t i = 0; i < MANAGED_COUNT; i++) {
+		struct managed *m = &p->managed[i];
+		char *place, *state;
+		uint64_t changed;
+
+		m->record = &managed_records[i];
+		place = kept_name(m, "committed");
+		state = kept_name(m, "state");
+		m->committed = bus_kept(p->bus, place);
+		changed = bus_kept(p->bus, state);
+		m->state = changed == 0	   ? (m->record->stopped ? MANAGED_STOP : MANAGED_RUN)
+		    : changed == 1 ? MANAGED_RUN
+		    : changed == 2 ? MANAGED_STOP
+				   : MANAGED_DELETED;
+		free(place);
+		free(state);
+	}
 }
 
 void
@@ -39,6 +70,9 @@ pubsub_managed_ended(void *service, struct server_call *c, bool cancelled)
 	struct pubsub_server *p = service;
 	struct subscription *s = server_call_data(c);
 
+	server_timer_stop(p->server, &s->commit_timer);
+	free(s->commit);
+	s->commit = NULL;
 	if (s->managed && s->managed->active == s) {
 		s->managed->active = NULL;
 		s->managed->held_until_ms = cancelled ? now_ms(p) + p->emulator->options->managed_slot_ms : 0;
@@ -73,6 +107,8 @@ find(struct pubsub_server *p, struct server_call *c, const Eventbus__V1__Managed
 	for (size_t i = 0; i < MANAGED_COUNT; i++) {
 		const struct managed_record *r = p->managed[i].record;
 
+		if (p->managed[i].state == MANAGED_DELETED)
+			continue;
 		if (by_id ? same_id(r->id, q->subscription_id) : strcmp(r->name, q->developer_name) == 0)
 			return &p->managed[i];
 	}
@@ -125,7 +161,7 @@ begin(struct subscription *s, const Eventbus__V1__ManagedFetchRequest *q)
 	if (q->commit_replay_id_request) {
 		pubsub_fail(c, 3, "managed.subscription.fetch.request.commit.request.restricted",
 		    "The first request can't commit a replay ID.");
-	} else if (m->record->stopped) {
+	} else if (m->state == MANAGED_STOP) {
 		pubsub_fail(c, 9, "managed.subscription.config.stopped", "The managed subscription is stopped.");
 	} else if (m->active || m->held_until_ms > now_ms(p)) {
 		pubsub_fail(c, 6, "managed.subscription.already.active",
@@ -163,28 +199,74 @@ commit(struct subscription *s, const Eventbus__V1__CommitReplayRequest *q)
 		return "The replay ID to commit has not been delivered yet.";
 	if (replay < m->committed)
 		return "The replay ID to commit is older than the one that is committed.";
-	m->committed = replay;
+	if (m->committed != replay) {
+		char *name = kept_name(m, "committed");
+
+		m->committed = replay;
+		bus_keep(p->bus, name, replay);
+		free(name);
+	}
 	return NULL;
 }
 
+/* The answer to a commit that waits for others to be answered with it. */
+struct commit {
+	char id[64];
+	uint8_t replay[64];
+	size_t replay_len;
+	const char *why; /* refused; NULL: not */
+	int64_t received_ms;
+};
+
 static void
-answer_commit(struct subscription *s, const Eventbus__V1__CommitReplayRequest *q)
+send_answer(void *context)
 {
+	struct subscription *s = context;
+	struct commit *k = s->commit;
 	Eventbus__V1__ManagedFetchResponse r = EVENTBUS__V1__MANAGED_FETCH_RESPONSE__INIT;
 	Eventbus__V1__CommitReplayResponse answer = EVENTBUS__V1__COMMIT_REPLAY_RESPONSE__INIT;
 	Eventbus__V1__Error error = EVENTBUS__V1__ERROR__INIT;
-	const char *why = commit(s, q);
 
+	s->commit = NULL;
 	error.code = EVENTBUS__V1__ERROR_CODE__COMMIT;
-	error.msg = (char *)why;
-	answer.commit_request_id = q->commit_request_id;
-	answer.replay_id = q->replay_id;
-	answer.error = why ? &error : NULL;
-	answer.process_time = clock_wall_ms(s->service->emulator->clock);
+	error.msg = (char *)k->why;
+	answer.commit_request_id = k->id;
+	answer.replay_id = (ProtobufCBinaryData){ k->replay_len, k->replay };
+	answer.error = k->why ? &error : NULL;
+	answer.process_time = k->received_ms;
 	r.commit_response = &answer;
 	r.rpc_id = s->rpc_id;
 	r.pending_num_requested = s->credit;
 	pubsub_send(s->call, &r.base);
+	free(k);
+}
+
+/* At once, or with others: then one answer carries the last of them. A refusal is not mixed with others. */
+static void
+answer_commit(struct subscription *s, const Eventbus__V1__CommitReplayRequest *q)
+{
+	struct pubsub_server *p = s->service;
+	const char *why = commit(s, q);
+	int64_t wait = p->emulator->options->commit_interval_ms;
+	struct commit *k = s->commit;
+
+	if (k && why) {
+		send_answer(s);
+		k = NULL;
+	}
+	if (!k)
+		k = s->commit = memory_alloc(sizeof *k);
+	*k = (struct commit){ .why = why, .received_ms = clock_wall_ms(p->emulator->clock) };
+	snprintf(k->id, sizeof k->id, "%s", q->commit_request_id);
+	k->replay_len = q->replay_id.len < sizeof k->replay ? q->replay_id.len : sizeof k->replay;
+	if (k->replay_len > 0)
+		memcpy(k->replay, q->replay_id.data, k->replay_len);
+	if (why || wait == 0) {
+		server_timer_stop(p->server, &s->commit_timer);
+		send_answer(s);
+	} else if (s->commit_timer.due_ms == 0) {
+		server_timer_start(p->server, &s->commit_timer, wait, send_answer, s);
+	}
 	be_patient(s);
 }
 
@@ -212,12 +294,12 @@ pubsub_managed_message(void *service, struct server_call *c, struct text message
 	Eventbus__V1__ManagedFetchRequest *q =
 	    eventbus__v1__managed_fetch_request__unpack(NULL, message.len, (const uint8_t *)message.data);
 
-	(void)service;
 	if (!q) {
 		pubsub_fail(c, 13, NULL, "The request is not a ManagedFetchRequest.");
 		return;
 	}
-	if (check(s, q) && (s->managed || begin(s, q))) {
+	if ((!s->managed || pubsub_authorize_again(service, c)) && pubsub_subscription_may_ask(s) && check(s, q) &&
+	    (s->managed || begin(s, q))) {
 		if (q->commit_replay_id_request)
 			answer_commit(s, q->commit_replay_id_request);
 		if (q->num_requested > 0)
@@ -225,4 +307,60 @@ pubsub_managed_message(void *service, struct server_call *c, struct text message
 		server_call_read(c);
 	}
 	eventbus__v1__managed_fetch_request__free_unpacked(q, NULL);
+}
+
+/* --- the administrator ---------------------------------------------------------------------------- */
+
+/* On the server's thread: ends what may be open no longer. */
+static void
+end_stopped(void *context)
+{
+	struct pubsub_server *p = context;
+
+	for (size_t i = 0; i < MANAGED_COUNT; i++) {
+		struct managed *m = &p->managed[i];
+
+		if (!m->active || m->state == MANAGED_RUN)
+			continue;
+		if (m->state == MANAGED_STOP)
+			pubsub_fail(m->active->call, 9, "managed.subscription.config.stopped", "The managed subscription is stopped.");
+		else
+			pubsub_fail(m->active->call, 9, "managed.subscription.config.deleted", "The managed subscription was deleted.");
+	}
+}
+
+bool
+pubsub_server_manage(struct pubsub_server *p, const char *developer_name, const char *verb)
+{
+	static const char *const verbs[] = { "expire", "run", "stop", "delete" };
+	struct managed *m = NULL;
+	size_t v = 0;
+	char *name;
+
+	for (size_t i = 0; i < MANAGED_COUNT && !m; i++)
+		if (strcmp(p->managed[i].record->name, developer_name) == 0 && p->managed[i].state != MANAGED_DELETED)
+			m = &p->managed[i];
+	while (v < 4 && strcmp(verb, verbs[v]) != 0)
+		v++;
+	if (!m || v == 4)
+		return false;
+	if (v == 0) {
+		m->expired = true;
+		return true;
+	}
+	name = kept_name(m, "state");
+	bus_keep(p->bus, name, v);
+	free(name);
+	m->state = v == 1 ? MANAGED_RUN : v == 2 ? MANAGED_STOP : MANAGED_DELETED;
+	server_post(p->server, end_stopped, p);
+	return true;
+}
+
+const struct managed_record *
+pubsub_server_managed(struct pubsub_server *p, size_t i, bool *is_stopped)
+{
+	if (i >= MANAGED_COUNT)
+		return NULL;
+	*is_stopped = p->managed[i].state == MANAGED_STOP;
+	return p->managed[i].state == MANAGED_DELETED ? NULL : &managed_records[i];
 }

@@ -39,11 +39,10 @@ refuse(struct pubsub_server *p, const struct topic *topic, const Eventbus__V1__P
 	return text;
 }
 
-/* No hour passes in an emulator that anyone watches, so the quota is of its whole life. */
 static bool
 over_limit(const struct pubsub_server *p, size_t before, char *text, size_t size)
 {
-	if (p->published + before < p->emulator->options->publish_limit)
+	if (before < quota_left(p->publishing))
 		return false;
 	snprintf(text, size, "LIMIT_EXCEEDED: The hourly limit of published platform events is exceeded.");
 	return true;
@@ -95,6 +94,7 @@ publish_events(struct pubsub_server *p, struct server_call *c, const struct topi
 	}
 	if (ok) {
 		p->published += count;
+		quota_take(p->publishing, count);
 		p->refused += q->n_events - count;
 	}
 	free(good);
@@ -216,8 +216,16 @@ swept(void *context)
 	struct publisher *s = context;
 
 	pubsub_fail(s->call, 4, "publish.stream.sweeper.timeout",
-	    "The publish stream was closed because no event was published for %d seconds.",
-	    PUBLISH_IDLE_MS / 1000);
+	    "The publish stream was closed because no event was published for %lld seconds.",
+	    (long long)s->service->emulator->options->publish_idle_ms / 1000);
+}
+
+static void
+be_idle(struct publisher *s)
+{
+	struct pubsub_server *p = s->service;
+
+	server_timer_start(p->server, &s->idle, p->emulator->options->publish_idle_ms, swept, s);
 }
 
 void
@@ -229,9 +237,9 @@ pubsub_publish_stream_started(void *service, struct server_call *c)
 	s->service = p;
 	s->call = c;
 	server_call_set_data(c, s);
-	if (!pubsub_authorize(p, c))
+	if (!pubsub_stream_started(p, c))
 		return;
-	server_timer_start(p->server, &s->idle, PUBLISH_IDLE_MS, swept, s);
+	be_idle(s);
 	server_call_read(c);
 }
 
@@ -243,6 +251,7 @@ pubsub_publish_stream_ended(void *service, struct server_call *c, bool cancelled
 
 	(void)cancelled;
 	server_timer_stop(p->server, &s->idle);
+	pubsub_stream_ended(p);
 	free(s);
 }
 
@@ -278,12 +287,12 @@ pubsub_publish_stream_message(void *service, struct server_call *c, struct text 
 
 	if (!q)
 		return;
-	if (check_stream_request(s, q)) {
+	if ((s->requests == 0 || pubsub_authorize_again(p, c)) && check_stream_request(s, q)) {
 		answer(p, c, s->topic, q, s->requests + 1);
 		if (faults_messages(p->emulator->faults, "salesforce.publish-stream", s->requests++, 1, &before,
 			&fault))
 			server_call_apply(c, &fault);
-		server_timer_start(p->server, &s->idle, PUBLISH_IDLE_MS, swept, s);
+		be_idle(s);
 		server_call_read(c);
 	}
 	eventbus__v1__publish_request__free_unpacked(q, NULL);

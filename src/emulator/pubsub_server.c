@@ -68,6 +68,38 @@ pubsub_authorize(struct pubsub_server *p, struct server_call *c)
 	return true;
 }
 
+bool
+pubsub_authorize_again(struct pubsub_server *p, struct server_call *c)
+{
+	struct text token = server_call_metadata(c, "accesstoken");
+
+	/* the script may end tokens now; a session that times out does not end what it has begun */
+	if (!p->emulator->options->token_ends_streams &&
+	    (tokens_check(p->tokens, token, NULL) == TOKEN_GOOD || !tokens_ended_early(p->tokens, token)))
+		return true;
+	return pubsub_authorize(p, c);
+}
+
+bool
+pubsub_stream_started(struct pubsub_server *p, struct server_call *c)
+{
+	p->streams++;
+	if (!pubsub_authorize(p, c))
+		return false;
+	if (p->streams <= p->emulator->options->client_limit)
+		return true;
+	pubsub_fail(c, 8, "concurrent.client.limit.exceeded",
+	    "The number of concurrent clients exceeds the limit of %llu. Close subscriptions or publish streams first.",
+	    (unsigned long long)p->emulator->options->client_limit);
+	return false;
+}
+
+void
+pubsub_stream_ended(struct pubsub_server *p)
+{
+	p->streams--;
+}
+
 const struct topic *
 pubsub_find_topic(struct pubsub_server *p, struct server_call *c, const char *name,
     const char *blank_suffix)
@@ -201,16 +233,19 @@ pubsub_server_open(const struct pubsub_server_options *o, struct error *e)
 	struct server_options so = { .name = "the Pub/Sub API",
 		.port = o->emulator->options->pubsub_port,
 		.identity = &o->emulator->identity,
+		.receive_limit_bytes = RECEIVE_BYTES_MAX,
+		.streams_a_connection = STREAMS_A_CONNECTION,
 		.faults = o->emulator->faults };
 
 	p->emulator = o->emulator;
 	p->bus = o->bus;
 	p->org = o->org;
 	p->tokens = o->tokens;
+	p->deliveries = o->deliveries;
+	p->publishing = o->publishing;
 	p->instance_url = memory_strdup(o->instance_url);
 	topics_init(&p->topics, o->org);
-	for (size_t i = 0; i < MANAGED_COUNT; i++)
-		p->managed[i].record = &managed_records[i];
+	pubsub_managed_open(p);
 	if (!(p->reader = bus_reader_open(o->bus, e)) ||
 	    !(p->server = server_new(&so, methods, p, e))) {
 		pubsub_server_close(p);
@@ -231,18 +266,6 @@ pubsub_server_close(struct pubsub_server *p)
 	bus_reader_close(p->reader);
 	free(p->instance_url);
 	free(p);
-}
-
-bool
-pubsub_server_expire(struct pubsub_server *p, const char *developer_name)
-{
-	for (size_t i = 0; i < MANAGED_COUNT; i++) {
-		if (strcmp(p->managed[i].record->name, developer_name) != 0)
-			continue;
-		p->managed[i].expired = true;
-		return true;
-	}
-	return false;
 }
 
 uint16_t

@@ -56,6 +56,10 @@ send_keepalive(void *context)
 
 	if (server_call_is_over(s->call) || s->credit == 0)
 		return;
+	if (s->unsettled) { /* there is no place to tell yet */
+		server_timer_start(p->server, &s->keepalive, p->emulator->options->keepalive_ms, send_keepalive, s);
+		return;
+	}
 	/* what was published since the last look goes first: a keepalive says that there is nothing */
 	tip = bus_tip(p->bus);
 	pump(s);
@@ -80,11 +84,12 @@ send_events(struct subscription *s, struct buffer *out, int count)
 	s->credit -= count;
 	s->delivered += (uint64_t)count;
 	p->delivered += (uint64_t)count;
+	quota_take(p->deliveries, (uint64_t)count);
 	append_tail(out, s, s->after);
 	server_call_send(s->call, out);
 	if (s->credit == 0) {
 		server_timer_stop(p->server, &s->keepalive);
-		server_timer_start(p->server, &s->starving, ZERO_CREDIT_MS, starved, s);
+		server_timer_start(p->server, &s->starving, p->emulator->options->zero_credit_ms, starved, s);
 	} else {
 		server_timer_start(p->server, &s->keepalive, p->emulator->options->keepalive_ms,
 		    send_keepalive, s);
@@ -113,9 +118,16 @@ pump_once(struct subscription *s)
 	struct error e = ERROR_INIT;
 	struct fault fault;
 	uint64_t after = s->after, before = 0;
+	uint64_t left = quota_left(p->deliveries);
+	int credit = left < (uint64_t)s->credit ? (int)left : s->credit, count;
 	bool struck;
-	int count = bus_read(p->reader, s->topic->entities, s->topic->is_enriched, &s->after, s->credit, RESPONSE_BYTES_MAX, &out, &e);
 
+	if (credit == 0) {
+		pubsub_fail(s->call, 8, "subscription.limit.exceeded",
+		    "You have exceeded the event delivery limit for your org.");
+		return false;
+	}
+	count = bus_read(p->reader, s->topic->entities, s->topic->is_enriched, &s->after, credit, RESPONSE_BYTES_MAX, &out, &e);
 	if (count < 0)
 		pubsub_fail(s->call, 13, "subscription.internal.error", "%s.", e.text);
 	if (count <= 0) {
@@ -142,7 +154,7 @@ pump_once(struct subscription *s)
 static void
 pump(struct subscription *s)
 {
-	while (s->topic && s->credit > 0 && !server_call_is_over(s->call) &&
+	while (s->topic && !s->unsettled && s->credit > 0 && !server_call_is_over(s->call) &&
 	    server_call_queued_bytes(s->call) < QUEUED_BYTES_MAX)
 		if (!pump_once(s))
 			break;
@@ -179,7 +191,7 @@ void
 pubsub_subscribe_started(void *service, struct server_call *c)
 {
 	pubsub_subscription_new(service, c);
-	if (pubsub_authorize(service, c))
+	if (pubsub_stream_started(service, c))
 		server_call_read(c);
 }
 
@@ -193,6 +205,8 @@ pubsub_subscribe_ended(void *service, struct server_call *c, bool cancelled)
 	server_timer_stop(p->server, &s->keepalive);
 	server_timer_stop(p->server, &s->starving);
 	server_timer_stop(p->server, &s->uncommitted);
+	server_timer_stop(p->server, &s->settling);
+	pubsub_stream_ended(p);
 	if (s->previous)
 		s->previous->next = s->next;
 	else
@@ -207,6 +221,16 @@ pubsub_subscribe_writable(void *service, struct server_call *c)
 {
 	(void)service;
 	pump(server_call_data(c));
+}
+
+static void
+settle(void *context)
+{
+	struct subscription *s = context;
+
+	s->unsettled = false;
+	s->after = bus_last(s->service->bus);
+	pump(s);
 }
 
 /* Where the stream begins; false: the call has been ended. */
@@ -235,8 +259,27 @@ find_start(struct subscription *s, const Eventbus__V1__FetchRequest *q)
 		return false;
 	default:
 		s->after = bus_last(bus);
+		s->unsettled = s->service->emulator->options->latest_delay_ms > 0;
+		if (s->unsettled)
+			server_timer_start(s->service->server, &s->settling, s->service->emulator->options->latest_delay_ms, settle, s);
 		return true;
 	}
+}
+
+bool
+pubsub_subscription_may_ask(struct subscription *s)
+{
+	uint64_t limit = s->service->emulator->options->fetch_rate;
+	int64_t second = clock_monotonic_ms(s->service->emulator->clock) / 1000;
+
+	if (second != s->second)
+		s->requests = 0;
+	s->second = second;
+	if (limit == 0 || ++s->requests <= limit)
+		return true;
+	pubsub_fail(s->call, 8, "service.protection.stream.limit.triggered",
+	    "The rate of requests on the stream exceeds %llu a second.", (unsigned long long)limit);
+	return false;
 }
 
 /* What holds for every request; false: the call has been ended. */
@@ -252,6 +295,11 @@ check_request(struct subscription *s, const Eventbus__V1__FetchRequest *q)
 	if (*q->auth_refresh) {
 		pubsub_fail(s->call, 3, "service.auth.refresh.invalid",
 		    "The auth_refresh value is for internal use.");
+		return false;
+	}
+	if (s->topic && q->num_requested == 0) {
+		pubsub_fail(s->call, 3, "subscription.fetch.request.invalid",
+		    "The FetchRequest asks for no events.");
 		return false;
 	}
 	if (q->num_requested <= 0) {
@@ -289,8 +337,7 @@ pubsub_subscribe_message(void *service, struct server_call *c, struct text messa
 		pubsub_fail(c, 13, NULL, "The request is not a FetchRequest.");
 		return;
 	}
-	/* a token that has ended meanwhile ends its stream */
-	if (s->topic && !pubsub_authorize(p, c)) {
+	if ((s->topic && !pubsub_authorize_again(p, c)) || !pubsub_subscription_may_ask(s)) {
 		eventbus__v1__fetch_request__free_unpacked(q, NULL);
 		return;
 	}

@@ -104,6 +104,8 @@ open_servers(struct salesforce *s, struct error *e)
 					   .bus = s->bus,
 					   .org = s->org,
 					   .tokens = s->tokens,
+					   .deliveries = &s->deliveries,
+					   .publishing = &s->publishing,
 					   .instance_url = s->instance_url },
 	    e);
 	return s->pubsub ? 0 : -1;
@@ -122,6 +124,9 @@ close_part(void *part)
 	tokens_free(s->tokens);
 	tokens_free(s->refresh_tokens);
 	pthread_mutex_destroy(&s->listing_lock);
+	quota_release(&s->api_calls);
+	quota_release(&s->deliveries);
+	quota_release(&s->publishing);
 	free(s->instance_url);
 	free(s->client_id);
 	free(s->client_secret);
@@ -138,6 +143,9 @@ open_part(struct emulator *em, struct error *e)
 	pthread_mutex_init(&s->listing_lock, NULL);
 	s->tokens = tokens_new(em->clock, em->faults, "salesforce.tokens");
 	s->refresh_tokens = tokens_new(em->clock, NULL, NULL);
+	quota_init(&s->api_calls, em->clock, em->options->api_limit, QUOTA_DAY_MS);
+	quota_init(&s->deliveries, em->clock, em->options->delivery_limit, QUOTA_DAY_MS);
+	quota_init(&s->publishing, em->clock, em->options->publish_limit, QUOTA_HOUR_MS);
 	if (open_secrets(s, e) != 0 || open_stores(s, e) != 0) {
 		close_part(s);
 		return NULL;

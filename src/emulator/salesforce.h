@@ -3,11 +3,11 @@
 #define SFZB_EMULATOR_SALESFORCE_H
 
 #include <pthread.h>
-#include <stdatomic.h>
 
 #include "emulator/emulator.h"
 #include "emulator/org.h"
 #include "emulator/pubsub_server.h"
+#include "emulator/quota.h"
 #include "emulator/tokens.h"
 #include "emulator/topics.h"
 
@@ -25,15 +25,12 @@ struct salesforce {
 	struct org_change changes[EMULATOR_FIELD_CHANGES]; /* of the options, by `at` */
 	char *instance_url;
 	char *client_id, *client_secret, *password;
-	_Atomic uint64_t api_calls;
+	struct quota api_calls, deliveries, publishing;
 };
-
-#define DAILY_API_REQUESTS 15000
-#define DAILY_DELIVERED_EVENTS 10000000 /* as with add-ons: playing with it must not use it up */
 
 /* [{"message":…,"errorCode":…}] */
 void salesforce_error(struct http_answer *a, int status, const char *code, const char *message);
-/* Whether the request carries a good token; else the answer is 401 and false. */
+/* Whether the request carries a good token and calls are left; else the answer is made, and false. */
 bool salesforce_authorize(struct salesforce *s, const struct web_request *r, struct http_answer *a);
 
 extern const struct web_route salesforce_routes[];

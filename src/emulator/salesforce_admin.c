@@ -164,19 +164,22 @@ change_schema(void *context, const struct web_request *r, struct http_answer *a)
 
 /* --- managed subscriptions and what was published --------------------------------------------------- */
 
-/* {"expire": "Account_Managed"}: its committed place ages out, and the server will go on by its errorRecoveryReplay. */
+/*
+ * {"expire": "Account_Managed"}: its committed place ages out, and the server will go on by its errorRecoveryReplay;
+ * "stop", "run", "delete": what an administrator does.
+ */
 static void
-expire_managed(void *context, const struct web_request *r, struct http_answer *a)
+manage(void *context, const struct web_request *r, struct http_answer *a)
 {
 	struct salesforce *s = context;
 	struct error e = ERROR_INIT;
 	struct json *q = json_parse(r->query->body, &e);
-	const char *name = json_find_string(q, "expire");
+	const struct json *verb = json_count(q) == 1 ? json_first(q) : NULL;
 
-	if (name && pubsub_server_expire(s->pubsub, name))
+	if (verb && json_string(verb) && pubsub_server_manage(s->pubsub, json_string(verb), json_key(verb)))
 		web_text(a, 204, NULL, "");
 	else
-		web_text(a, 400, NULL, "{\"expire\": \"the developer name of a managed subscription\"} is expected\n");
+		web_text(a, 400, NULL, "{\"expire\" (or stop, run, delete): \"the developer name of a managed subscription\"} is expected\n");
 	json_free(q);
 }
 
@@ -248,7 +251,7 @@ const struct web_route salesforce_admin_routes[] = {
 	{ "POST", "/events", NULL, make_events, NULL },
 	{ "GET", "/schemas", NULL, list_schemas, NULL },
 	{ "POST", "/schema", NULL, change_schema, NULL },
-	{ "POST", "/managed", NULL, expire_managed, NULL },
+	{ "POST", "/managed", NULL, manage, NULL },
 	{ "GET", "/published", NULL, published, NULL },
 	{ NULL, NULL, NULL, NULL, NULL },
 };

@@ -26,8 +26,13 @@ salesforce_authorize(struct salesforce *s, const struct web_request *r, struct h
 		salesforce_error(a, 401, "INVALID_SESSION_ID", "Session expired or invalid");
 		return false;
 	}
-	snprintf(usage, sizeof usage, "api-usage=%llu/%d", (unsigned long long)++s->api_calls,
-	    DAILY_API_REQUESTS);
+	if (quota_left(&s->api_calls) == 0) {
+		salesforce_error(a, 403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.");
+		return false;
+	}
+	quota_take(&s->api_calls, 1);
+	snprintf(usage, sizeof usage, "api-usage=%llu/%llu", (unsigned long long)quota_used(&s->api_calls),
+	    (unsigned long long)s->api_calls.limit);
 	web_header(a, "Sforce-Limit-Info", usage);
 	return true;
 }
@@ -157,12 +162,12 @@ sobjects(void *context, const struct web_request *r, struct http_answer *a)
 }
 
 static void
-add_limit(struct json *j, const char *name, int64_t max, int64_t used)
+add_limit(struct json *j, const char *name, uint64_t max, uint64_t left)
 {
 	struct json *limit = json_object();
 
-	json_set_int64(limit, "Max", max);
-	json_set_int64(limit, "Remaining", used < max ? max - used : 0);
+	json_set_int64(limit, "Max", (int64_t)max);
+	json_set_int64(limit, "Remaining", (int64_t)left);
 	json_set(j, name, limit);
 }
 
@@ -170,20 +175,15 @@ static void
 limits(void *context, const struct web_request *r, struct http_answer *a)
 {
 	struct salesforce *s = context;
-	struct json *j, *counts;
+	struct json *j;
 
 	if (!salesforce_authorize(s, r, a))
 		return;
 	j = json_object();
-	counts = json_object();
-	pubsub_server_report(s->pubsub, counts);
-	add_limit(j, "DailyApiRequests", DAILY_API_REQUESTS, (int64_t)s->api_calls);
-	add_limit(j, "DailyBulkV2QueryJobs", 10000, 0);
-	add_limit(j, "DailyDeliveredPlatformEvents", DAILY_DELIVERED_EVENTS,
-	    json_find_int64(counts, "delivered", 0));
-	add_limit(j, "HourlyPublishedPlatformEvents", (int64_t)s->emulator->options->publish_limit,
-	    json_find_int64(counts, "published_by_clients", 0));
-	json_free(counts);
+	add_limit(j, "DailyApiRequests", s->api_calls.limit, quota_left(&s->api_calls));
+	add_limit(j, "DailyBulkV2QueryJobs", 10000, 10000);
+	add_limit(j, "DailyDeliveredPlatformEvents", s->deliveries.limit, quota_left(&s->deliveries));
+	add_limit(j, "HourlyPublishedPlatformEvents", s->publishing.limit, quota_left(&s->publishing));
 	web_json(a, 200, j);
 }
 

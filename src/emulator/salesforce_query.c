@@ -4,7 +4,6 @@
 
 #include "base/memory.h"
 #include "emulator/enrichment.h"
-#include "emulator/pubsub_internal.h"
 #include "emulator/salesforce.h"
 #include "emulator/soql.h"
 #include "emulator/values.h"
@@ -198,18 +197,22 @@ list_records(struct salesforce *s, struct answer *a, bool with_deleted)
 }
 
 static void
-list_managed(struct answer *a)
+list_managed(struct salesforce *s, struct answer *a)
 {
 	for (size_t i = 0; i < MANAGED_COUNT; i++) {
-		const struct managed_record *m = &managed_records[i];
-		struct json *row = row_of(m->id, (const char *const[]){ "DeveloperName", m->name, "MasterLabel", m->label, NULL });
-		struct json *metadata = json_object();
+		bool stopped;
+		const struct managed_record *m = pubsub_server_managed(s->pubsub, i, &stopped);
+		struct json *row, *metadata;
 
+		if (!m)
+			continue;
+		row = row_of(m->id, (const char *const[]){ "DeveloperName", m->name, "MasterLabel", m->label, NULL });
+		metadata = json_object();
 		json_set_string(metadata, "label", m->label);
 		json_set_string(metadata, "topicName", m->topic);
 		json_set_string(metadata, "defaultReplay", m->default_earliest ? "EARLIEST" : "LATEST");
 		json_set_string(metadata, "errorRecoveryReplay", m->recovery_earliest ? "EARLIEST" : "LATEST");
-		json_set_string(metadata, "state", m->stopped ? "STOP" : "RUN");
+		json_set_string(metadata, "state", stopped ? "STOP" : "RUN");
 		json_set(row, "Metadata", metadata);
 		add_row(a, row);
 	}
@@ -227,7 +230,7 @@ list_tooling(struct salesforce *s, struct answer *a)
 	else if (strcmp(table, "EntityDefinition") == 0)
 		list_entities(a);
 	else if (strcmp(table, "ManagedEventSubscription") == 0)
-		list_managed(a);
+		list_managed(s, a);
 	else if (strcmp(table, "EnrichedField") == 0)
 		list_members(s, a, true);
 	else

@@ -1,6 +1,7 @@
 #include <grpc/grpc_security.h>
 #include <grpc/support/alloc.h>
 #include <grpc/support/time.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,6 +177,7 @@ server_new(const struct server_options *o, const struct server_method *methods, 
 		integer_arg(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH,
 		    o->receive_limit_bytes ? (int)o->receive_limit_bytes : -1),
 		integer_arg(GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, -1),
+		integer_arg(GRPC_ARG_MAX_CONCURRENT_STREAMS, o->streams_a_connection ? o->streams_a_connection : INT_MAX),
 		integer_arg(GRPC_ARG_MAX_METADATA_SIZE, 65536),
 		integer_arg(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10000),
 	};

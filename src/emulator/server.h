@@ -40,6 +40,7 @@ struct server_options {
 	uint16_t port;	     /* on 127.0.0.1 and ::1; 0: any free one */
 	const struct tls_identity *identity;
 	size_t receive_limit_bytes; /* a larger message ends the call with RESOURCE_EXHAUSTED; 0: no limit */
+	int streams_a_connection;   /* further ones wait at the client, as HTTP/2 has it; 0: no limit */
 	struct faults *faults;	    /* may be NULL */
 };
 

@@ -12,7 +12,7 @@ struct token {
 	char *text, *scope;
 	size_t len;
 	int64_t end_ms; /* wall; 0: none */
-	bool revoked;
+	bool revoked, ended_early;
 };
 
 /* Oldest first. What ended long ago is forgotten once there are this many. */
@@ -126,6 +126,19 @@ tokens_check(struct tokens *t, struct text token, char **scope)
 }
 
 bool
+tokens_ended_early(struct tokens *t, struct text token)
+{
+	struct token *found;
+	bool ended;
+
+	pthread_mutex_lock(&t->lock);
+	found = find(t, token);
+	ended = !found || found->revoked || found->ended_early;
+	pthread_mutex_unlock(&t->lock);
+	return ended;
+}
+
+bool
 tokens_revoke(struct tokens *t, struct text token)
 {
 	struct token *found;
@@ -145,8 +158,10 @@ tokens_expire_all(struct tokens *t)
 
 	pthread_mutex_lock(&t->lock);
 	for (size_t i = 0; i < t->count; i++)
-		if (t->items[i].end_ms == 0 || t->items[i].end_ms > now)
+		if (t->items[i].end_ms == 0 || t->items[i].end_ms > now) {
 			t->items[i].end_ms = now;
+			t->items[i].ended_early = true;
+		}
 	pthread_mutex_unlock(&t->lock);
 }
 

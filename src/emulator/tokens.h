@@ -24,6 +24,8 @@ char *tokens_issue(struct tokens *t, const char *prefix, const char *scope, int6
 enum token_verdict { TOKEN_GOOD, TOKEN_UNKNOWN, TOKEN_EXPIRED, TOKEN_REVOKED };
 /* scope (may be NULL) gets a malloc'ed copy of the token's scope when it is good. */
 enum token_verdict tokens_check(struct tokens *t, struct text token, char **scope);
+/* Whether it has ended otherwise than by its lifetime: unknown, revoked, or ended by the script. */
+bool tokens_ended_early(struct tokens *t, struct text token);
 bool tokens_revoke(struct tokens *t, struct text token); /* false: unknown */
 void tokens_expire_all(struct tokens *t);
 uint64_t tokens_issued(const struct tokens *t);

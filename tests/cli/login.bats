@@ -270,7 +270,7 @@ END
 }
 
 @test "an hour of the emulator's time passes through twelve expiries of tokens, and the table holds each event once" {
-	LIMIT=180 ends 0 sfzb emulator -q --clock-speed 200 --token-lifetime 5m --rate 750 --keepalive 300ms --objects Account -- sh -euc '
+	LIMIT=180 ends 0 sfzb emulator -q --clock-speed 200 --token-lifetime 5m --token-ends-streams --rate 750 --keepalive 300ms --objects Account -- sh -euc '
 		t=main.default.accounts
 		sfzb create-table -q $t
 		sfzb stream -q Account -t $t --from earliest &

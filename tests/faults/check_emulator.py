@@ -5,7 +5,6 @@ python3-avro decodes the payloads. Each test function is one line of the result;
 and prints them as JSON instead, for a person to look at.
 """
 import collections
-import io
 import json
 import os
 import shutil
@@ -14,47 +13,14 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 import urllib.parse
 import uuid
 
-import avro.io
 import avro.schema
 import grpc
 
-from emulator_client import CUSTOM, EARLIEST, LATEST, M, PREFIX, PROGRAM, TOP, Emulator, refused
-
-TOPICS = {"/data/AccountChangeEvent": "Account", "/data/ContactChangeEvent": "Contact",
-          "/data/OpportunityChangeEvent": "Opportunity", "/data/Invoice__ChangeEvent": "Invoice__c"}
-ORDERS = "/event/Order_Event__e"
-
-
-def names_of(fields, bitmaps):
-    out = []
-    for element in bitmaps:
-        part, prefix = fields, ""
-        if "-" in element:
-            position, element = element.split("-")
-            field = fields[int(position)]
-            part, prefix = [t for t in field.type.schemas if t.type == "record"][-1].fields, field.name + "."
-        assert element == "0x" + element[2:].upper() and len(element) % 2 == 0, element
-        value = int(element, 16)
-        out += [prefix + part[i].name for i in range(value.bit_length()) if value >> i & 1]
-    return out
-
-
-class Decoder:
-    def __init__(self, emulator):
-        self.emulator, self.schemas = emulator, {}
-
-    def __call__(self, event):
-        if event.schema_id not in self.schemas:
-            self.schemas[event.schema_id] = avro.schema.parse(self.emulator.schema(event.schema_id).schema_json)
-        schema, data = self.schemas[event.schema_id], io.BytesIO(event.payload)
-        record = avro.io.DatumReader(schema).read(avro.io.BinaryDecoder(data))
-        assert data.tell() == len(event.payload), "bytes are left"
-        return schema, record
-
+from emulator_client import CUSTOM, EARLIEST, LATEST, M, PREFIX, PROGRAM, TOP, Emulator, refused, run_tests
+from org_client import ORDERS, TOPICS, Decoder, check_change, order
 
 # --- tests: each takes the shared emulator -----------------------------------------------------------
 
@@ -88,32 +54,6 @@ def test_headers(em):
     assert em.topic(ORDERS, with_("tenantid", "core/acme/" + em.org)).topic_name
 
 
-def check_change(schema, record, counts):
-    header = record["ChangeEventHeader"]
-    kind = header["changeType"]
-    changed, nulled, diffed = (names_of(schema.fields, header[k]) for k in ("changedFields", "nulledFields", "diffFields"))
-    counts[kind] += 1
-    counts["merged"] += len(header["recordIds"]) > 1
-    counts["diff"] += bool(diffed)
-    counts["nested"] += any("." in n for n in changed)
-    assert set(nulled) <= set(changed) and set(diffed) <= set(changed)
-    present = set()
-    for name, value in record.items():
-        if name == "ChangeEventHeader" or value is None:
-            continue
-        present |= {f"{name}.{k}" for k, v in value.items() if v is not None} if isinstance(value, dict) else {name}
-    if kind == "UPDATE":
-        assert "LastModifiedDate" in changed
-        assert present == set(changed) - set(nulled), (present ^ set(changed), header)
-    else:
-        assert not changed
-    if kind in ("CREATE", "UNDELETE"):
-        assert {"CreatedDate", "LastModifiedDate"} <= present
-    if kind == "DELETE" or kind.startswith("GAP"):
-        assert not present, kind
-    assert (kind == "GAP_OVERFLOW") == (not header["recordIds"])
-
-
 def test_events(em):
     decode, counts, by_id, alive = Decoder(em), collections.Counter(), {}, {}
     everything = em.read_all("/data/ChangeEvents")
@@ -145,140 +85,6 @@ def test_events(em):
     for event in em.read_all(ORDERS):
         _, record = decode(event.event)
         assert record["CreatedDate"] and record["CreatedById"].startswith("005")
-
-
-def test_schema_changes(_):
-    """A field more or less is another schema id for the events from then on; those before keep theirs, over a restart too."""
-    em = Emulator("--events", "300", "--objects", "Account,Order_Event__e", "--seed", "3",
-                  "--add-field", "Account.Region__c:Text@100", "--drop-field", "Account.Fax@200")
-    try:
-        decode, seen = Decoder(em), []
-        for event in em.read_all("/data/AccountChangeEvent"):
-            schema, record = decode(event.event)
-            check_change(schema, record, collections.Counter())
-            if event.event.schema_id not in seen:
-                seen.append(event.event.schema_id)
-        assert len(seen) == 3, "the schemas must follow each other in order"
-        names = [[f.name for f in decode.schemas[i].fields] for i in seen]
-        assert names[1] == names[0] + ["Region__c"] and names[2] == [n for n in names[1] if n != "Fax"]
-        assert names[2].index("Website") == names[0].index("Website") - 1, "what stands behind moves up: bitmaps mean other fields"
-        assert em.topic("/data/AccountChangeEvent").schema_id == seen[2]
-        assert json.loads(em.schema(seen[1]).schema_json)["fields"][-1]["doc"].startswith("Data:Text:00N")
-
-        def change(**fields):
-            return em.admin("POST", "/schema", json.dumps(fields))
-        for status, fields in ((409, dict(object="Account", add="Region__c")), (409, dict(object="Account", drop="Fax")),
-                               (409, dict(object="Account", drop="BillingAddress")), (409, dict(object="Account", add="x y__c")),
-                               (409, dict(object="Account", drop="ChangeEventHeader")), (409, dict(object="Order_Event__e", drop="CreatedDate")),
-                               (409, dict(object="Account", add="New__c", type="Nonsense")), (400, dict(object="Lead", add="New__c")),
-                               (400, dict(object="Account"))):
-            assert change(**fields)[0] == status, fields
-        status, body, _ = change(object="Account", add="Score__c", type="Double")
-        fourth = json.loads(body)["schema_id"]
-        assert status == 200 and fourth not in seen and em.topic("/data/AccountChangeEvent").schema_id == fourth
-        em.admin("POST", "/events", '{"count": 50, "object": "Account"}')
-        assert {e.event.schema_id for e in em.read_all("/data/AccountChangeEvent")[-50:]} == {fourth}
-
-        old = em.topic(ORDERS).schema_id
-        payload = order(1, avro.schema.parse(em.schema(old).schema_json))
-        assert change(object="Order_Event__e", add="Shop__c", type="Text")[0] == 200
-        fresh = em.topic(ORDERS).schema_id
-        publish = lambda i: em.unary("Publish", M["PublishRequest"](topic_name=ORDERS, events=[M["ProducerEvent"](
-            schema_id=i, payload=payload)]), "PublishResponse").results[0]
-        assert publish(old).replay_id and "Shop__c" in publish(fresh).error.msg, "each payload is read by the schema it names"
-
-        raw = json.dumps({"schema_id": "raw-schema-1", "schema_json": em.schema(seen[0]).schema_json}) + "\n" + json.dumps(
-            {"schema_id": "raw-schema-1", "payload_b64": "AA=="}) + "\n"
-        assert em.admin("POST", "/events", raw)[0] == 200
-        before = [(e.event.schema_id, em.schema(e.event.schema_id).schema_json) for e in em.read_all("/data/AccountChangeEvent")]
-        em.stop()
-        em.start()
-        after = [(e.event.schema_id, em.schema(e.event.schema_id).schema_json) for e in em.read_all("/data/AccountChangeEvent")]
-        assert after[:len(before)] == before and before[-1][0] == "raw-schema-1"
-        assert {i for i, _ in after[len(before):]} == {fourth} and len(after) > len(before)
-        assert em.topic(ORDERS).schema_id == fresh
-    finally:
-        em.close()
-
-
-def test_enriched_fields(_):
-    """On the channel an update or delete carries what the record's enriched fields hold, worked out here from the plain topics."""
-    fields = {"Account": ["Name", "Industry", "Languages__pc"], "Contact": ["Email"]}
-    em = Emulator("--events", "2500", "--seed", "11", "--enrich", ",".join(f"{o}.{f}" for o in fields for f in fields[o]))
-    try:
-        decode, known, want, filled = Decoder(em), {}, {}, collections.Counter()
-
-        def follow(event):
-            """What the channel must carry for an event of a plain topic."""
-            schema, record = decode(event.event)
-            header, full = record["ChangeEventHeader"], dict(record)
-            kind, nulled = header["changeType"], names_of(schema.fields, header["nulledFields"])
-            if kind.startswith("GAP"):
-                return full
-            for field in fields[header["entityName"]]:
-                for r in header["recordIds"]:
-                    if isinstance(record[field], dict) and kind not in ("CREATE", "UNDELETE"):
-                        continue  # a name changed in part
-                    if record[field] is not None or field in nulled or kind in ("CREATE", "UNDELETE"):
-                        known[r, field] = record[field]
-                values = [known.get((r, field)) for r in header["recordIds"]]
-                if record[field] is None and field not in nulled and kind in ("UPDATE", "DELETE") and values.count(values[0]) == len(values):
-                    full[field] = values[0]
-                    filled[kind] += values[0] is not None
-            return full
-
-        def check():
-            for topic in ("/data/AccountChangeEvent", "/data/ContactChangeEvent"):
-                for event in em.read_all(topic):
-                    if event.event.id not in want:
-                        want[event.event.id] = (event.replay_id, follow(event))
-            got = {e.event.id: (e.replay_id, decode(e.event)[1]) for e in em.read_all("/data/Crm__chn")}
-            assert set(want) <= set(got)
-            for i in want:
-                assert got[i] == want[i], (got[i], want[i])
-        check()
-        assert filled["UPDATE"] > 100 and filled["DELETE"] > 10, filled
-        em.stop()
-        em.start()  # what the records hold is known again
-        check()
-        q = lambda text: json.loads(em.http("GET", "/services/data/v67.0/tooling/query?q=" + urllib.parse.quote_plus(text), headers={
-            "Authorization": "Bearer " + em.access_token})[1])["records"]
-        members = {m["Id"]: m["DeveloperName"] for m in q("SELECT Id,DeveloperName FROM PlatformEventChannelMember")}
-        listed = sorted((members[r["ChannelMemberId"]], r["Field"]) for r in q("SELECT Field,ChannelMemberId FROM EnrichedField"))
-        assert listed == [("Crm_chn_AccountChangeEvent", "00N5f00000Kz1B2"), ("Crm_chn_AccountChangeEvent", "Industry"),
-                          ("Crm_chn_AccountChangeEvent", "Name"), ("Crm_chn_ContactChangeEvent", "Email")], listed
-        em.faults("subscribe duplicate after 900 x1")
-        twice = [i for i, n in collections.Counter(e.event.id for e in em.read_all("/data/Crm__chn")).items() if n > 1]
-        assert len(twice) == 1
-        pair = [decode(e.event)[1] for e in em.read_all("/data/Crm__chn") if e.event.id == twice[0]]
-        assert pair[0] == pair[1], "an event that comes again is enriched again"
-    finally:
-        em.close()
-    for bad in ("Account", "Account.Nope", "Lead.Name", "Account.BillingAddress", "Account.Description"):
-        r = subprocess.run([PROGRAM, "--enrich", bad, "--", "true"], env=dict(os.environ, SFZB_HOME=tempfile.gettempdir() + "/sfzb-none"),
-                           stderr=subprocess.PIPE, text=True)
-        assert r.returncode == 2 and bad in r.stderr, (bad, r)
-
-
-def test_events_to_order(_):
-    """Events of one object and one change type: gaps, overflows, deletes of what is there."""
-    em = Emulator("--objects", "Contact,Invoice__c,Order_Event__e")
-    try:
-        decode = Decoder(em)
-        make = lambda **q: em.admin("POST", "/events", json.dumps(q))
-        assert make(count=1, object="Contact", type="DELETE")[0] == 409, "there is no record yet"
-        assert make(count=1, object="Account")[0] == make(count=1, type="NOPE")[0] == 400
-        assert make(count=1, object="Order_Event__e", type="CREATE")[0] == 400
-        for kind, count in (("CREATE", 5), ("UPDATE", 3), ("DELETE", 2), ("UNDELETE", 1), ("GAP_UPDATE", 4), ("GAP_OVERFLOW", 2)):
-            assert make(count=count, object="Contact", type=kind)[0] == 200
-        got = [decode(e.event)[1]["ChangeEventHeader"] for e in em.read_all("/data/ContactChangeEvent")]
-        want = ["CREATE"] * 5 + ["UPDATE"] * 3 + ["DELETE"] * 2 + ["UNDELETE"] + ["GAP_UPDATE"] * 4 + ["GAP_OVERFLOW"] * 2
-        assert [h["changeType"] for h in got] == want
-        assert all(h["sequenceNumber"] == 1 for h in got if h["changeType"].startswith("GAP")) and not got[-1]["recordIds"]
-        assert all(h["transactionKey"].startswith("0000") and uuid.UUID(h["transactionKey"]) for h in got)
-        assert make(count=3, type="CREATE")[0] == 200 and em.read_all(ORDERS) == []
-    finally:
-        em.close()
 
 
 def test_published_list(em):
@@ -351,14 +157,6 @@ def test_live_and_keepalive(em):
     # the keepalive's id is a place to resume from, with nothing between
     resumed = em.read_all("/data/ChangeEvents", CUSTOM, second.latest_replay_id)
     assert resumed and resumed[0].replay_id == [e for m in live for e in m.events][0].replay_id
-
-
-def order(number, schema, **more):
-    record = {f.name: None for f in schema.fields}
-    record.update(CreatedDate=1700000000000, CreatedById="0055f000000Emu1AAC", Order_Number__c=f"N-{number}", **more)
-    out = io.BytesIO()
-    avro.io.DatumWriter(schema).write(record, avro.io.BinaryEncoder(out))
-    return out.getvalue()
 
 
 def test_publish(em):
@@ -714,7 +512,7 @@ def test_command(_):
 SHARED = [test_topics, test_headers, test_events, test_published_list, test_credit, test_presets, test_live_and_keepalive,
           test_publish, test_publish_stream, test_oauth, test_browser_login, test_jwt, test_rest, test_error_script,
           test_limits_of_a_client]
-OWN = [test_schema_changes, test_enriched_fields, test_events_to_order, test_determinism, test_restart, test_retention, test_rate, test_command]
+OWN = [test_determinism, test_restart, test_retention, test_rate, test_command]
 
 
 def show(count):
@@ -730,24 +528,11 @@ def show(count):
 def main():
     if sys.argv[1:2] == ["--list"]:
         return show(int(sys.argv[2]))
-    wanted, failed, passed = sys.argv[1:], 0, 0
     em = Emulator("--events", "3000", "--seed", "7")
     try:
-        for test in SHARED + OWN:
-            if wanted and test.__name__ not in wanted:
-                continue
-            try:
-                test(em)
-                passed += 1
-                print("ok  ", test.__name__)
-            except Exception:
-                failed += 1
-                print("FAIL", test.__name__)
-                traceback.print_exc(file=sys.stdout)
+        return run_tests(SHARED + OWN, em)
     finally:
         em.close()
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ class World:
 
     def start_emulator(self, first=False, shim=None):
         args = ["sfzb-emulator", "-q", "--dir", self.scratch + "/emulator", "--seed", str(self.seed),
-                "--objects", self.objects, "--keepalive", "300ms",
+                "--objects", self.objects, "--keepalive", "300ms", "--delivery-limit", "1000000000", "--api-limit", "1000000000",
                 "--visibility-delay", "300ms"] + self.emulator_args
         for name, port in self.ports.items():
             args += [f"--{name}-port", str(port)]
