@@ -60,7 +60,8 @@ enum error_code {
 
 struct error {
 	enum error_code code;
-	/* the peer's own wish for a pause before the next try, in ms; 0 when it said none */
+	/* the peer's own wish for a pause before the next try, in ms; 0 when it said none; -1: nothing but a person can help
+	 * here, though a connection that has worked is worth another try */
 	int64_t retry_after_ms;
 	char text[ERROR_TEXT_MAX];
 	char hint[ERROR_HINT_MAX];

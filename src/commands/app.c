@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "cli/output.h"
@@ -24,7 +25,7 @@ choose_output(const struct command *command, const struct common_options *common
 }
 
 int
-app_open_salesforce(struct app *app, struct error *e)
+app_prepare_salesforce(struct app *app, struct error *e)
 {
 	struct salesforce_given given = {.ca_file = app->common->ca_file};
 	struct salesforce_login login;
@@ -33,9 +34,23 @@ app_open_salesforce(struct app *app, struct error *e)
 		return 0;
 	if (salesforce_login_load(&login, &given, app->profile, e) != 0)
 		return -1;
-	app->salesforce = salesforce_session_open(&login, app->profile, NULL, e);
+	app->salesforce = salesforce_session_new(&login, app->profile, NULL, e);
 	salesforce_login_release(&login);
 	return app->salesforce != NULL ? 0 : -1;
+}
+
+int
+app_open_salesforce(struct app *app, struct error *e)
+{
+	if (app->salesforce != NULL)
+		return 0;
+	if (app_prepare_salesforce(app, e) != 0)
+		return -1;
+	if (salesforce_session_begin(app->salesforce, e) == 0)
+		return 0;
+	salesforce_session_free(app->salesforce);
+	app->salesforce = NULL;
+	return -1;
 }
 
 int
@@ -67,6 +82,7 @@ end_by_signal(void *context, int number)
 	sigaddset(&set, number);
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 	raise(number);
+	_exit(128 + number); /* the first process of a container is spared by signals without a handler */
 }
 
 void

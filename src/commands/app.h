@@ -39,6 +39,8 @@ void app_close(struct app *app);
 bool app_outputs(const struct app *app, const char *form);
 
 int app_open_salesforce(struct app *app, struct error *e);
+/* The session without a request: salesforce_session_begin is still to come. */
+int app_prepare_salesforce(struct app *app, struct error *e);
 /* No request is made: the first token is asked for by the first call. */
 int app_open_databricks(struct app *app, struct error *e);
 /*

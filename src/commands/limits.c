@@ -84,21 +84,24 @@ run(struct app *app, const void *options, int argc, char **argv, struct error *e
 }
 
 /* Asked once: a stream must start without the answer, too, and not wait long for it. */
-void
-limits_warn(struct app *app)
+int
+limits_warn(void *context, struct error *unused)
 {
+	struct app *app = context;
 	struct salesforce_limit limits[SALESFORCE_LIMITS_MAX];
 	struct error e = ERROR_INIT;
 	size_t count;
 
+	(void)unused;
 	if (salesforce_rest_limits(app->salesforce, false, limits, &count, &e) != 0) {
 		log_debug("limits", "what is left of the quotas is not known: %s", e.text);
-		return;
+		return 0;
 	}
 	for (size_t i = 0; i < count; i++)
 		if (limits[i].max > 0 && percent_left(&limits[i]) < WARN_BELOW_PERCENT)
 			log_warn("limits", "%lld of %lld %s, are left: when they are used up, events wait for at most 72 hours",
 			    (long long)limits[i].remaining, (long long)limits[i].max, limits[i].words);
+	return 0;
 }
 
 static const struct command_example examples[] = {

@@ -8,8 +8,8 @@
 
 /*
  * Warns of every quota of which little is left, before events are asked for. Who may not read limits is not troubled.
- * Blocking; needs app->salesforce.
+ * Blocking, for app_wait; needs app->salesforce. Returns 0.
  */
-void limits_warn(struct app *app);
+int limits_warn(void *app, struct error *unused);
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "cli/terminal.h"
 #include "commands/login.h"
+#include "commands/patience.h"
 #include "salesforce/login_token.h"
 #include "salesforce/rest.h"
 #include "salesforce/session.h"
@@ -274,12 +275,14 @@ check_topic(struct app *app, const char *name, struct json *found, struct error 
 {
 	struct pubsub_topic topic = {.name = NULL};
 	char whole[TOPIC_NAME_SIZE];
+	struct patience patience;
 	int rc;
 
 	if (topic_name_expand(whole, name, e) != 0 || app_open_pubsub(app, e) != 0)
 		return -1;
 	json_set_string(found, "topic", whole);
-	rc = pubsub_get_topic_wait(app->pubsub, whole, &topic, e);
+	patience_init(&patience, "login", PATIENCE_BRIEF);
+	rc = patient_get_topic(&patience, app, whole, &topic, e);
 	if (rc == 0)
 		json_set_bool(found, "may_subscribe", topic.can_subscribe);
 	else if (e->code == ERR_NOT_FOUND || e->code == ERR_PERMISSION)

@@ -56,17 +56,17 @@ ask(void *context, struct error *e)
 }
 
 int
-managed_subscriptions_init(struct subscriptions *s, struct app *app, const char *name, struct error *e)
+managed_subscriptions_init(struct subscriptions *s, struct app *app, struct patience *p, const char *name, struct error *e)
 {
 	struct record r = {.app = app, .name = name};
 	char *names[1];
 
 	if (name[0] == '\0' || strlen(name) > 80 || name[strspn(name, NAME_ALPHABET)] != '\0')
 		return error_set(e, ERR_USAGE, "'%.100s' is no name or id of a managed subscription", name);
-	if (app_open_salesforce(app, e) != 0)
+	if (patient_open_salesforce(p, app, e) != 0)
 		return -1;
 	app_open_loop(app);
-	if (app_wait(app, ask, &r, e) != 0)
+	if (patient_do(p, app, ask, &r, e) != 0)
 		return error_wrap(e, "cannot read the managed subscription '%s'", name);
 	if (!r.found) {
 		error_set(e, ERR_NOT_FOUND, "no managed subscription '%s' is known", name);

@@ -13,7 +13,7 @@
  * With --managed instead of topics: fills s with the one topic that the record names, and says where the server goes on.
  * ERR_NOT_FOUND: no such record; ERR_CONFIG: it is stopped.
  */
-int managed_subscriptions_init(struct subscriptions *s, struct app *app, const char *name, struct error *e);
+int managed_subscriptions_init(struct subscriptions *s, struct app *app, struct patience *p, const char *name, struct error *e);
 
 /* A position store that commits what the one under it has stored. Placed by value; outlives the engine. */
 struct managed_store {

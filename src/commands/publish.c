@@ -34,15 +34,17 @@ static int
 prepare(struct publish *p, const char *name, struct error *e)
 {
 	struct pubsub_topic topic = {.name = NULL};
+	struct patience patience;
 	int rc = -1;
 
-	if (topic_name_expand(p->topic, name, e) != 0 || app_open_pubsub(p->app, e) != 0 ||
-	    app_need_topic(p->app, p->topic, true, &topic, e) != 0)
+	patience_init(&patience, "publish", p->options->max_retries);
+	if (topic_name_expand(p->topic, name, e) != 0 || patient_open_salesforce(&patience, p->app, e) != 0 ||
+	    app_open_pubsub(p->app, e) != 0 || patient_need_topic(&patience, p->app, p->topic, true, &topic, e) != 0)
 		return -1;
 	if (topic.schema_id[0] == '\0')
 		error_set(e, ERR_NOT_FOUND, "channel '%s' has no schema: publish to one of its events", p->topic);
 	else
-		rc = pubsub_get_schema_wait(p->app->pubsub, text_of(topic.schema_id), &p->schema, e);
+		rc = patient_get_schema(&patience, p->app, text_of(topic.schema_id), &p->schema, e);
 	p->schema_id = memory_strdup(topic.schema_id);
 	pubsub_topic_release(&topic);
 	return rc;

@@ -38,6 +38,7 @@ static int
 by_id(struct app *app, const char *id, struct avro_schema **out, struct error *e)
 {
 	struct buffer cached = BUFFER_INIT;
+	struct patience patience;
 	int rc = schemas_load(app->profile, text_of(id), &cached, e);
 
 	if (rc == 0) {
@@ -50,7 +51,8 @@ by_id(struct app *app, const char *id, struct avro_schema **out, struct error *e
 		return 0;
 	if (app_open_pubsub(app, e) != 0)
 		return -1;
-	return pubsub_get_schema_wait(app->pubsub, text_of(id), out, e);
+	patience_init(&patience, "schema", PATIENCE_BRIEF);
+	return patient_get_schema(&patience, app, text_of(id), out, e);
 }
 
 /* A JSON object a line, or a row. */
@@ -83,8 +85,10 @@ print_entities(struct app *app, const struct salesforce_channels *all, const cha
 {
 	static const struct column columns[] = {{"ENTITY", COLUMN_LEFT}, {"SCHEMA", COLUMN_LEFT}};
 	struct table *t = table_new(columns, 2);
+	struct patience patience;
 	int rc = 0;
 
+	patience_init(&patience, "schema", PATIENCE_BRIEF);
 	for (size_t i = 0; i < all->member_count && rc == 0; i++) {
 		struct pubsub_topic topic = {.name = NULL};
 		char whole[TOPIC_NAME_SIZE];
@@ -92,7 +96,7 @@ print_entities(struct app *app, const struct salesforce_channels *all, const cha
 		if (strcmp(all->members[i].channel, strrchr(channel, '/') + 1) != 0 ||
 		    topic_name_expand(whole, all->members[i].event, e) != 0)
 			continue;
-		rc = pubsub_get_topic_wait(app->pubsub, whole, &topic, e);
+		rc = patient_get_topic(&patience, app, whole, &topic, e);
 		if (rc == 0)
 			rc = print_entity(app, t, &all->members[i], &topic, e);
 		pubsub_topic_release(&topic);
@@ -135,10 +139,12 @@ by_topic(struct app *app, const char *name, struct avro_schema **out, struct err
 {
 	struct pubsub_topic topic = {.name = NULL};
 	char whole[TOPIC_NAME_SIZE];
+	struct patience patience;
 	int rc = -1;
 
+	patience_init(&patience, "schema", PATIENCE_BRIEF);
 	if (topic_name_expand(whole, name, e) != 0 || app_open_pubsub(app, e) != 0 ||
-	    pubsub_get_topic_wait(app->pubsub, whole, &topic, e) != 0)
+	    patient_get_topic(&patience, app, whole, &topic, e) != 0)
 		return -1;
 	if (topic.schema_id[0] == '\0' && (app_outputs(app, "tree") || app_outputs(app, "avro"))) {
 		rc = list_entities(app, whole, e);
@@ -146,7 +152,7 @@ by_topic(struct app *app, const char *name, struct avro_schema **out, struct err
 		error_set(e, ERR_NOT_FOUND, "topic '%s' has no schema of its own: each of its events brings one", whole);
 		error_hint(e, "'sfzb schema %s -o tree' lists its entities", name);
 	} else {
-		rc = pubsub_get_schema_wait(app->pubsub, text_of(topic.schema_id), out, e);
+		rc = patient_get_schema(&patience, app, text_of(topic.schema_id), out, e);
 	}
 	pubsub_topic_release(&topic);
 	return rc;

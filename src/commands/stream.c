@@ -84,6 +84,7 @@ struct run {
 	struct pump *pump;
 	struct observer *observer;
 	struct gaps *gaps;
+	struct patience patience;
 };
 
 static struct position_key
@@ -165,26 +166,31 @@ prepare(void *context, struct error *e)
 {
 	struct run *r = context;
 
-	limits_warn(r->app);
+	limits_warn(r->app, NULL);
 	if (stream_tables_prepare(&r->tables, e) != 0)
 		return -1;
 	for (size_t i = 0; i < r->topics.count; i++)
-		if (r->from.kind == FROM_AUTO && r->starts[i].stored != 0)
+		if (r->from.kind == FROM_AUTO && r->starts[i].stored != 0 && !r->starts[i].asked) {
 			stream_start_ask(&r->starts[i], &r->tables, r->topics.items[i].topic);
+			if (!r->starts[i].asked && r->tables.has_warehouse) {
+				*e = r->starts[i].not_asked;
+				return error_wrap(e, "cannot ask the table where '%s' stands", r->topics.items[i].topic);
+			}
+		}
 	return 0;
 }
 
 static int
 open_all(struct run *r, struct error *e)
 {
-	if (app_open_salesforce(r->app, e) != 0 || app_open_databricks(r->app, e) != 0 ||
+	if (patient_open_salesforce(&r->patience, r->app, e) != 0 || app_open_databricks(r->app, e) != 0 ||
 	    app_open_pubsub(r->app, e) != 0 || open_positions(r, e) != 0)
 		return -1;
 	observer_start(r->observer);
 	for (size_t i = 0; i < r->topics.count; i++)
-		if (app_need_topic(r->app, r->topics.items[i].topic, false, NULL, e) != 0)
+		if (patient_need_topic(&r->patience, r->app, r->topics.items[i].topic, false, NULL, e) != 0)
 			return -1;
-	if (app_wait(r->app, prepare, r, e) != 0)
+	if (patient_do(&r->patience, r->app, prepare, r, e) != 0)
 		return -1;
 	terminal_set_status(NULL);
 	for (size_t i = 0; i < r->topics.count; i++) {
@@ -303,7 +309,7 @@ name_topics(struct run *r, int argc, char **argv, struct error *e)
 		return error_set(e, ERR_USAGE, "topics are given with --managed, which has one of its own");
 	if (r->from.kind != FROM_AUTO)
 		return error_set(e, ERR_USAGE, "--from is given with --managed, which goes on where it was committed");
-	return managed_subscriptions_init(&r->topics, r->app, r->o->managed, e);
+	return managed_subscriptions_init(&r->topics, r->app, &r->patience, r->o->managed, e);
 }
 
 /* One engine's run; *left is what another one may still do, *again whether there is to be one. */
@@ -314,9 +320,16 @@ run_once(struct app *app, struct observer *observer, const struct from *from, st
 	struct stream_options o = *left;
 	struct run r = {.app = app, .o = &o, .from = *from, .observer = observer,
 		.tables = {.app = app, .options = &o}};
+	struct engine_options tuned;
 	int rc = -1, count = argc > 0 ? argc : 1;
 
 	*again = false;
+	tuning_apply(&o.tuning, &tuned, e); /* checked before */
+	patience_init(&r.patience, "stream", o.tuning.recovery ? o.tuning.max_retries : 0);
+	r.patience.first_ms = tuned.backoff_first_ms;
+	r.patience.last_ms = tuned.backoff_last_ms;
+	if (o.timeout_ms > 0)
+		r.patience.until_ms = clock_monotonic_ms(&clock_system) + o.timeout_ms;
 	r.starts = memory_zero((size_t)count, sizeof(*r.starts));
 	r.locks = memory_zero((size_t)count, sizeof(*r.locks));
 	if (name_topics(&r, argc, argv, e) == 0 && open_all(&r, e) == 0)

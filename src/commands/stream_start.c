@@ -118,11 +118,6 @@ start_auto(const struct stream_start *s, const struct stream_tables *t, struct s
 		return 0;
 	}
 	sub->start = &sub->from;
-	if (!s->asked && t->has_warehouse) {
-		*e = s->not_asked;
-		error_wrap(e, "cannot ask the table where '%s' stands", sub->topic);
-		return -1;
-	}
 	if (!s->asked) {
 		sub->from = (struct position){.kind = POSITION_EARLIEST};
 		say(sub, "no position is stored, and without a SQL warehouse the table cannot be asked");

@@ -115,9 +115,10 @@ int
 stream_tables_prepare(struct stream_tables *t, struct error *e)
 {
 	t->by_entity = strstr(t->options->table, PLACE) != NULL;
+	databricks_config_release(&t->config);
 	if (target_ingest(t->app, &t->config, e) != 0)
 		return -1;
-	if (!t->by_entity) {
+	if (!t->by_entity && t->first == NULL) { /* not at the first try */
 		t->first = get_fitting(t, t->options->table, &t->first_created, e);
 		if (t->first == NULL)
 			return -1;

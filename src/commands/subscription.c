@@ -94,7 +94,7 @@ subscription_open(struct subscription *s, struct app *app, const struct from *fr
 }
 
 int
-subscriptions_open(struct subscriptions *s, struct app *app, const struct from *from,
+subscriptions_open(struct subscriptions *s, struct app *app, struct patience *p, const struct from *from,
     const char *table, struct error *e)
 {
 	for (size_t i = 0; i < s->count; i++) {
@@ -107,7 +107,7 @@ subscriptions_open(struct subscriptions *s, struct app *app, const struct from *
 		one->start = from->kind == FROM_LATEST ? NULL : &one->from;
 		if (from->kind == FROM_STORED && find_stored(one, app, table, e) != 0)
 			return -1;
-		if (app_need_topic(app, one->topic, false, NULL, e) != 0)
+		if (patient_need_topic(p, app, one->topic, false, NULL, e) != 0)
 			return -1;
 		subscription_open(one, app, from, 0);
 	}

@@ -7,6 +7,7 @@
 
 #include "commands/app.h"
 #include "commands/from.h"
+#include "commands/patience.h"
 #include "profile/positions.h"
 #include "salesforce/topic_name.h"
 
@@ -32,7 +33,7 @@ int subscriptions_init(struct subscriptions *s, int count, char *const *names, s
  * positions, of `table` when it is not NULL; ERR_POSITION when there is none or more than one. FROM_AUTO is
  * not for here.
  */
-int subscriptions_open(struct subscriptions *s, struct app *app, const struct from *from,
+int subscriptions_open(struct subscriptions *s, struct app *app, struct patience *p, const struct from *from,
     const char *table, struct error *e);
 /* Makes one source. watchdog_ms: silence that ends a subscription; 0: the usual. Where it starts is not asked. */
 void subscription_open(struct subscription *s, struct app *app, const struct from *from, int64_t watchdog_ms);

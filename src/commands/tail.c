@@ -14,6 +14,7 @@
 #include "commands/event_print.h"
 #include "commands/limits.h"
 #include "commands/list.h"
+#include "commands/patience.h"
 #include "commands/tail.h"
 
 #define FROM_WORDS "earliest|latest|stored"
@@ -223,7 +224,7 @@ prepare(struct tail *t, struct from *from, struct error *e)
 }
 
 static int
-name_topics(struct tail *t, const struct from *from, int argc, char **argv, struct error *e)
+name_topics(struct tail *t, const struct from *from, struct patience *p, int argc, char **argv, struct error *e)
 {
 	if (t->options->managed == NULL)
 		return argc > 0 ? subscriptions_init(&t->topics, argc, argv, e)
@@ -232,7 +233,7 @@ name_topics(struct tail *t, const struct from *from, int argc, char **argv, stru
 		return error_set(e, ERR_USAGE, "topics are given with --managed, which has one of its own");
 	if (from->kind != FROM_LATEST)
 		return error_set(e, ERR_USAGE, "--from is given with --managed, which goes on where it was committed");
-	return managed_subscriptions_init(&t->topics, t->app, t->options->managed, e);
+	return managed_subscriptions_init(&t->topics, t->app, p, t->options->managed, e);
 }
 
 static void
@@ -274,14 +275,17 @@ run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 	struct tail t = {.app = app, .options = given, .columns = output_columns()};
 	struct print_sink_options sink = {.print = print, .stop = stop, .context = &t};
 	struct pump_setup pump_setup;
+	struct patience patience;
 	struct from from;
 	int rc = -1;
 
-	if (prepare(&t, &from, e) != 0 || name_topics(&t, &from, argc, argv, e) != 0 ||
-	    app_open_salesforce(app, e) != 0)
-		goto out;
-	limits_warn(app);
-	if (app_open_pubsub(app, e) != 0 || subscriptions_open(&t.topics, app, &from, t.options->table, e) != 0)
+	patience_init(&patience, "tail", t.options->max_retries);
+	if (t.options->timeout_ms > 0)
+		patience.until_ms = clock_monotonic_ms(&clock_system) + t.options->timeout_ms;
+	if (prepare(&t, &from, e) != 0 || name_topics(&t, &from, &patience, argc, argv, e) != 0 ||
+	    patient_open_salesforce(&patience, app, e) != 0 || app_wait(app, limits_warn, app, e) != 0 ||
+	    app_open_pubsub(app, e) != 0 ||
+	    subscriptions_open(&t.topics, app, &patience, &from, t.options->table, e) != 0)
 		goto out;
 	t.commits = (struct managed_store){.under = {.store = store_no_position}, .subscription = t.topics.items};
 	pump_setup = setup(&t);

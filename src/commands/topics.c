@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "cli/terminal.h"
 #include "commands/list.h"
+#include "commands/patience.h"
 #include "commands/topics.h"
 #include "salesforce/rest.h"
 
@@ -123,6 +124,7 @@ answered(void *context, const struct pubsub_topic *topic, const struct error *wh
 	struct listing *l = c->listing;
 
 	l->answered++;
+	c->settled = true;
 	if (topic != NULL) {
 		c->found = true;
 		c->can_publish = topic->can_publish;
@@ -131,6 +133,9 @@ answered(void *context, const struct pubsub_topic *topic, const struct error *wh
 	} else if (why->code != ERR_NOT_FOUND && why->code != ERR_PERMISSION &&
 	    l->failure.code == ERR_OK) {
 		l->failure = *why;
+		c->settled = false;
+	} else if (why->code != ERR_NOT_FOUND && why->code != ERR_PERMISSION) {
+		c->settled = false;
 	}
 	ask_more(l);
 }
@@ -143,7 +148,10 @@ ask_more(struct listing *l)
 	while (l->failure.code == ERR_OK && l->asked < l->count && l->asked - l->answered < PROBES_AT_ONCE) {
 		struct candidate *c = &l->items[l->asked++];
 
-		pubsub_get_topic(l->app->pubsub, c->topic, answered, c);
+		if (c->settled)
+			l->answered++;
+		else
+			pubsub_get_topic(l->app->pubsub, c->topic, answered, c);
 	}
 	snprintf(status, sizeof(status), "asking for topics: %zu of %zu", l->answered, l->count);
 	terminal_set_status(l->answered < l->asked ? status : NULL);
@@ -152,13 +160,21 @@ ask_more(struct listing *l)
 static int
 probe(struct listing *l, struct error *e)
 {
-	ask_more(l);
-	while (l->answered < l->asked)
-		loop_step(l->app->loop, -1);
-	if (l->failure.code == ERR_OK)
-		return 0;
-	*e = l->failure;
-	return -1;
+	struct patience patience;
+
+	patience_init(&patience, "topics", PATIENCE_BRIEF);
+	for (;;) {
+		l->asked = l->answered = 0;
+		error_clear(&l->failure);
+		ask_more(l);
+		while (l->answered < l->asked)
+			loop_step(l->app->loop, -1);
+		if (l->failure.code == ERR_OK)
+			return 0;
+		*e = l->failure;
+		if (!patience_wait(&patience, l->app, e))
+			return -1;
+	}
 }
 
 static int

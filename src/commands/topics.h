@@ -11,6 +11,7 @@
 struct candidate {
 	char topic[TOPIC_NAME_SIZE];
 	char *label;
+	bool settled; /* GetTopic has said yes or no */
 	bool found, can_publish, can_subscribe;
 	char *schema_id;
 	struct listing *listing;

@@ -406,6 +406,8 @@ explain(struct http_client *c, const struct http_request *q, const struct transf
 		break;
 	}
 	error_set(e, error, "%s %s: %s", q->method, url, clean);
+	if (e != NULL && code == CURLE_PEER_FAILED_VERIFICATION)
+		e->retry_after_ms = -1;
 	if (hint != NULL)
 		error_hint(e, "%s", hint);
 	return -1;

@@ -155,9 +155,11 @@ set_hint(const struct call_status *s, struct error *e)
 		failure = CALL_FAILURE_PROXY;
 	switch (failure) {
 	case CALL_FAILURE_CERTIFICATE:
+		e->retry_after_ms = -1;
 		error_hint(e, "name the right authorities with --cacert FILE or SSL_CERT_FILE");
 		break;
 	case CALL_FAILURE_HOST_NAME:
+		e->retry_after_ms = -1;
 		error_hint(e, "use the host name that the certificate was made for");
 		break;
 	case CALL_FAILURE_PROXY:

@@ -16,6 +16,7 @@ struct salesforce_session {
 	struct profile *profile; /* where new tokens go; NULL: nowhere */
 	char *instance_url, *username;
 	char org_id[SALESFORCE_ID_SIZE], user_id[SALESFORCE_ID_SIZE];
+	bool ready; /* there is a token, and it is known whose */
 	pthread_mutex_t mutex;	 /* over token */
 	pthread_mutex_t renewal; /* one renewal at a time; the others find its result */
 	struct secret token;
@@ -243,13 +244,12 @@ learn_identity(struct salesforce_session *s, struct error *e)
 }
 
 struct salesforce_session *
-salesforce_session_open(const struct salesforce_login *l, const struct profile *profile,
+salesforce_session_new(const struct salesforce_login *l, const struct profile *profile,
     const struct salesforce_session_options *o, struct error *e)
 {
 	static const struct salesforce_session_options nothing;
 	struct salesforce_session *s = memory_zero(1, sizeof(*s));
 	struct http_pool_options pool = {.http = {.ca_file = l->ca_file}};
-	bool ready;
 
 	if (o == NULL)
 		o = &nothing;
@@ -265,14 +265,34 @@ salesforce_session_open(const struct salesforce_login *l, const struct profile *
 	/* a handle of its own: renewals come from another thread */
 	if (profile != NULL && !l->from_environment) {
 		s->profile = profile_open(profile_name(profile), e);
-		if (s->profile == NULL)
-			goto fail;
+		if (s->profile == NULL) {
+			salesforce_session_free(s);
+			return NULL;
+		}
 	}
-	ready = !o->log_in_anew && use_stored(s, l->stored);
-	if (!ready && (log_in(s, e) < 0 || learn_identity(s, e) < 0))
-		goto fail;
+	s->ready = !o->log_in_anew && use_stored(s, l->stored);
 	return s;
-fail:
+}
+
+int
+salesforce_session_begin(struct salesforce_session *s, struct error *e)
+{
+	if (s->ready)
+		return 0;
+	if (log_in(s, e) < 0 || learn_identity(s, e) < 0)
+		return -1;
+	s->ready = true;
+	return 0;
+}
+
+struct salesforce_session *
+salesforce_session_open(const struct salesforce_login *l, const struct profile *profile,
+    const struct salesforce_session_options *o, struct error *e)
+{
+	struct salesforce_session *s = salesforce_session_new(l, profile, o, e);
+
+	if (s != NULL && salesforce_session_begin(s, e) == 0)
+		return s;
 	salesforce_session_free(s);
 	return NULL;
 }

@@ -34,6 +34,10 @@ struct salesforce_session_options {
  */
 struct salesforce_session *salesforce_session_open(const struct salesforce_login *l,
     const struct profile *profile, const struct salesforce_session_options *o, struct error *e);
+/* The same in two steps, so that the second can be interrupted, and tried again: new asks nobody, begin blocks. */
+struct salesforce_session *salesforce_session_new(const struct salesforce_login *l,
+    const struct profile *profile, const struct salesforce_session_options *o, struct error *e);
+int salesforce_session_begin(struct salesforce_session *s, struct error *e);
 void salesforce_session_free(struct salesforce_session *s);
 
 /* Never change. */

@@ -1,0 +1,60 @@
+# What is down for a moment when a command begins: waited for, with the reason, as long as the command is told to.
+bats_require_minimum_version 1.5.0
+load helper
+
+inside() { # STATUS FAULTS COMMAND…
+	local wanted=$1
+	printf '%s\n' "$2" >faults
+	shift 2
+	ends "$wanted" sfzb emulator -q --seed 1 --events 20 --objects "${objects:-Account}" --keepalive 300ms --faults faults -- "$@"
+}
+
+@test "stream waits for topics, the login service and the catalog, and says why" {
+	local how="--until-caught-up --retry-backoff 10ms..50ms"
+	inside 0 'get-topic status=UNAVAILABLE x5' sfzb stream Account --table main.crm.a $how -o json
+	[ "$(jq .stored "$out")" -eq 20 ]
+	[ "$(grep -c "warning: Salesforce GetTopic '/data/AccountChangeEvent': UNAVAILABLE.*; again in" "$err")" -eq 5 ]
+	inside 0 'salesforce.token http=503 x4' sfzb stream Account --table main.crm.a $how -o json
+	[ "$(jq .stored "$out")" -eq 20 ]
+	says "warning: cannot log in to Salesforce: .*503.*; again in"
+}
+
+@test "stream gives up where it is told to" {
+	inside 5 'get-topic status=UNAVAILABLE' sfzb stream Account --table main.crm.a --max-retries 2 --retry-backoff 10ms..20ms
+	[ "$(grep -c "; again in" "$err")" -eq 2 ]
+	inside 5 'get-topic status=UNAVAILABLE' sfzb stream Account --table main.crm.a --no-recovery
+	run ! grep -q "again in" "$err"
+	inside 7 'get-topic status=UNAVAILABLE' sfzb stream Account --table main.crm.a --timeout 1s
+	says "error: the time given with --timeout is over: Salesforce GetTopic"
+}
+
+@test "tail waits for the topic, by --max-retries and --timeout" {
+	inside 0 'get-topic status=UNAVAILABLE x2' sfzb tail Account --from earliest -n 1
+	[ "$(wc -l <"$out")" -eq 1 ]
+	says "UNAVAILABLE.*; again in"
+	inside 5 'get-topic status=UNAVAILABLE' sfzb tail -q Account --max-retries 1
+	inside 7 'get-topic status=RESOURCE_EXHAUSTED' sfzb tail -q Account -n 1 --timeout 1s
+	inside 4 'get-topic status=NOT_FOUND' sfzb tail -q Account
+	run ! grep -q "again in" "$err"
+}
+
+@test "a signal ends the wait" {
+	inside 143 'get-topic status=UNAVAILABLE' bash -c '
+		sfzb stream Account --table main.crm.a --retry-backoff 50s..60s 2>log & pid=$!
+		for i in $(seq 300); do grep -q "again in" log && break; sleep 0.1; done
+		kill -TERM $pid; wait $pid'
+}
+
+@test "topics, schema, publish and login --check survive one refusal" {
+	local command objects=Account,Order_Event__e
+	for command in 'topics Account' 'schema Account' 'schema ChangeEvents -o tree' 'publish Order_Event__e {}' \
+		'login salesforce --check'; do
+		# shellcheck disable=SC2086
+		inside 0 'get-topic status=UNAVAILABLE x1' sfzb $command
+		[ -s "$out" ]
+		says "UNAVAILABLE.*; again in"
+	done
+	inside 0 'get-schema status=UNAVAILABLE x1' sfzb schema Account
+	says "GetSchema.*UNAVAILABLE.*; again in"
+	inside 5 'get-topic status=UNAVAILABLE' sfzb topics Account
+}
