@@ -158,10 +158,12 @@ admin_open(struct emulator *em, const struct open_part *parts, size_t count, voi
 		n = add_routes(a, n, parts[i].part->admin_routes, parts[i].self);
 	a->web = web_new(&(struct web_options){ .name = "admin", .port = em->options->admin_port, .refuses_pages = true }, a->routes,
 	    a, e);
-	if (a->web)
-		return a;
-	free(a);
-	return NULL;
+	if (!a->web) {
+		free(a);
+		return NULL;
+	}
+	web_start(a->web);
+	return a;
 }
 
 void

@@ -94,7 +94,6 @@ open_all(struct databricks *d, struct error *e)
 	    e);
 	if (d->zerobus == NULL)
 		return -1;
-	d->host = memory_format("https://localhost:%u", em->options->databricks_port);
 	d->web = web_new(&(struct web_options){.name = "Databricks",
 			     .port = em->options->databricks_port,
 			     .identity = &em->identity,
@@ -104,8 +103,8 @@ open_all(struct databricks *d, struct error *e)
 	    workspace_routes, d, e);
 	if (d->web == NULL)
 		return -1;
-	free(d->host);
 	d->host = memory_format("https://localhost:%u", web_port(d->web));
+	web_start(d->web);
 	return 0;
 }
 

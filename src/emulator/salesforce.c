@@ -108,7 +108,10 @@ open_servers(struct salesforce *s, struct error *e)
 					   .publishing = &s->publishing,
 					   .instance_url = s->instance_url },
 	    e);
-	return s->pubsub ? 0 : -1;
+	if (!s->pubsub)
+		return -1;
+	web_start(s->web);
+	return 0;
 }
 
 static void

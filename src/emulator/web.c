@@ -1,3 +1,4 @@
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,9 @@ struct web {
 	const struct web_route *routes;
 	void *context;
 	_Atomic uint64_t requests;
+	pthread_mutex_t lock; /* guards state */
+	pthread_cond_t changed;
+	enum { OPENING, SERVING, CLOSING } state;
 };
 
 static void
@@ -110,6 +114,28 @@ answer_fault(struct web *w, const struct web_route *route, const struct web_requ
 	}
 }
 
+static bool
+wait_for_start(struct web *w)
+{
+	bool serving;
+
+	pthread_mutex_lock(&w->lock);
+	while (w->state == OPENING)
+		pthread_cond_wait(&w->changed, &w->lock);
+	serving = w->state == SERVING;
+	pthread_mutex_unlock(&w->lock);
+	return serving;
+}
+
+static void
+set_state(struct web *w, int state)
+{
+	pthread_mutex_lock(&w->lock);
+	w->state = state;
+	pthread_cond_broadcast(&w->changed);
+	pthread_mutex_unlock(&w->lock);
+}
+
 static void
 handle(void *context, const struct http_query *q, struct http_answer *a)
 {
@@ -117,6 +143,10 @@ handle(void *context, const struct http_query *q, struct http_answer *a)
 	struct web_request r = { .query = q };
 	bool known = false;
 
+	if (!wait_for_start(w)) {
+		a->drop = 1;
+		return;
+	}
 	w->requests++;
 	for (const struct web_route *route = w->routes; route->pattern; route++) {
 		if (!match_path(route->pattern, q->path, &r))
@@ -150,6 +180,8 @@ web_new(const struct web_options *o, const struct web_route *routes, void *conte
 	w->options = *o;
 	w->routes = routes;
 	w->context = context;
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->changed, NULL);
 	if (o->identity) {
 		so.certificate_pem = o->identity->certificate_pem;
 		so.key_pem = o->identity->key_pem;
@@ -158,8 +190,14 @@ web_new(const struct web_options *o, const struct web_route *routes, void *conte
 	if (w->server)
 		return w;
 	error_wrap(e, "%s", o->name);
-	free(w);
+	web_free(w);
 	return NULL;
+}
+
+void
+web_start(struct web *w)
+{
+	set_state(w, SERVING);
 }
 
 uint16_t
@@ -173,7 +211,12 @@ web_free(struct web *w)
 {
 	if (!w)
 		return;
-	http_server_free(w->server);
+	if (w->state == OPENING)
+		set_state(w, CLOSING);
+	if (w->server)
+		http_server_free(w->server);
+	pthread_cond_destroy(&w->changed);
+	pthread_mutex_destroy(&w->lock);
 	free(w);
 }
 

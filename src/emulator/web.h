@@ -45,9 +45,11 @@ struct web_options {
 
 struct web;
 
-/* routes is borrowed and ends with a pattern of NULL. The first that fits is taken. Serves at once. */
+/* routes is borrowed and ends with a pattern of NULL. The first that fits is taken. The port is open; requests wait for web_start. */
 struct web *web_new(const struct web_options *o, const struct web_route *routes, void *context,
     struct error *e);
+/* From here on handlers are called: what they look at is complete, its own port included. */
+void web_start(struct web *w);
 uint16_t web_port(const struct web *w);
 void web_free(struct web *w);
 uint64_t web_requests(const struct web *w); /* handled so far */
