@@ -46,8 +46,8 @@ struct zerobus_server {
 	struct job *done, **done_last;
 	size_t jobs; /* of all streams */
 	bool posted, closed;
-	/* counts: written by the server's thread */
-	uint64_t streams, requests, rows, acknowledgements, refused;
+	/* counts: written by the server's thread, read by any */
+	_Atomic uint64_t streams, requests, rows, acknowledgements, refused;
 };
 
 /* Refuses: the first reason counts; the call ends once nothing is being stored. reason NULL: no structured details. */
