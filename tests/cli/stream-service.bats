@@ -78,3 +78,26 @@ subprocess.run([\"sfzb\", \"stream\", \"Account\", \"-t\", \"a.b.c\", \"--metric
 		cat saved >"$f"
 		kill $p; wait $p'
 }
+
+@test "/readyz says what is missing, /healthz is about the process alone; lags are 0 where nothing is left" {
+	echo "subscribe UNAVAILABLE" >script
+	ends 0 sfzb emulator -q --faults script --keepalive 300ms --events 50 --objects Account -- bash -euc '
+		until_it() { local n=0; until "$@"; do sleep 0.1; n=$((n + 1)); test $n -lt 300; done; }
+		sfzb stream Account -t main.default.account --metrics 0 2>log & p=$!
+		until_it grep -Eq "figures at http" log
+		url=$(grep -o "http://127[^/]*" log)
+		answer() { curl -s -o answer -w "%{http_code} " "$url/$1"; cat answer; }
+		unsubscribed() { answer readyz | grep -q "^503 0 of 1 topics are subscribed$"; }
+		until_it unsubscribed
+		test "$(answer healthz)" = "200 ok"
+		retried() { curl -s "$url/metrics" | grep -Eq "^sfzb_retries_total.reason=\"source-failed\". [1-9]"; }
+		until_it retried
+		curl -s -X DELETE "$SFZB_EMULATOR_ADMIN/faults" >/dev/null
+		ready() { answer readyz | grep -q "^200 ready$"; }
+		until_it ready
+		settled() { curl -s "$url/metrics" >figures; grep -q "^sfzb_stored_lag_seconds 0.000$" figures && grep -q "^sfzb_rows_stored_total 50$" figures; }
+		until_it settled
+		kill $p; wait $p'
+	grep -q '^sfzb_acknowledged_lag_seconds 0.000$' figures
+	grep -q '^sfzb_row_bytes_stored_total [1-9]' figures
+}
