@@ -27,3 +27,25 @@ blocks() { # each sh block of the README into a file of its own
 		grep -q "^$t:" "$tests/../../Makefile" || { echo "no target $t"; return 1; }
 	done
 }
+
+@test "the README's unit, alerts and exit codes are those of the program" {
+	readme=$tests/../../README.md
+	fine sfzb help --man stream
+	cp "$out" man
+	for m in $(grep -oE 'sfzb_[a-z_]+' "$readme" | sort -u); do
+		grep -qx ".B $m" man || { echo "no metric $m"; return 1; }
+	done
+	awk '/^```yaml$/ { inside = 1; next } /^```$/ { inside = 0 } inside' "$readme" >alerts
+	[ "$(grep -c 'alert: .*expr: ' alerts)" -ge 5 ]
+	for s in $(sed -n '/^| when it has ended with/,/^$/s/^| \([0-9, ]*\) |.*/\1/p' "$readme" | tr -d ,); do echo "$s"; done | sort -n >named
+	fine sfzb help --man
+	sed -n '/^.SH EXIT STATUS/,/^.SH [^E]/s/^.fB\([0-9]*\)$/\1/p; /^.SH EXIT STATUS/,/^.SH [^E]/s/.*fB\([0-9]*\).fR.*/\1/p' "$out" | sort -nu >known
+	diff named known
+	# each line of the unit is in the man page's, but for where the secrets come from
+	awk '/^```ini$/ { inside = 1; next } /^```$/ { inside = 0 } inside' "$readme" | grep -v '^EnvironmentFile=' |
+		while read -r line; do grep -qxF -- "$(printf '%s' "$line" | sed 's/-/\\-/g')" man || { echo "not in the man page: $line"; exit 1; }; done
+	# and the command is one that it takes
+	set -- $(sed -n 's/^ExecStart=[^ ]*sfzb //p' "$readme")
+	ends 3 sfzb "$@" --metrics 0
+	says "not logged in to Salesforce"
+}
