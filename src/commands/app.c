@@ -63,7 +63,7 @@ app_open_databricks(struct app *app, struct error *e)
 		return 0;
 	if (databricks_config_load(&config, &given, app->profile, e) != 0)
 		return -1;
-	app->databricks = databricks_session_new(&config, NULL);
+	app->databricks = databricks_session_new(&config, &(struct databricks_session_options){.profile = app->profile});
 	databricks_config_release(&config);
 	return 0;
 }

@@ -1,6 +1,5 @@
-#include "databricks/session.h"
+#include "databricks/session_internal.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,31 +8,11 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "databricks/token.h"
+#include "profile/settings_lock.h"
 
 #define FRESH_MS (300 * 1000) /* a token is given out only when it lives this much longer */
-#define TRIES_MS (5 * 60 * 1000) /* all tries of one call together */
-#define WAIT_STEP_MS 1000
-#define WAIT_MOST_MS 10000
-#define JITTER_LEAST_MS 50
-#define JITTER_MOST_MS 750
-
-/* A token and until when (monotonic) it may be used. */
-struct kept_token {
-	char *table; /* NULL: the plain one */
-	struct secret token;
-	int64_t until_ms;
-	struct kept_token *next;
-};
-
-struct databricks_session {
-	struct databricks_config config;
-	struct http_pool *pool;
-	pthread_mutex_t mutex; /* over the secrets in config and what follows; never held during a request */
-	struct kept_token *tokens;
-	char workspace_id[WORKSPACE_ID_SIZE]; /* as the server told it */
-	bool warned;
-	int64_t refreshes;
-};
+/* The kept token that Azure's own management takes goes by this name: no table can be called so. */
+#define MANAGEMENT "azure management"
 
 struct databricks_session *
 databricks_session_new(const struct databricks_config *c, const struct databricks_session_options *o)
@@ -51,7 +30,11 @@ databricks_session_new(const struct databricks_config *c, const struct databrick
 	pool.sleep_context = o->sleep_context;
 	pool.seed = o->seed;
 	s->pool = http_pool_new(&pool);
+	/* a handle of its own: renewals come from another thread */
+	if (o->profile != NULL && c->method == DATABRICKS_U2M)
+		s->profile = profile_open(profile_name(o->profile), NULL);
 	pthread_mutex_init(&s->mutex, NULL);
+	pthread_mutex_init(&s->renewal, NULL);
 	return s;
 }
 
@@ -67,8 +50,11 @@ databricks_session_free(struct databricks_session *s)
 		free(t);
 	}
 	databricks_config_release(&s->config);
+	secret_release(&s->refused);
 	http_pool_free(s->pool);
+	profile_free(s->profile);
 	pthread_mutex_destroy(&s->mutex);
+	pthread_mutex_destroy(&s->renewal);
 	free(s);
 }
 
@@ -116,8 +102,15 @@ copy_fresh(struct databricks_session *s, const char *table, struct secret *out)
 	return fresh;
 }
 
+/* How long before its end a token is replaced: of one that lives minutes only, half its life. */
+static int64_t
+early_ms(int64_t life_ms)
+{
+	return life_ms >= 2 * FRESH_MS ? FRESH_MS : life_ms / 2;
+}
+
 static void
-keep(struct databricks_session *s, const char *table, const struct secret *token, int64_t life_ms)
+keep(struct databricks_session *s, const char *table, const struct secret *token, int64_t use_ms)
 {
 	int64_t now = clock_monotonic_ms(http_pool_clock(s->pool));
 	struct kept_token *t;
@@ -133,12 +126,12 @@ keep(struct databricks_session *s, const char *table, const struct secret *token
 		s->refreshes++;
 	}
 	secret_copy(&t->token, token);
-	t->until_ms = now + life_ms - FRESH_MS;
+	t->until_ms = now + use_ms;
 	pthread_mutex_unlock(&s->mutex);
 }
 
-static void
-drop(struct databricks_session *s, const char *table, const struct secret *refused)
+void
+session_drop(struct databricks_session *s, const char *table, const struct secret *refused)
 {
 	struct kept_token *t;
 
@@ -146,6 +139,8 @@ drop(struct databricks_session *s, const char *table, const struct secret *refus
 	t = find_token(s, table);
 	if (t != NULL && secret_equal(&t->token, refused))
 		secret_release(&t->token);
+	if (table == NULL)
+		secret_copy(&s->refused, refused);
 	pthread_mutex_unlock(&s->mutex);
 }
 
@@ -173,30 +168,177 @@ databricks_session_reload(struct databricks_session *s, const struct databricks_
 	pthread_mutex_lock(&s->mutex);
 	secret_copy(&s->config.client_secret, &c->client_secret);
 	secret_copy(&s->config.token, &c->token);
+	if (secret_is_set(&c->refresh_token)) {
+		secret_copy(&s->config.refresh_token, &c->refresh_token);
+		secret_copy(&s->config.access_token, &c->access_token);
+		s->config.renew_at_ms = c->renew_at_ms;
+	}
 	pthread_mutex_unlock(&s->mutex);
 	return 0;
 }
 
-/* With the secrets as they are now; table NULL: a plain token. */
+void
+databricks_session_login(struct databricks_session *s, struct databricks_config *c)
+{
+	pthread_mutex_lock(&s->mutex);
+	secret_copy(&c->refresh_token, &s->config.refresh_token);
+	secret_copy(&c->access_token, &s->config.access_token);
+	c->renew_at_ms = s->config.renew_at_ms;
+	pthread_mutex_unlock(&s->mutex);
+}
+
+/* With the secrets as they are now; table NULL: a plain token of a program's login. */
 static int
 request_token(struct databricks_session *s, const char *table, const char *workspace_id, struct secret *out,
     int64_t *life_ms, struct error *e)
 {
 	struct databricks_config config;
+	struct secret refused = SECRET_INIT;
 	int rc;
 
 	pthread_mutex_lock(&s->mutex);
 	databricks_config_copy(&config, &s->config);
+	secret_copy(&refused, &s->refused);
 	pthread_mutex_unlock(&s->mutex);
-	rc = databricks_token_request(&config, s->pool, table, workspace_id, out, life_ms, e);
+	if (config.method == DATABRICKS_AZURE)
+		rc = databricks_token_of_azure(&config, s->pool, table != NULL, out, life_ms, e);
+	else if (config.method == DATABRICKS_CLI)
+		rc = databricks_token_of_cli(&config, &refused, clock_wall_ms(http_pool_clock(s->pool)), s->pool, out, life_ms, e);
+	else
+		rc = databricks_token_request(&config, s->pool, table, workspace_id, out, life_ms, e);
+	secret_release(&refused);
 	databricks_config_release(&config);
+	return rc;
+}
+
+static int
+pause_pool(void *pool, int64_t ms, struct error *e)
+{
+	return http_pool_pause(pool, ms, e);
+}
+
+static bool
+same_words(const char *a, const char *b)
+{
+	return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
+}
+
+/* A login that another process has stored counts when it is the same person's way into the same workspace. */
+static bool
+is_same_login(const struct databricks_config *c, const struct json *stored)
+{
+	return json_find_string(stored, "refresh_token") != NULL && same_words(json_find_string(stored, "host"), c->host.url) &&
+	    same_words(json_find_string(stored, "client_id"), c->client_id);
+}
+
+/* Stored before it is used. What cannot be stored still serves this run. */
+static void
+store_login(struct databricks_session *s, const struct databricks_config *c, struct json *stored, bool is_rotated)
+{
+	struct error e = ERROR_INIT;
+
+	databricks_config_put_login(c, stored);
+	if (profile_store(s->profile, DATABRICKS_SETTINGS_FILE, stored, &e) < 0)
+		log_warn("databricks", "the renewed login is not stored%s: %s",
+		    is_rotated ? ", and the stored one is used up" : "", e.text);
+}
+
+static int
+refresh(struct databricks_session *s, struct databricks_config *c, struct json *stored, struct error *e)
+{
+	struct databricks_grant grant = {.life_ms = 0};
+	bool is_rotated;
+
+	if (databricks_token_refresh(c, s->pool, &grant, e) < 0) {
+		databricks_grant_release(&grant);
+		return -1;
+	}
+	is_rotated = secret_is_set(&grant.refresh);
+	if (is_rotated)
+		secret_copy(&c->refresh_token, &grant.refresh);
+	secret_copy(&c->access_token, &grant.access);
+	c->renew_at_ms = clock_wall_ms(http_pool_clock(s->pool)) + grant.life_ms - early_ms(grant.life_ms);
+	if (stored != NULL)
+		store_login(s, c, stored, is_rotated);
+	databricks_grant_release(&grant);
+	return 0;
+}
+
+static bool
+is_usable(struct databricks_session *s, const struct databricks_config *c, const struct secret *refused)
+{
+	return secret_is_set(&c->access_token) && clock_wall_ms(http_pool_clock(s->pool)) < c->renew_at_ms &&
+	    !secret_equal(&c->access_token, refused);
+}
+
+/*
+ * A person's access token anew: the one that another process has stored meanwhile, or one by the refresh token, which may be
+ * good for one use only. renewal is held.
+ */
+static int
+renew_login(struct databricks_session *s, struct databricks_config *c, const struct secret *refused, struct error *e)
+{
+	struct error why = ERROR_INIT;
+	struct settings_lock *lock = NULL;
+	struct json *stored = NULL;
+	int rc = -1;
+
+	if (s->profile != NULL) {
+		lock = settings_lock(s->profile, DATABRICKS_SETTINGS_FILE, pause_pool, s->pool, &why);
+		if (lock == NULL && why.code != ERR_CONFIG) {
+			*e = why;
+			goto out;
+		}
+		if (lock == NULL)
+			log_debug("databricks", "renewing without a lock: %s", why.text);
+		if (profile_load(s->profile, DATABRICKS_SETTINGS_FILE, &stored, e) < 0)
+			goto out;
+		if (stored != NULL && !is_same_login(c, stored)) {
+			json_free(stored);
+			stored = NULL;
+		}
+		databricks_config_take_login(c, stored);
+	}
+	rc = is_usable(s, c, refused) ? 0 : refresh(s, c, stored, e);
+out:
+	json_free(stored);
+	settings_unlock(lock);
+	return rc;
+}
+
+/* The token of a person; use_ms: how long from now on. */
+static int
+login_token(struct databricks_session *s, struct secret *out, int64_t *use_ms, struct error *e)
+{
+	struct databricks_config c;
+	struct secret refused = SECRET_INIT;
+	int rc = 0;
+
+	pthread_mutex_lock(&s->mutex);
+	databricks_config_copy(&c, &s->config);
+	secret_copy(&refused, &s->refused);
+	pthread_mutex_unlock(&s->mutex);
+	if (!is_usable(s, &c, &refused))
+		rc = renew_login(s, &c, &refused, e);
+	if (rc == 0) {
+		pthread_mutex_lock(&s->mutex);
+		secret_copy(&s->config.refresh_token, &c.refresh_token);
+		secret_copy(&s->config.access_token, &c.access_token);
+		s->config.renew_at_ms = c.renew_at_ms;
+		pthread_mutex_unlock(&s->mutex);
+		secret_copy(out, &c.access_token);
+		*use_ms = c.renew_at_ms - clock_wall_ms(http_pool_clock(s->pool));
+	}
+	secret_release(&refused);
+	databricks_config_release(&c);
 	return rc;
 }
 
 int
 databricks_session_token(struct databricks_session *s, struct secret *out, struct error *e)
 {
-	int64_t life_ms;
+	int64_t use_ms = 0;
+	int rc = 0;
 
 	if (s->config.method == DATABRICKS_TOKEN) {
 		pthread_mutex_lock(&s->mutex);
@@ -206,9 +348,31 @@ databricks_session_token(struct databricks_session *s, struct secret *out, struc
 	}
 	if (copy_fresh(s, NULL, out))
 		return 0;
-	if (request_token(s, NULL, NULL, out, &life_ms, e) < 0)
-		return error_wrap(e, "cannot log in to Databricks");
-	keep(s, NULL, out, life_ms);
+	pthread_mutex_lock(&s->renewal);
+	if (!copy_fresh(s, NULL, out)) {
+		if (s->config.method == DATABRICKS_U2M) {
+			rc = login_token(s, out, &use_ms, e);
+		} else {
+			rc = request_token(s, NULL, NULL, out, &use_ms, e);
+			use_ms -= s->config.method == DATABRICKS_M2M ? FRESH_MS : early_ms(use_ms);
+		}
+		if (rc == 0)
+			keep(s, NULL, out, use_ms);
+	}
+	pthread_mutex_unlock(&s->renewal);
+	return rc == 0 ? 0 : error_wrap(e, "cannot log in to Databricks");
+}
+
+int
+session_management_token(struct databricks_session *s, struct secret *out, struct error *e)
+{
+	int64_t life_ms;
+
+	if (copy_fresh(s, MANAGEMENT, out))
+		return 0;
+	if (request_token(s, MANAGEMENT, NULL, out, &life_ms, e) < 0)
+		return error_wrap(e, "cannot log in to Azure");
+	keep(s, MANAGEMENT, out, life_ms - early_ms(life_ms));
 	return 0;
 }
 
@@ -248,8 +412,8 @@ databricks_session_table_token(struct databricks_session *s, const char *table, 
 	char workspace_id[WORKSPACE_ID_SIZE];
 	int64_t life_ms;
 
-	if (s->config.method == DATABRICKS_TOKEN) {
-		error_set(e, ERR_CREDENTIALS, "a personal access token is not good for ingesting into %s", table);
+	if (s->config.method != DATABRICKS_M2M) {
+		error_set(e, ERR_CREDENTIALS, "%s is not good for ingesting into %s", databricks_method_words(s->config.method), table);
 		return error_hint(e, "Zerobus takes a service principal: set DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET "
 				     "(an OAuth secret, not an Azure one)");
 	}
@@ -258,7 +422,7 @@ databricks_session_table_token(struct databricks_session *s, const char *table, 
 	if (need_workspace_id(s, workspace_id, e) < 0 ||
 	    request_token(s, table, workspace_id, out, &life_ms, e) < 0)
 		return error_wrap(e, "cannot get a token for %s", table);
-	keep(s, table, out, life_ms);
+	keep(s, table, out, life_ms - FRESH_MS);
 	return 0;
 }
 
@@ -266,7 +430,7 @@ void
 databricks_session_drop_table_token(struct databricks_session *s, const char *table,
     const struct secret *refused)
 {
-	drop(s, table, refused);
+	session_drop(s, table, refused);
 }
 
 void
@@ -278,205 +442,4 @@ databricks_token_work(void *context)
 	if (secret_is_set(&job->refused))
 		databricks_session_drop_table_token(job->session, job->table, &job->refused);
 	job->result = databricks_session_table_token(job->session, job->table, &job->token, &job->error);
-}
-
-/* The workspace tells its id with every answer; a wrong one in the settings shows here. */
-static void
-learn_workspace_id(struct databricks_session *s, const struct http_response *r)
-{
-	struct text id = http_response_header(r, "x-databricks-org-id");
-	bool differs = false;
-
-	if (id.len == 0 || id.len >= WORKSPACE_ID_SIZE)
-		return;
-	pthread_mutex_lock(&s->mutex);
-	snprintf(s->workspace_id, sizeof(s->workspace_id), TEXT_FORMAT, TEXT_ARGS(id));
-	if (!s->warned && s->config.workspace_id[0] != '\0' &&
-	    strcmp(s->workspace_id, s->config.workspace_id) != 0)
-		differs = s->warned = true;
-	pthread_mutex_unlock(&s->mutex);
-	if (differs)
-		log_warn("databricks",
-		    "%s is workspace " TEXT_FORMAT ", but the Zerobus endpoint or DATABRICKS_WORKSPACE_ID says %s",
-		    s->config.host.url, TEXT_ARGS(id), s->config.workspace_id);
-}
-
-static bool
-may_repeat(enum databricks_repeat repeat, const struct http_response *r, const struct error *e)
-{
-	if (repeat == REPEAT_LAST_WORD || (e->code != ERR_UNAVAILABLE && e->code != ERR_OVERLOADED))
-		return false;
-	/* nobody there at all: that does not pass in minutes, and a person may be waiting */
-	if (r->never_sent)
-		return false;
-	return repeat == REPEAT_SAFE || r->status == 429 || r->status == 503;
-}
-
-/* One try. */
-static int
-perform(struct databricks_session *s, const struct http_request *base, struct secret *token,
-    struct http_response *r, struct json **out, struct error *e)
-{
-	struct http_request q = *base;
-	char what[400], shown[380];
-
-	if (databricks_session_token(s, token, e) < 0) {
-		r->never_sent = true; /* the token had its own tries */
-		return -1;
-	}
-	q.bearer = token;
-	if (http_pool_perform(s->pool, &q, r, e) < 0)
-		return -1;
-	learn_workspace_id(s, r);
-	snprintf(what, sizeof(what), "%s %s", q.method, http_url_for_people(shown, sizeof(shown), q.url));
-	if (r->status < 200 || r->status > 299)
-		return databricks_error(r, what, e);
-	*out = NULL;
-	if (r->body.len == 0)
-		return 0;
-	*out = json_parse(buffer_span(&r->body), e);
-	return *out == NULL ? databricks_error(r, what, e) : 0;
-}
-
-static int64_t
-back_off(struct databricks_session *s, int tries, const struct http_response *r, const struct error *e)
-{
-	int64_t wait = (int64_t)tries * WAIT_STEP_MS;
-	int64_t asked = http_retry_after_ms(r, clock_wall_ms(http_pool_clock(s->pool)));
-
-	if (wait > WAIT_MOST_MS)
-		wait = WAIT_MOST_MS;
-	wait += JITTER_LEAST_MS + http_pool_jitter(s->pool, JITTER_MOST_MS - JITTER_LEAST_MS + 1);
-	if (asked < e->retry_after_ms)
-		asked = e->retry_after_ms;
-	return wait > asked ? wait : asked;
-}
-
-static int
-call(struct databricks_session *s, const struct http_request *q, enum databricks_repeat repeat,
-    struct json **out, struct error *e)
-{
-	const struct clock *clock = http_pool_clock(s->pool);
-	int64_t end_ms = clock_monotonic_ms(clock) + TRIES_MS;
-	struct secret token = SECRET_INIT;
-	struct http_response r;
-	bool renewed = false;
-	int rc;
-
-	http_response_init(&r);
-	for (int tries = 1;; tries++) {
-		int64_t wait;
-
-		http_response_release(&r);
-		rc = perform(s, q, &token, &r, out, e);
-		if (rc == 0)
-			break;
-		if (e->code == ERR_SESSION && s->config.method == DATABRICKS_M2M && !renewed) {
-			renewed = true;
-			drop(s, NULL, &token);
-			continue;
-		}
-		if (e->code == ERR_SESSION) {
-			e->code = ERR_CREDENTIALS;
-			error_hint(e, "log in again with 'sfzb login databricks'");
-		}
-		wait = back_off(s, tries, &r, e);
-		if (!may_repeat(repeat, &r, e) || clock_monotonic_ms(clock) + wait > end_ms)
-			break;
-		log_debug("databricks", "%s; trying again in %lld ms", e->text, (long long)wait);
-		if (http_pool_pause(s->pool, wait, e) < 0)
-			break;
-	}
-	if (rc < 0 && e->retry_after_ms == 0)
-		e->retry_after_ms = http_retry_after_ms(&r, clock_wall_ms(clock));
-	http_response_release(&r);
-	secret_release(&token);
-	return rc;
-}
-
-int
-databricks_call(struct databricks_session *s, const char *method, const char *path,
-    const struct json *body, enum databricks_repeat repeat, struct json **out, struct error *e)
-{
-	char *url = memory_format("%s%s", s->config.host.url, path);
-	struct http_header headers[3] = {{"Accept", "application/json"}};
-	struct http_request q = {.method = method, .url = url, .headers = headers, .header_count = 1,
-	    .is_last_word = repeat == REPEAT_LAST_WORD};
-	struct buffer text = BUFFER_INIT;
-	struct json *answer = NULL;
-	struct error own = ERROR_INIT;
-	int rc;
-
-	if (e == NULL)
-		e = &own;
-	if (body != NULL) {
-		json_write(&text, body, false);
-		q.body = buffer_span(&text);
-		headers[q.header_count++] = (struct http_header){"Content-Type", "application/json"};
-	}
-	/* on a host that several workspaces share it says which; elsewhere it is ignored */
-	if (s->config.host.workspace_id[0] != '\0')
-		headers[q.header_count++] =
-		    (struct http_header){"X-Databricks-Workspace-Id", s->config.host.workspace_id};
-	rc = call(s, &q, repeat, &answer, e);
-	if (out != NULL)
-		*out = answer;
-	else
-		json_free(answer);
-	buffer_release(&text);
-	free(url);
-	return rc;
-}
-
-int
-databricks_session_user(struct databricks_session *s, char **user_name, char **display_name,
-    struct error *e)
-{
-	const char *name, *display;
-	struct json *j;
-
-	if (databricks_call(s, "GET", "/api/2.0/preview/scim/v2/Me", NULL, REPEAT_SAFE, &j, e) < 0)
-		return -1;
-	name = json_find_string(j, "userName");
-	display = json_find_string(j, "displayName");
-	*user_name = memory_strdup(name != NULL ? name : "");
-	*display_name = memory_strdup(display != NULL ? display : "");
-	json_free(j);
-	return 0;
-}
-
-int
-databricks_session_discover(struct databricks_session *s, struct databricks_config *c, struct error *e)
-{
-	struct error ignored = ERROR_INIT;
-	struct json *facts = NULL, *metastore = NULL;
-	const char *text;
-	int64_t id;
-
-	if (databricks_call(s, "GET", "/.well-known/databricks-config", NULL, REPEAT_STATEMENT, &facts,
-		&ignored) < 0 &&
-	    (ignored.code == ERR_INTERRUPTED || ignored.code == ERR_CREDENTIALS)) {
-		*e = ignored;
-		return -1;
-	}
-	id = json_find_int64(facts, "workspace_id", 0);
-	if (c->workspace_id[0] == '\0' && id > 0)
-		snprintf(c->workspace_id, sizeof(c->workspace_id), "%lld", (long long)id);
-	if (c->workspace_id[0] == '\0')
-		databricks_session_workspace_id(s, c->workspace_id);
-	if (c->host.cloud == CLOUD_UNKNOWN)
-		c->host.cloud = cloud_parse(json_find_string(facts, "cloud"));
-	/* the catalog's own region is the workspace's: they must be the same */
-	if (c->region[0] == '\0' &&
-	    databricks_call(s, "GET", "/api/2.1/unity-catalog/metastore_summary", NULL, REPEAT_STATEMENT,
-		&metastore, &ignored) == 0) {
-		text = json_find_string(metastore, "region");
-		if (text != NULL && strlen(text) < sizeof(c->region))
-			strcpy(c->region, text);
-		if (c->host.cloud == CLOUD_UNKNOWN)
-			c->host.cloud = cloud_parse(json_find_string(metastore, "cloud"));
-	}
-	json_free(facts);
-	json_free(metastore);
-	return 0;
 }

@@ -1,6 +1,6 @@
 /*
- * A Databricks session: REST calls with a token that is got, cached and renewed as needed, and the tokens that
- * Zerobus takes, one per table (wire/databricks-http.md §1, §2, §7). Any thread may use it; everything
+ * A Databricks session: REST calls with a token that is got, cached and renewed before it ends, by whichever method the
+ * configuration says, and the tokens that Zerobus takes, one per table (wire/databricks-http.md §1, §2, §7). Any thread may use it; everything
  * blocks and belongs on a worker thread or in a command that does one thing.
  */
 #ifndef SFZB_DATABRICKS_SESSION_H
@@ -22,6 +22,11 @@ struct databricks_session_options {
 	void *sleep_context;
 	uint64_t seed;
 	int64_t timeout_ms; /* without any byte moving; 0: 60000 */
+	/*
+	 * Of a login in the browser: where its tokens come from and go to when they are renewed, shared with other processes
+	 * (profile/settings_lock.h). NULL: only this session has them, for databricks_session_login.
+	 */
+	const struct profile *profile;
 };
 
 /* *c is copied. No request is made. Never fails. */
@@ -38,15 +43,20 @@ void databricks_session_interrupt(struct databricks_session *s, bool on);
  * the same: ERR_CONFIG otherwise.
  */
 int databricks_session_reload(struct databricks_session *s, const struct databricks_config *c, struct error *e);
+/* Puts the tokens of a login in the browser, as they are now, into c. */
+void databricks_session_login(struct databricks_session *s, struct databricks_config *c);
 /* How often a token was replaced by a newer one. */
 int64_t databricks_session_refreshes(struct databricks_session *s);
 
-/* A copy of a plain token (REST, SQL), fresh for 300 s at least. */
+/*
+ * A copy of a plain token (REST, SQL), fresh for 300 s at least (or half its life). ERR_CREDENTIALS when there is none to be
+ * had without a person.
+ */
 int databricks_session_token(struct databricks_session *s, struct secret *out, struct error *e);
 
 /*
  * A copy of the token for ingesting into one table ("main.crm.events", unquoted), kept until 300 s before its end.
- * ERR_CREDENTIALS with the reason where there is a personal access token only; ERR_PERMISSION when a grant is
+ * ERR_CREDENTIALS with the reason where the login is no service principal's; ERR_PERMISSION when a grant is
  * missing.
  */
 int databricks_session_table_token(struct databricks_session *s, const char *table, struct secret *out,

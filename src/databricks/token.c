@@ -1,5 +1,6 @@
 #include "databricks/token.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,12 +78,19 @@ build_form(struct buffer *form, const char *table, const char *workspace_id, str
 	return rc;
 }
 
+void
+databricks_grant_release(struct databricks_grant *g)
+{
+	secret_release(&g->access);
+	secret_release(&g->refresh);
+	g->life_ms = 0;
+}
+
 static int
-read_token(const struct http_response *r, const char *what, struct secret *out, int64_t *life_ms,
-    struct error *e)
+read_grant(const struct http_response *r, const char *what, struct databricks_grant *out, struct error *e)
 {
 	struct json *j = json_parse(buffer_span(&r->body), e);
-	const char *token = json_find_string(j, "access_token");
+	const char *token = json_find_string(j, "access_token"), *refresh = json_find_string(j, "refresh_token");
 	int64_t seconds = json_find_int64(j, "expires_in", LIFE_UNTOLD_SECONDS);
 	int rc = -1;
 
@@ -91,24 +99,87 @@ read_token(const struct http_response *r, const char *what, struct secret *out, 
 	} else if (token == NULL || token[0] == '\0' || strlen(token) > LIMIT_TOKEN_BYTES) {
 		error_set(e, ERR_REFUSED, "%s: the answer holds no usable access_token", what);
 	} else {
-		secret_set(out, text_of(token));
-		*life_ms = (seconds > 0 ? seconds : LIFE_UNTOLD_SECONDS) * 1000;
+		secret_set(&out->access, text_of(token));
+		if (refresh != NULL && refresh[0] != '\0' && strlen(refresh) <= LIMIT_TOKEN_BYTES)
+			secret_set(&out->refresh, text_of(refresh));
+		out->life_ms = (seconds > 0 ? seconds : LIFE_UNTOLD_SECONDS) * 1000;
 		rc = 0;
 	}
 	json_free(j);
 	return rc;
 }
 
-/* 400, 401 and 403 are refusals of the client, or of what it asks for a table. */
-static int
-refused(const struct http_response *r, const char *what, const char *table, struct error *e)
+/* "invalid_client" of {"error": "invalid_client", …}; "" for other bodies. */
+static void
+read_error_word(const struct http_response *r, char out[64])
 {
-	bool is_client = table == NULL || r->status == 401 ||
-	    (r->body.len > 0 &&
-		memmem(r->body.data, r->body.len, "invalid_client", strlen("invalid_client")) != NULL);
+	struct error ignored = ERROR_INIT;
+	struct json *j = r->body.len > 0 ? json_parse(buffer_span(&r->body), &ignored) : NULL;
+	const char *word = json_find_string(j, "error");
 
-	databricks_error(r, what, e);
-	if (r->status != 400 && r->status != 401 && r->status != 403)
+	snprintf(out, 64, "%s", word != NULL ? word : "");
+	json_free(j);
+}
+
+int
+token_post(struct http_pool *pool, const struct token_question *question, struct databricks_grant *out, int *status,
+    char error_word[64], struct error *e)
+{
+	const struct clock *clock = http_pool_clock(pool);
+	int64_t end_ms = clock_monotonic_ms(clock) + TRIES_MS;
+	char *what = memory_format("POST %s", question->url);
+	const struct http_header headers[] = {{"Content-Type", "application/x-www-form-urlencoded"},
+	    {"Accept", "application/json"}};
+	struct http_request q = {.method = "POST", .url = question->url, .headers = headers, .header_count = 2,
+	    .basic_user = question->basic_user, .basic_password = question->basic_password, .body = question->form,
+	    .is_secret = true};
+	struct http_response r;
+	int rc = -1;
+
+	http_response_init(&r);
+	for (int tries = 1;; tries++) {
+		int64_t wait = tries * 1000 + http_pool_jitter(pool, JITTER_MS), asked;
+
+		http_response_release(&r);
+		rc = http_pool_perform(pool, &q, &r, e);
+		*status = rc == 0 ? r.status : 0;
+		error_word[0] = '\0';
+		if (rc == 0)
+			rc = r.status == 200 ? read_grant(&r, what, out, e) : databricks_error(&r, what, e);
+		if (rc < 0)
+			read_error_word(&r, error_word);
+		if (rc == 0 || (e->code != ERR_UNAVAILABLE && e->code != ERR_OVERLOADED) || r.never_sent ||
+		    (question->once && r.status != 429 && r.status != 503))
+			break;
+		asked = http_retry_after_ms(&r, clock_wall_ms(clock));
+		if (asked < e->retry_after_ms)
+			asked = e->retry_after_ms;
+		if (asked > wait)
+			wait = asked;
+		if (clock_monotonic_ms(clock) + wait > end_ms)
+			break;
+		log_debug("databricks", "%s; trying again in %lld ms", e->text, (long long)wait);
+		if (http_pool_pause(pool, wait, e) < 0)
+			break;
+	}
+	http_response_release(&r);
+	free(what);
+	return rc;
+}
+
+static bool
+is_refusal(int status)
+{
+	return status == 400 || status == 401 || status == 403;
+}
+
+/* The token of a client is refused, or what it asks for a table. */
+static int
+refused(int status, const char *error_word, const char *table, struct error *e)
+{
+	bool is_client = table == NULL || status == 401 || strcmp(error_word, "invalid_client") == 0;
+
+	if (!is_refusal(status))
 		return -1;
 	e->code = is_client ? ERR_CREDENTIALS : ERR_PERMISSION;
 	if (is_client)
@@ -120,43 +191,109 @@ int
 databricks_token_request(const struct databricks_config *c, struct http_pool *pool, const char *table,
     const char *workspace_id, struct secret *out, int64_t *life_ms, struct error *e)
 {
-	const struct clock *clock = http_pool_clock(pool);
-	int64_t end_ms = clock_monotonic_ms(clock) + TRIES_MS;
 	char *url = memory_format("%s/oidc/v1/token", c->host.url);
-	char *what = memory_format("POST %s", url);
-	const struct http_header headers[] = {{"Content-Type", "application/x-www-form-urlencoded"},
-	    {"Accept", "application/json"}};
 	struct buffer form = BUFFER_INIT;
-	struct http_request q = {.method = "POST", .url = url, .headers = headers, .header_count = 2,
-	    .basic_user = c->client_id, .basic_password = &c->client_secret, .is_secret = true};
-	struct http_response r;
-	int rc = -1;
+	struct token_question q = {.url = url, .basic_user = c->client_id, .basic_password = &c->client_secret};
+	struct databricks_grant grant = {.life_ms = 0};
+	char word[64];
+	int status, rc = build_form(&form, table, workspace_id, e);
 
-	http_response_init(&r);
-	if (build_form(&form, table, workspace_id, e) < 0)
-		goto out;
-	q.body = buffer_span(&form);
-	for (int tries = 1;; tries++) {
-		int64_t wait = tries * 1000 + http_pool_jitter(pool, JITTER_MS), asked;
-
-		rc = http_pool_perform(pool, &q, &r, e);
-		if (rc == 0)
-			rc = r.status == 200 ? read_token(&r, what, out, life_ms, e) : refused(&r, what, table, e);
-		if (rc == 0 || (e->code != ERR_UNAVAILABLE && e->code != ERR_OVERLOADED) || r.never_sent)
-			break;
-		asked = http_retry_after_ms(&r, clock_wall_ms(clock));
-		if (asked > wait)
-			wait = asked;
-		if (clock_monotonic_ms(clock) + wait > end_ms)
-			break;
-		log_debug("databricks", "%s; trying again in %lld ms", e->text, (long long)wait);
-		if (http_pool_pause(pool, wait, e) < 0)
-			break;
+	if (rc == 0) {
+		q.form = buffer_span(&form);
+		rc = token_post(pool, &q, &grant, &status, word, e);
+		if (rc == 0) {
+			secret_move(out, &grant.access);
+			*life_ms = grant.life_ms;
+		} else {
+			refused(status, word, table, e);
+		}
 	}
-out:
-	http_response_release(&r);
+	databricks_grant_release(&grant);
 	buffer_release(&form);
 	free(url);
+	return rc;
+}
+
+/* ---- a person's login: the client has no secret, so that it says who it is in the form ---- */
+
+static int
+person_refused(int status, const char *error_word, struct error *e)
+{
+	if (!is_refusal(status))
+		return -1;
+	e->code = ERR_CREDENTIALS;
+	if (strcmp(error_word, "invalid_client") == 0 || strcmp(error_word, "unauthorized_client") == 0)
+		return error_hint(e, "this workspace does not know the client: name an app of your own with --client-id");
+	return error_hint(e, "log in again: sfzb login databricks --method browser");
+}
+
+static int
+person_post(const struct databricks_config *c, struct http_pool *pool, struct buffer *form, bool once,
+    struct databricks_grant *out, struct error *e)
+{
+	char *usual = memory_format("%s/oidc/v1/token", c->host.url);
+	struct token_question q = {.url = c->token_endpoint != NULL ? c->token_endpoint : usual, .once = once};
+	char word[64];
+	int status, rc;
+
+	http_form_add(form, "client_id", text_of(c->client_id != NULL ? c->client_id : DATABRICKS_PUBLIC_CLIENT));
+	q.form = buffer_span(form);
+	rc = token_post(pool, &q, out, &status, word, e);
+	if (rc < 0)
+		person_refused(status, word, e);
+	secret_wipe(form->data, form->capacity);
+	buffer_release(form);
+	free(usual);
+	return rc;
+}
+
+int
+databricks_token_exchange(const struct databricks_config *c, struct http_pool *pool, const char *code,
+    const char *redirect_uri, const struct secret *verifier, struct databricks_grant *out, struct error *e)
+{
+	struct buffer form = BUFFER_INIT;
+
+	http_form_add(&form, "grant_type", text_of("authorization_code"));
+	http_form_add(&form, "code", text_of(code));
+	http_form_add(&form, "redirect_uri", text_of(redirect_uri));
+	http_form_add(&form, "code_verifier", text_of(secret_reveal(verifier)));
+	return person_post(c, pool, &form, true, out, e);
+}
+
+int
+databricks_token_refresh(const struct databricks_config *c, struct http_pool *pool, struct databricks_grant *out,
+    struct error *e)
+{
+	struct buffer form = BUFFER_INIT;
+
+	http_form_add(&form, "grant_type", text_of("refresh_token"));
+	http_form_add(&form, "refresh_token", text_of(secret_reveal(&c->refresh_token)));
+	return person_post(c, pool, &form, false, out, e);
+}
+
+int
+databricks_token_revoke(const struct databricks_config *c, struct http_pool *pool, struct error *e)
+{
+	const struct http_header header = {"Content-Type", "application/x-www-form-urlencoded"};
+	char *url = memory_format("%s/oidc/v1/revoke", c->host.url), *what = memory_format("POST %s", url);
+	struct http_request q = {.method = "POST", .url = url, .headers = &header, .header_count = 1,
+	    .is_secret = true, .is_last_word = true};
+	struct buffer form = BUFFER_INIT;
+	struct http_response r;
+	int rc;
+
+	http_form_add(&form, "token", text_of(secret_reveal(&c->refresh_token)));
+	http_form_add(&form, "token_type_hint", text_of("refresh_token"));
+	http_form_add(&form, "client_id", text_of(c->client_id != NULL ? c->client_id : DATABRICKS_PUBLIC_CLIENT));
+	q.body = buffer_span(&form);
+	http_response_init(&r);
+	rc = http_pool_perform(pool, &q, &r, e);
+	if (rc == 0 && r.status != 200)
+		rc = databricks_error(&r, what, e);
+	http_response_release(&r);
+	secret_wipe(form.data, form.capacity);
+	buffer_release(&form);
 	free(what);
+	free(url);
 	return rc;
 }

@@ -217,7 +217,8 @@ put_file(const char *name, const char *content)
 static const char *const variables[] = {"DATABRICKS_HOST", "DATABRICKS_WORKSPACE_URL", "DATABRICKS_TOKEN",
     "DATABRICKS_CLIENT_ID", "DATABRICKS_CLIENT_SECRET", "DATABRICKS_AUTH_TYPE", "DATABRICKS_WAREHOUSE_ID",
     "DATABRICKS_SQL_ENDPOINT", "DATABRICKS_INGEST_ENDPOINT", "DATABRICKS_WORKSPACE_ID", "DATABRICKS_ACCOUNT_ID",
-    "DATABRICKS_CONFIG_PROFILE", "DATABRICKS_CONFIG_FILE"};
+    "DATABRICKS_CONFIG_PROFILE", "DATABRICKS_CONFIG_FILE", "ARM_CLIENT_ID", "ARM_CLIENT_SECRET", "ARM_TENANT_ID",
+    "DATABRICKS_AZURE_RESOURCE_ID", "DATABRICKS_CLI_PATH"};
 
 static void
 test_precedence(void **state)
@@ -248,9 +249,41 @@ test_precedence(void **state)
 		DATABRICKS_M2M, "own-id", ""},
 	    {"environment before profile", {"DATABRICKS_TOKEN=t", "DATABRICKS_WAREHOUSE_ID=e1"}, own, NULL, {.host = NULL}, ERR_OK,
 		"https://own.cloud.databricks.com", "environment", "e1", DATABRICKS_TOKEN, NULL, ""},
-	    {"command line before environment", {"DATABRICKS_HOST=x.cloud.databricks.com"}, own, NULL,
-		{.host = "y.cloud.databricks.com", .warehouse = "g1"}, ERR_OK, "https://y.cloud.databricks.com", "profile default",
-		"g1", DATABRICKS_M2M, "own-id", ""},
+	    {"command line before environment", {"DATABRICKS_HOST=x.cloud.databricks.com", "DATABRICKS_TOKEN=t"}, NULL, NULL,
+		{.host = "y.cloud.databricks.com", .warehouse = "g1"}, ERR_OK, "https://y.cloud.databricks.com", "environment",
+		"g1", DATABRICKS_TOKEN, NULL, ""},
+	    {"the profile's host, spelt otherwise", {"DATABRICKS_HOST=OWN.cloud.databricks.com/?o=1"}, own, NULL, {.host = NULL}, ERR_OK,
+		"https://own.cloud.databricks.com", "profile default", "own1", DATABRICKS_M2M, "own-id", ""},
+	    {"no secret for another host", {"DATABRICKS_HOST=x.cloud.databricks.com"}, own, NULL, {.host = NULL}, ERR_NOT_LOGGED_IN, "",
+		"", "", DATABRICKS_NONE, NULL, ""},
+	    {"another host, no warehouse of the profile", {"DATABRICKS_HOST=x.cloud.databricks.com", "DATABRICKS_TOKEN=t"}, own, NULL,
+		{.host = NULL}, ERR_OK, "https://x.cloud.databricks.com", "environment", "", DATABRICKS_TOKEN, NULL, ""},
+	    {"vendor's file named, before the profile", {"DATABRICKS_CONFIG_PROFILE=p"}, own, cfg, {.host = NULL}, ERR_OK,
+		"https://p.cloud.databricks.com", "[p]", "", DATABRICKS_M2M, "p-id", "123456"},
+	    {"its default is not, beside the profile", {NULL}, own, cfg, {.host = NULL}, ERR_OK, "https://own.cloud.databricks.com",
+		"profile default", "own1", DATABRICKS_M2M, "own-id", ""},
+	    {"vendor's file: the CLI's tokens", {"DATABRICKS_CONFIG_PROFILE=c"}, NULL, "[c]\nhost=x.cloud.databricks.com\n"
+		"auth_type=databricks-cli\n", {.host = NULL}, ERR_OK, "https://x.cloud.databricks.com", "Databricks CLI", "",
+		DATABRICKS_CLI, NULL, ""},
+	    {"vendor's file: a host alone, as its older CLI wrote it", {NULL}, NULL, "[DEFAULT]\nhost=x.cloud.databricks.com\n",
+		{.host = NULL}, ERR_OK, "https://x.cloud.databricks.com", "Databricks CLI", "", DATABRICKS_CLI, NULL, ""},
+	    {"vendor's file: Azure", {"DATABRICKS_CONFIG_PROFILE=a"}, NULL, "[a]\nhost=adb-1234567.1.azuredatabricks.net\n"
+		"azure_client_id=ai\nazure_client_secret=as\nazure_tenant_id=at\n", {.host = NULL}, ERR_OK,
+		"https://adb-1234567.1.azuredatabricks.net", "settings", "", DATABRICKS_AZURE, "ai", "1234567"},
+	    {"Azure by the environment", {"DATABRICKS_HOST=adb-1234567.1.azuredatabricks.net", "ARM_CLIENT_ID=ai",
+		"ARM_CLIENT_SECRET=as"}, NULL, NULL, {.host = NULL}, ERR_OK, "https://adb-1234567.1.azuredatabricks.net",
+		"environment", "", DATABRICKS_AZURE, "ai", "1234567"},
+	    {"Azure's variables mean nothing elsewhere", {"DATABRICKS_HOST=x.cloud.databricks.com", "ARM_CLIENT_ID=ai",
+		"ARM_CLIENT_SECRET=as"}, NULL, NULL, {.host = NULL}, ERR_NOT_LOGGED_IN, "", "", "", DATABRICKS_NONE, NULL, ""},
+	    {"Azure without a secret", {"DATABRICKS_HOST=x", "ARM_CLIENT_ID=ai", "DATABRICKS_AUTH_TYPE=azure-client-secret"}, NULL,
+		NULL, {.host = NULL}, ERR_CONFIG, "", "", "", DATABRICKS_NONE, NULL, ""},
+	    {"a login in the browser", {NULL}, "{\"host\":\"https://x.cloud.databricks.com\",\"auth_type\":\"external-browser\","
+		"\"refresh_token\":\"r\"}", cfg, {.host = NULL}, ERR_OK, "https://x.cloud.databricks.com", "profile default", "",
+		DATABRICKS_U2M, NULL, ""},
+	    {"a login in the browser that is not there", {"DATABRICKS_HOST=x", "DATABRICKS_AUTH_TYPE=external-browser"}, NULL, NULL,
+		{.host = NULL}, ERR_NOT_LOGGED_IN, "", "", "", DATABRICKS_NONE, NULL, ""},
+	    {"an unknown kind in the vendor's file", {"DATABRICKS_CONFIG_PROFILE=m"}, NULL, "[m]\nhost=x.cloud.databricks.com\n"
+		"auth_type=metadata-service\n", {.host = NULL}, ERR_CONFIG, "", "", "", DATABRICKS_NONE, NULL, ""},
 	    {"vendor's file when nothing else", {NULL}, NULL, cfg, {.host = NULL}, ERR_OK, "https://cfg.cloud.databricks.com",
 		"[DEFAULT]", "cfg1", DATABRICKS_TOKEN, NULL, ""},
 	    {"vendor's file skipped", {"DATABRICKS_HOST=x.cloud.databricks.com"}, NULL, cfg, {.host = NULL}, ERR_NOT_LOGGED_IN, "",
