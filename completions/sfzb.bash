@@ -21,12 +21,13 @@ _sfzb() {
 		esac
 	done
 	case "$command $prev" in
-	'login --method') COMPREPLY=($(compgen -W 'browser client-credentials jwt password soap access-token' -- "$cur")); return ;;
+	'login --method') COMPREPLY=($(compgen -W 'browser client-credentials jwt password soap access-token databricks-cli' -- "$cur")); return ;;
 	'login --host') :; return ;;
 	'login --client-id') :; return ;;
 	'login --username') :; return ;;
 	'login --key-file') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	'login --from-sf') :; return ;;
+	'login --config-profile') :; return ;;
 	'login --credential-helper') :; return ;;
 	'login --redirect-url') :; return ;;
 	'login --topic') _sfzb_names topics; return ;;
@@ -194,7 +195,7 @@ _sfzb() {
 		fi ;;
 	login)
 		if [[ $cur == -* ]]; then
-			COMPREPLY=($(compgen -W ' --method --host --client-id --username --key-file --from-sf --credential-helper --redirect-url --no-browser --topic --table --endpoint --warehouse --stdin --status --check --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
+			COMPREPLY=($(compgen -W ' --method --host --client-id --username --key-file --from-sf --config-profile --credential-helper --redirect-url --no-browser --topic --table --endpoint --warehouse --stdin --status --check --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
 		else
 			COMPREPLY=($(compgen -W 'salesforce databricks' -- "$cur"))
 		fi ;;

@@ -22,9 +22,9 @@
 
 static const struct option options[] = {
 	OPTION_STRING(0, "method", struct login_options, method, "<method>", NULL,
-	    "how to log in: to Salesforce by browser, client-credentials, jwt, password, soap or access-token (default: "
-	    "what the given values are enough for)",
-	    .choices = "browser|client-credentials|jwt|password|soap|access-token", .complete = COMPLETE_WORDS),
+	    "how to log in: to Salesforce by browser, client-credentials, jwt, password, soap or access-token; to Databricks by "
+	    "browser, client-credentials, access-token or databricks-cli (default: what the given values are enough for)",
+	    .choices = "browser|client-credentials|jwt|password|soap|access-token|databricks-cli", .complete = COMPLETE_WORDS),
 	OPTION_STRING(0, "host", struct login_options, host, "<url>", NULL,
 	    "My Domain URL of the org, or URL of the workspace"),
 	OPTION_STRING(0, "client-id", struct login_options, client_id, "<id>", NULL,
@@ -35,6 +35,8 @@ static const struct option options[] = {
 	    "private key (PEM) for jwt", .complete = COMPLETE_FILE),
 	OPTION_STRING(0, "from-sf", struct login_options, from_sf, "<alias>", NULL,
 	    "borrow the session of an org that the sf CLI is logged in to"),
+	OPTION_STRING(0, "config-profile", struct login_options, config_profile, "<name>", NULL,
+	    "take the values for Databricks from this profile of ~/.databrickscfg"),
 	OPTION_STRING(0, "credential-helper", struct login_options, credential_helper, "<command>", NULL,
 	    "get the secret from this command at each login, in the way of git's credential helpers; it is not stored"),
 	OPTION_STRING(0, "redirect-url", struct login_options, redirect_url, "<url>", SALESFORCE_REDIRECT_URL,
@@ -249,6 +251,8 @@ static const struct command_example examples[] = {
 	{"sfzb login salesforce --host acme.my.salesforce.com --client-id ID --stdin", NULL},
 	{"sfzb login salesforce --method browser --client-id ID", NULL},
 	{"sfzb login salesforce --from-sf my-org", "borrow the session of the sf CLI"},
+	{"sfzb login databricks --method browser --host adb-1234567890123456.7.azuredatabricks.net", "as yourself"},
+	{"sfzb login databricks --config-profile dev", "with the values of the Databricks CLI"},
 	{"sfzb login --check", "try what is stored"},
 	{"sfzb login databricks --check --table main.crm.account", "and the grants on a table"},
 	{NULL, NULL},
@@ -266,8 +270,11 @@ const struct command command_login = {
 	    "A credential helper is started by the shell with the word get behind it. It reads lines like host=..., "
 	    "username=... and service=salesforce, and prints password=... (whichever secret the method needs) or the name of "
 	    "the secret itself: client_secret=..., private_key_passphrase=..., access_token=....\n\n"
-	    "--method browser needs an app of your own with the callback URL http://localhost:1717/OauthRedirect. Where the "
+	    "--method browser needs, for Salesforce, an app of your own with the callback URL "
+	    "http://localhost:1717/OauthRedirect; every Databricks workspace knows the client that is used there. Where the "
 	    "browser runs on another machine, open the printed address there and paste the address it ends at.\n\n"
+	    "Zerobus takes a service principal only: logged in to Databricks as yourself, you can create tables, run sql and look "
+	    "at positions, but stream and ingest need client id and secret.\n\n"
 	    "A container needs no login at all: the same environment variables work for every command.",
 	.examples = examples,
 	.options = options,

@@ -10,10 +10,11 @@
 #include "base/secret.h"
 #include "cli/table.h"
 #include "commands/app.h"
+#include "http/callback.h"
 
 struct login_options {
 	const char *method, *host, *client_id, *username, *key_file, *endpoint, *warehouse;
-	const char *from_sf, *credential_helper, *redirect_url, *topic, *table;
+	const char *from_sf, *config_profile, *credential_helper, *redirect_url, *topic, *table;
 	bool from_stdin, status, check, no_browser;
 };
 
@@ -46,11 +47,22 @@ int login_salesforce_state(struct app *app, const struct login_options *o, struc
     struct error *e);
 /* The flow through the browser: *l, with client id and login URL, gets a refresh token. login_browser.c */
 int login_salesforce_browser(struct salesforce_login *l, const struct login_options *o, struct error *e);
+/* The person's part of it, for both: shows where to log in and takes a pasted address while finish waits. login_browser.c */
+int login_in_browser(const struct login_options *o, const char *url, struct http_callback *callback,
+    int (*finish)(void *context, int64_t patience_ms, struct error *e), void *context, struct error *e);
 int logout_salesforce(struct app *app, bool *was_known, struct error *e);
 
 int login_databricks(struct app *app, const struct login_options *o, struct login_state *state,
     struct error *e);
 int login_databricks_state(struct app *app, const struct login_options *o, struct login_state *state, struct error *e);
+/* *c, with host and perhaps client id, becomes a person's login. login_browser.c */
+int login_databricks_browser(struct databricks_config *c, const struct login_options *o, struct error *e);
+/*
+ * Tries whether the login may write to a table; the GRANT statements that are missing are printed. login_table.c
+ * ERR_NOT_FOUND, ERR_PERMISSION; what it may is in the state's details.
+ */
+int login_databricks_table(struct app *app, struct databricks_session *s, const struct databricks_config *c,
+    const char *principal, const char *name, struct login_state *state, struct error *e);
 int logout_databricks(struct app *app, bool *was_known, struct error *e);
 
 #endif

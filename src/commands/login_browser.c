@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include "base/process.h"
 #include "cli/terminal.h"
 #include "commands/login.h"
+#include "databricks/login_browser.h"
 #include "salesforce/login_browser.h"
 
 #define PATIENCE_MS (5 * 60 * 1000)
@@ -97,29 +99,83 @@ say_where(const char *url, bool is_opened, bool takes_paste)
 }
 
 int
-login_salesforce_browser(struct salesforce_login *l, const struct login_options *o, struct error *e)
+login_in_browser(const struct login_options *o, const char *url, struct http_callback *callback,
+    int (*finish)(void *context, int64_t patience_ms, struct error *e), void *context, struct error *e)
 {
-	struct http_pool_options pool_options = {.http = {.ca_file = l->ca_file}};
-	struct browser_login *b = browser_login_begin(l, o->redirect_url, false, e);
 	bool takes_paste = o->from_stdin || terminal_can_ask();
-	struct paste p = {.stop = -1};
-	struct http_pool *pool;
+	struct paste p = {.callback = callback, .stop = eventfd(0, EFD_CLOEXEC)};
 	pthread_t reader;
 	int rc;
 
-	if (b == NULL)
-		return -1;
-	p.callback = browser_login_callback(b);
-	p.stop = eventfd(0, EFD_CLOEXEC);
-	pool = http_pool_new(&pool_options);
-	say_where(browser_login_url(b), !o->no_browser && open_in_browser(browser_login_url(b)), takes_paste);
+	say_where(url, !o->no_browser && open_in_browser(url), takes_paste);
 	takes_paste = takes_paste && pthread_create(&reader, NULL, read_pastes, &p) == 0;
-	rc = browser_login_finish(b, l, pool, PATIENCE_MS, e);
+	rc = finish(context, PATIENCE_MS, e);
 	eventfd_write(p.stop, 1);
 	if (takes_paste)
 		pthread_join(reader, NULL);
 	close(p.stop);
-	http_pool_free(pool);
-	browser_login_free(b);
+	return rc;
+}
+
+struct salesforce_flow {
+	struct browser_login *browser;
+	struct salesforce_login *login;
+	struct http_pool *pool;
+};
+
+static int
+finish_salesforce(void *context, int64_t patience_ms, struct error *e)
+{
+	struct salesforce_flow *f = context;
+
+	return browser_login_finish(f->browser, f->login, f->pool, patience_ms, e);
+}
+
+int
+login_salesforce_browser(struct salesforce_login *l, const struct login_options *o, struct error *e)
+{
+	struct http_pool_options pool_options = {.http = {.ca_file = l->ca_file}};
+	struct salesforce_flow f = {.login = l, .browser = browser_login_begin(l, o->redirect_url, false, e)};
+	int rc;
+
+	if (f.browser == NULL)
+		return -1;
+	f.pool = http_pool_new(&pool_options);
+	rc = login_in_browser(o, browser_login_url(f.browser), browser_login_callback(f.browser), finish_salesforce, &f, e);
+	http_pool_free(f.pool);
+	browser_login_free(f.browser);
+	return rc;
+}
+
+struct databricks_flow {
+	struct databricks_browser *browser;
+	struct databricks_config *config;
+	struct http_pool *pool;
+};
+
+static int
+finish_databricks(void *context, int64_t patience_ms, struct error *e)
+{
+	struct databricks_flow *f = context;
+
+	return databricks_browser_finish(f->browser, f->config, f->pool, patience_ms, e);
+}
+
+int
+login_databricks_browser(struct databricks_config *c, const struct login_options *o, struct error *e)
+{
+	struct http_pool_options pool_options = {.http = {.ca_file = c->ca_file}};
+	struct databricks_flow f = {.config = c};
+	/* the option's default is the other service's */
+	bool is_own = o->redirect_url != NULL && strcmp(o->redirect_url, SALESFORCE_REDIRECT_URL) != 0;
+	int rc = -1;
+
+	f.pool = http_pool_new(&pool_options);
+	f.browser = databricks_browser_begin(c, f.pool, is_own ? o->redirect_url : NULL, e);
+	if (f.browser != NULL)
+		rc = login_in_browser(o, databricks_browser_url(f.browser), databricks_browser_callback(f.browser),
+		    finish_databricks, &f, e);
+	databricks_browser_free(f.browser);
+	http_pool_free(f.pool);
 	return rc;
 }

@@ -145,7 +145,7 @@ target_ingest(struct app *app, struct databricks_config *c, struct error *e)
 
 	databricks_config_copy(c, databricks_session_config(app->databricks));
 	if (c->method != DATABRICKS_M2M) {
-		error_set(e, ERR_CREDENTIALS, "Zerobus takes no personal access token");
+		error_set(e, ERR_CREDENTIALS, "Zerobus takes a service principal, not %s", databricks_method_words(c->method));
 		return error_hint(e, "give the client id and secret of a service principal: sfzb login databricks");
 	}
 	if (databricks_config_need_ingest(c, &lacking) == 0)

@@ -39,6 +39,7 @@ enum databricks_method {
 struct databricks_given {
 	const char *host, *client_id, *warehouse, *ingest_endpoint, *workspace_id, *region;
 	const char *config_profile, *config_file, *auth_type, *ca_file, *credential_helper;
+	bool place_only; /* no credentials but a given client id: neither looked for nor missed */
 };
 
 struct databricks_config {

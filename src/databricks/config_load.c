@@ -379,7 +379,7 @@ ask_helper(struct databricks_config *c, struct error *e)
 }
 
 static int
-take_values(struct databricks_config *c, const struct gathering *g, struct error *e)
+take_values(struct databricks_config *c, const struct gathering *g, const struct databricks_given *given, struct error *e)
 {
 	const char *const *v = g->values;
 
@@ -408,6 +408,8 @@ take_values(struct databricks_config *c, const struct gathering *g, struct error
 	set_secret(&c->client_secret, v[SETTING_CLIENT_SECRET]);
 	set_secret(&c->token, v[SETTING_TOKEN]);
 	c->credential_helper = memory_strdup(v[SETTING_HELPER]);
+	if (given->place_only)
+		return c->host.url[0] != '\0' ? 0 : not_logged_in(c, g, "host", e);
 	if (c->credential_helper != NULL && !has_credentials(g) && ask_helper(c, e) < 0)
 		return -1;
 	databricks_config_take_login(c, g->session);
@@ -467,7 +469,11 @@ databricks_config_load(struct databricks_config *c, const struct databricks_give
 	if (cfg == NULL && (named != NULL || (g.values[SETTING_HOST] == NULL && !has_credentials(&g))) &&
 	    gather_cfg(&g, from, named, own, &cfg, e) < 0)
 		goto out;
-	rc = take_values(c, &g, e);
+	if (from->place_only)
+		for (int i = 0; i < SETTING_COUNT; i++)
+			if (settings[i].is_credential)
+				g.values[i] = i == SETTING_CLIENT_ID ? from->client_id : NULL;
+	rc = take_values(c, &g, from, e);
 out:
 	free(g.cfg_profile);
 	free(g.cfg_file);

@@ -10,7 +10,7 @@
 #include "databricks/token.h"
 #include "profile/settings_lock.h"
 
-#define FRESH_MS (300 * 1000) /* a token is given out only when it lives this much longer */
+#define FRESH_MS DATABRICKS_FRESH_MS
 /* The kept token that Azure's own management takes goes by this name: no table can be called so. */
 #define MANAGEMENT "azure management"
 
@@ -100,13 +100,6 @@ copy_fresh(struct databricks_session *s, const char *table, struct secret *out)
 		secret_copy(out, &t->token);
 	pthread_mutex_unlock(&s->mutex);
 	return fresh;
-}
-
-/* How long before its end a token is replaced: of one that lives minutes only, half its life. */
-static int64_t
-early_ms(int64_t life_ms)
-{
-	return life_ms >= 2 * FRESH_MS ? FRESH_MS : life_ms / 2;
 }
 
 static void
@@ -257,7 +250,7 @@ refresh(struct databricks_session *s, struct databricks_config *c, struct json *
 	if (is_rotated)
 		secret_copy(&c->refresh_token, &grant.refresh);
 	secret_copy(&c->access_token, &grant.access);
-	c->renew_at_ms = clock_wall_ms(http_pool_clock(s->pool)) + grant.life_ms - early_ms(grant.life_ms);
+	c->renew_at_ms = clock_wall_ms(http_pool_clock(s->pool)) + grant.life_ms - databricks_token_early_ms(grant.life_ms);
 	if (stored != NULL)
 		store_login(s, c, stored, is_rotated);
 	databricks_grant_release(&grant);
@@ -354,7 +347,7 @@ databricks_session_token(struct databricks_session *s, struct secret *out, struc
 			rc = login_token(s, out, &use_ms, e);
 		} else {
 			rc = request_token(s, NULL, NULL, out, &use_ms, e);
-			use_ms -= s->config.method == DATABRICKS_M2M ? FRESH_MS : early_ms(use_ms);
+			use_ms -= s->config.method == DATABRICKS_M2M ? FRESH_MS : databricks_token_early_ms(use_ms);
 		}
 		if (rc == 0)
 			keep(s, NULL, out, use_ms);
@@ -372,7 +365,7 @@ session_management_token(struct databricks_session *s, struct secret *out, struc
 		return 0;
 	if (request_token(s, MANAGEMENT, NULL, out, &life_ms, e) < 0)
 		return error_wrap(e, "cannot log in to Azure");
-	keep(s, MANAGEMENT, out, life_ms - early_ms(life_ms));
+	keep(s, MANAGEMENT, out, life_ms - databricks_token_early_ms(life_ms));
 	return 0;
 }
 

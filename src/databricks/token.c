@@ -78,6 +78,12 @@ build_form(struct buffer *form, const char *table, const char *workspace_id, str
 	return rc;
 }
 
+int64_t
+databricks_token_early_ms(int64_t life_ms)
+{
+	return life_ms >= 2 * DATABRICKS_FRESH_MS ? DATABRICKS_FRESH_MS : life_ms / 2;
+}
+
 void
 databricks_grant_release(struct databricks_grant *g)
 {

@@ -16,6 +16,10 @@
 int databricks_token_request(const struct databricks_config *c, struct http_pool *pool, const char *table,
     const char *workspace_id, struct secret *out, int64_t *life_ms, struct error *e);
 
+/* How long before its end a token is replaced: of one that lives minutes only, half its life. */
+#define DATABRICKS_FRESH_MS (300 * 1000)
+int64_t databricks_token_early_ms(int64_t life_ms);
+
 /* authorization_details for a table: a JSON array, appended. ERR_USAGE when it has not three plain parts. */
 int databricks_token_details(struct buffer *out, const char *table, struct error *e);
 

@@ -10,7 +10,6 @@
 
 #define TIMEOUT_MS 60000
 #define OUTPUT_BYTES (4 * LIMIT_TOKEN_BYTES)
-#define LIFE_WANTED_MS (300 * 1000) /* less than this is asked for anew */
 #define LIFE_UNTOLD_MS (3600 * 1000)
 
 static bool
@@ -99,7 +98,7 @@ databricks_token_of_cli(const struct databricks_config *c, const struct secret *
 	if (ask_and_read(c, false, now_ms, pool, out, life_ms, e) < 0)
 		return -1;
 	was_refused = refused != NULL && secret_equal(out, refused);
-	if (*life_ms > LIFE_WANTED_MS && !was_refused)
+	if (*life_ms > DATABRICKS_FRESH_MS && !was_refused)
 		return 0;
 	if (ask_and_read(c, true, now_ms, pool, out, life_ms, was_refused ? e : &ignored) == 0)
 		return 0;

@@ -52,6 +52,7 @@ close_part(void *part)
 	zerobus_server_close(d->zerobus);
 	lakehouse_close(d->lakehouse);
 	tokens_free(d->tokens);
+	tokens_free(d->people);
 	free(d->host);
 	free(d->client_id);
 	free(d->client_secret);
@@ -115,6 +116,7 @@ open_part(struct emulator *em, struct error *e)
 
 	d->emulator = em;
 	d->tokens = tokens_new(em->clock, em->faults, "databricks.tokens");
+	d->people = tokens_new(em->clock, NULL, NULL);
 	if (open_all(d, e) == 0)
 		return d;
 	close_part(d);

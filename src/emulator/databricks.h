@@ -14,11 +14,13 @@
 #define WAREHOUSE_ID "e0000000000000a1"
 /* Scope of a token for REST and SQL: this and the client id. */
 #define DATABRICKS_API_SCOPE "api "
+/* Who logs in through the browser. */
+#define DATABRICKS_PERSON "ada@emulator.example"
 
 struct databricks {
 	const struct emulator *emulator;
 	struct lakehouse *lakehouse;
-	struct tokens *tokens;
+	struct tokens *tokens, *people; /* access tokens; authorization codes and refresh tokens of persons */
 	struct warehouse *warehouse;
 	struct zerobus_server *zerobus;
 	struct web *web;
@@ -31,6 +33,10 @@ extern const struct web_route workspace_routes[], workspace_admin_routes[];
 /* {"error_code", "message", "details": […]} with its status, and the headers of every answer. */
 void workspace_error(struct http_answer *a, int status, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* {"error", "error_description"}, as OAuth has it. */
+void workspace_oauth_error(struct http_answer *a, int status, const char *error, const char *description);
+/* The headers of every answer. */
+void workspace_headers(struct http_answer *a);
 /* A good answer; takes the tree. */
 void workspace_answer(struct http_answer *a, struct json *j);
 /*
@@ -42,7 +48,7 @@ void workspace_not_found(void *context, const struct web_request *r, struct http
 void workspace_fault_body(void *context, const struct web_request *r, const struct fault *f, struct http_answer *a);
 
 /* Handlers, by file. */
-web_handler workspace_token_post, workspace_oauth_get, workspace_config_get, workspace_me_get;
+web_handler workspace_token_post, workspace_authorize_get, workspace_revoke_post, workspace_oauth_get, workspace_config_get, workspace_me_get;
 web_handler unity_table_get, unity_table_exists_get, unity_tables_get, unity_catalogs_get, unity_catalog_get,
     unity_schemas_get, unity_schema_get, unity_table_delete;
 web_handler warehouses_get, warehouse_get, warehouse_start_post, warehouse_stop_post;

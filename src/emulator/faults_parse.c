@@ -18,7 +18,7 @@ const char faults_help[] =
     "    streaming  salesforce.subscribe publish-stream; databricks.ingest\n"
     "    unary      salesforce.get-topic get-schema publish\n"
     "    HTTP       salesforce.token authorize revoke userinfo soap versions sobjects limits tooling query;\n"
-    "               databricks.token sql catalog workspace\n"
+    "               databricks.token authorize revoke sql catalog workspace\n"
     "    tokens     salesforce.tokens databricks.tokens: whenever a token is checked\n"
     "\n"
     "ACTION\n"
@@ -69,6 +69,8 @@ static const struct {
 	{ "salesforce.tokens", TOKENS },
 	{ "databricks.ingest", STREAMING },
 	{ "databricks.token", HTTP },
+	{ "databricks.authorize", HTTP },
+	{ "databricks.revoke", HTTP },
 	{ "databricks.sql", HTTP },
 	{ "databricks.catalog", HTTP },
 	{ "databricks.workspace", HTTP },

@@ -152,6 +152,29 @@ tokens_revoke(struct tokens *t, struct text token)
 }
 
 void
+tokens_revoke_scope(struct tokens *t, const char *scope)
+{
+	pthread_mutex_lock(&t->lock);
+	for (size_t i = 0; i < t->count; i++)
+		if (strcmp(t->items[i].scope, scope) == 0)
+			t->items[i].revoked = true;
+	pthread_mutex_unlock(&t->lock);
+}
+
+char *
+tokens_scope(struct tokens *t, struct text token)
+{
+	struct token *found;
+	char *scope;
+
+	pthread_mutex_lock(&t->lock);
+	found = token.len ? find(t, token) : NULL;
+	scope = found ? memory_strdup(found->scope) : NULL;
+	pthread_mutex_unlock(&t->lock);
+	return scope;
+}
+
+void
 tokens_expire_all(struct tokens *t)
 {
 	int64_t now = clock_wall_ms(t->clock);

@@ -27,6 +27,10 @@ enum token_verdict tokens_check(struct tokens *t, struct text token, char **scop
 /* Whether it has ended otherwise than by its lifetime: unknown, revoked, or ended by the script. */
 bool tokens_ended_early(struct tokens *t, struct text token);
 bool tokens_revoke(struct tokens *t, struct text token); /* false: unknown */
+/* All of one scope. */
+void tokens_revoke_scope(struct tokens *t, const char *scope);
+/* What a token was issued for, also when it no longer holds; malloc'ed, NULL: unknown. */
+char *tokens_scope(struct tokens *t, struct text token);
 void tokens_expire_all(struct tokens *t);
 uint64_t tokens_issued(const struct tokens *t);
 

@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "base/secret.h"
+#include "http/client.h"
 #include "http/server.h"
 
 #define BODY_MOST 4096
@@ -69,6 +70,32 @@ handle(void *context, const struct http_query *q, struct http_answer *a)
 	    words);
 	buffer_append_text(&a->headers, "Cache-Control: no-store\nReferrer-Policy: no-referrer\nConnection: close\n");
 	buffer_release(&code);
+}
+
+int
+http_callback_split(const char *url, uint16_t *port, char **path, struct error *e)
+{
+	char *origin = http_origin(url, e);
+	const char *colon = origin != NULL ? strrchr(origin, ':') : NULL;
+	const char *authority = strstr(url, "://");
+	const char *slash = authority != NULL ? strchr(authority + 3, '/') : NULL;
+	char *end;
+	long n;
+	int rc = -1;
+
+	if (origin == NULL)
+		return error_wrap(e, "redirect URL");
+	n = colon != NULL ? strtol(colon + 1, &end, 10) : -1;
+	if (!text_starts(text_of(origin), "http://") || n < 0 || n > 65535 || *end != '\0') {
+		error_set(e, ERR_CONFIG, "redirect URL \"%s\" is not http://localhost:<port>/<path>", origin);
+		error_hint(e, "it must be the callback URL that the app has registered, to the letter");
+	} else {
+		*port = (uint16_t)n;
+		*path = slash != NULL ? memory_strndup(slash, strcspn(slash, "?#")) : memory_strdup("/");
+		rc = 0;
+	}
+	free(origin);
+	return rc;
 }
 
 struct http_callback *

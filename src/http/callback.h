@@ -18,6 +18,11 @@ struct http_callback;
  * is tried, because the service compares the URL exactly. state is copied.
  */
 struct http_callback *http_callback_new(uint16_t port, const char *path, const char *state, struct error *e);
+/*
+ * "http://localhost:1717/OauthRedirect" → 1717 and "/OauthRedirect" (to be freed), as http_callback_new takes them. ERR_CONFIG
+ * when it is no such URL.
+ */
+int http_callback_split(const char *redirect_url, uint16_t *port, char **path, struct error *e);
 void http_callback_free(struct http_callback *c);
 uint16_t http_callback_port(const struct http_callback *c);
 

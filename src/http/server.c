@@ -22,6 +22,7 @@
 #define CONNECTION_LIMIT 1000
 #define CONNECTION_IDLE_SECONDS 120
 #define LISTEN_BACKLOG 128
+#define ANSWER_SECONDS 2 /* that an answer has to go out when the server is stopped */
 
 struct http_server {
 	struct MHD_Daemon *daemon;
@@ -29,17 +30,18 @@ struct http_server {
 	void *context;
 	size_t body_limit_bytes;
 	uint16_t port;
-	/* delays wait on this, so that http_server_free need not wait for them */
+	/* delays wait on this, so that http_server_free need not wait for them; it waits for answers on it */
 	pthread_mutex_t mutex;
 	pthread_cond_t stop_changed;
 	bool stop;
+	unsigned answering; /* requests whose handler was called and whose answer has not gone out */
 };
 
 /* One request between its first line and its answer. */
 struct request {
 	char *query; /* raw */
 	struct buffer body;
-	bool begun, too_large;
+	bool begun, too_large, counted;
 };
 
 bool
@@ -89,13 +91,19 @@ static void
 request_end(void *context, struct MHD_Connection *connection, void **slot,
     enum MHD_RequestTerminationCode how)
 {
+	struct http_server *s = context;
 	struct request *r = *slot;
 
-	(void)context;
 	(void)connection;
 	(void)how;
 	if (r == NULL)
 		return;
+	if (r->counted) {
+		pthread_mutex_lock(&s->mutex);
+		s->answering--;
+		pthread_cond_broadcast(&s->stop_changed);
+		pthread_mutex_unlock(&s->mutex);
+	}
 	/* bodies hold passwords and tokens */
 	if (r->body.data != NULL)
 		explicit_bzero(r->body.data, r->body.capacity);
@@ -207,6 +215,10 @@ on_request(void *context, struct MHD_Connection *connection, const char *path, c
 		return answer_too_large(connection);
 	q = (struct http_query){.method = method, .path = path, .query = r->query,
 	    .body = buffer_span(&r->body), .native = connection};
+	r->counted = true;
+	pthread_mutex_lock(&s->mutex);
+	s->answering++;
+	pthread_mutex_unlock(&s->mutex);
 	s->handler(s->context, &q, &a);
 	if ((a.delay_ms <= 0 || pause_for(s, a.delay_ms)) && !a.drop)
 		result = queue(connection, &a);
@@ -282,7 +294,7 @@ start_daemon(struct http_server *s, const struct http_server_options *o, int fd)
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER,
 	    on_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, request_begin,
-	    NULL, MHD_OPTION_NOTIFY_COMPLETED, request_end, NULL, MHD_OPTION_CONNECTION_LIMIT,
+	    NULL, MHD_OPTION_NOTIFY_COMPLETED, request_end, s, MHD_OPTION_CONNECTION_LIMIT,
 	    (unsigned)CONNECTION_LIMIT, MHD_OPTION_CONNECTION_TIMEOUT,
 	    (unsigned)CONNECTION_IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 	    (size_t)LIMIT_HTTP_HEADER_BYTES, MHD_OPTION_ARRAY, tls ? tls_options : no_options,
@@ -331,15 +343,28 @@ http_server_port(const struct http_server *s)
 	return s->port;
 }
 
+/* The one who asked may be what the stop is due to: the answer goes out first, if the peer takes it. */
+static void
+let_answers_go(struct http_server *s)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += ANSWER_SECONDS;
+	pthread_mutex_lock(&s->mutex);
+	s->stop = true;
+	pthread_cond_broadcast(&s->stop_changed);
+	while (s->answering > 0 && pthread_cond_timedwait(&s->stop_changed, &s->mutex, &until) == 0)
+		;
+	pthread_mutex_unlock(&s->mutex);
+}
+
 void
 http_server_free(struct http_server *s)
 {
 	if (s == NULL)
 		return;
-	pthread_mutex_lock(&s->mutex);
-	s->stop = true;
-	pthread_cond_broadcast(&s->stop_changed);
-	pthread_mutex_unlock(&s->mutex);
+	let_answers_go(s);
 	if (s->daemon != NULL)
 		MHD_stop_daemon(s->daemon);
 	pthread_cond_destroy(&s->stop_changed);

@@ -56,7 +56,7 @@ struct http_server_options {
 struct http_server *http_server_new(const struct http_server_options *o, http_handler *handler,
     void *context, struct error *e);
 uint16_t http_server_port(const struct http_server *s);
-/* Closes every connection and waits for the handlers that are running. NULL is fine. */
+/* Waits for the handlers that are running, lets their answers go out (2 s at most), closes every connection. NULL is fine. */
 void http_server_free(struct http_server *s);
 
 #endif

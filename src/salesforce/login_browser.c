@@ -20,33 +20,6 @@ struct browser_login {
 	struct buffer verifier;
 };
 
-/* "http://localhost:1717/OauthRedirect" → 1717 and "/OauthRedirect". */
-static int
-split_redirect(const char *url, uint16_t *port, char **path, struct error *e)
-{
-	char *origin = http_origin(url, e);
-	const char *colon = origin != NULL ? strrchr(origin, ':') : NULL;
-	const char *authority = strstr(url, "://");
-	const char *slash = authority != NULL ? strchr(authority + 3, '/') : NULL;
-	char *end;
-	long n;
-	int rc = -1;
-
-	if (origin == NULL)
-		return error_wrap(e, "redirect URL");
-	n = colon != NULL ? strtol(colon + 1, &end, 10) : -1;
-	if (!text_starts(text_of(origin), "http://") || n < 0 || n > 65535 || *end != '\0') {
-		error_set(e, ERR_CONFIG, "redirect URL \"%s\" is not http://localhost:<port>/<path>", origin);
-		error_hint(e, "it must be the callback URL that the app has registered, to the letter");
-	} else {
-		*port = (uint16_t)n;
-		*path = slash != NULL ? memory_strndup(slash, strcspn(slash, "?#")) : memory_strdup("/");
-		rc = 0;
-	}
-	free(origin);
-	return rc;
-}
-
 static void
 build_url(struct browser_login *b, const struct salesforce_login *l, const char *state, bool prompt_login)
 {
@@ -87,7 +60,7 @@ browser_login_begin(const struct salesforce_login *l, const char *redirect_url, 
 		error_hint(e, "give the client id of an app of your own, with callback URL %s", redirect_url);
 		goto out;
 	}
-	if (split_redirect(redirect_url, &port, &path, e) < 0)
+	if (http_callback_split(redirect_url, &port, &path, e) < 0)
 		goto out;
 	random_system_bytes(random, STATE_BYTES);
 	encode_base64url(&state, random, STATE_BYTES);

@@ -11,8 +11,14 @@ ahead='
 	export SSL_CERT_FILE=$ca SFZB_PROFILE=mine
 '
 inside() { # SCRIPT
-	printf '%s\n%s\n' "$ahead" "$1" >script
-	SFZB_HOME=$HOME/sfzb ends 0 sfzb emulator -q -- bash script
+	inside_with -- "$1"
+}
+
+inside_with() { # EMULATOR-OPTIONS… -- SCRIPT
+	local options=()
+	while [ "$1" != -- ]; do options+=("$1"); shift; done
+	printf '%s\n%s\n' "$ahead" "$2" >script
+	SFZB_HOME=$HOME/sfzb ends 0 sfzb emulator -q "${options[@]}" -- bash script
 }
 
 @test "a service principal: endpoint, workspace id and warehouse are stored; the secret is never shown" {
@@ -29,7 +35,7 @@ inside() { # SCRIPT
 		sfzb sql "SELECT 1 AS one"
 		rc=0; echo "{}" | sfzb ingest main.default.t || rc=$?; echo "$rc"'
 	says 'warning: a personal access token does for SQL and the catalog'
-	says 'error: Zerobus takes no personal access token'
+	says 'error: Zerobus takes a service principal, not a personal access token'
 	[ "$(tail -1 "$out")" = 3 ]
 }
 
@@ -63,6 +69,138 @@ inside() { # SCRIPT
 		rc=0; sfzb login databricks --check --table main.none.t -o json || rc=$?; echo "$rc"'
 	prints 'works .*may write to main.default.t'
 	prints '^GRANT SELECT, MODIFY ON TABLE `main`.`default`.`none` TO `[0-9a-f-]+`;$'
-	grep '^{' "$out" | jq -e '.missing_grants | length == 2 and (.[0] | startswith("GRANT USE SCHEMA ON SCHEMA `main`.`none` TO"))'
+	grep '^{' "$out" | jq -e '.missing_grants | length == 3 and (.[0] | startswith("GRANT USE SCHEMA ON SCHEMA `main`.`none` TO"))
+		and (.[1] | startswith("GRANT CREATE TABLE ON SCHEMA `main`.`none` TO"))'
 	[ "$(grep -cx 4 "$out")" -eq 2 ]
+}
+
+browse='
+	rm -f log; : >log
+	sfzb -vv login databricks --method browser --host "$host" --endpoint "$ingest" --no-browser $more 2>log & pid=$!
+	for i in $(seq 300); do page=$(sed -n "s/.*open this address in a browser: //p" log); [ -z "$page" ] || break; sleep 0.1; done
+	location=$(curl -s --cacert "$ca" -o page.html -w "%{redirect_url}" "$page")
+	mine=$SFZB_HOME/profiles/$SFZB_PROFILE/databricks.json
+'
+
+@test "browser: PKCE by the public client, tokens stored, renewed when they are refused; logout revokes them" {
+	inside "export DATABRICKS_OAUTH_CALLBACK_PORT=17820; more=; $browse"'
+		[ "${page%%\?*}" = "$host/oidc/v1/authorize" ] || exit 90
+		case $page in *client_id=databricks-cli\&redirect_uri=http%3A%2F%2Flocalhost%3A17820\&scope=offline_access%20all-apis\&*S256) ;; *) exit 91;; esac
+		curl -s "http://localhost:17820/?code=x&state=forged" | grep -q "not the answer" || exit 92
+		curl -s "$location" | grep -q "Logged in" || exit 93
+		wait $pid || { cat log >&2; exit 94; }
+		cat log >&2
+		[ "$(stat -c %a "$mine")" = 600 ]
+		sfzb login databricks --check -o json
+		sfzb sql "SELECT 1 AS one"
+		access=$(jq -r .session.access_token "$mine") refresh=$(jq -r .refresh_token "$mine")
+		! grep -qF -e "$access" -e "$refresh" log || exit 95
+		jq ".session.access_token = \"stale\"" "$mine" >new && cat new >"$mine"
+		sfzb sql "SELECT 2 AS one"
+		[ "$(jq -r .session.access_token "$mine")" != stale ] && [ "$(jq -r .refresh_token "$mine")" = "$refresh" ] || exit 96
+		rc=0; echo "{}" | sfzb ingest main.default.t || rc=$?; [ $rc = 3 ] || exit 97
+		sfzb -vv logout databricks; [ ! -e "$mine" ] || exit 98
+		curl -s --cacert "$ca" -d grant_type=refresh_token -d client_id=databricks-cli -d refresh_token="$refresh" "$host/oidc/v1/token"'
+	says 'warning: a login in the browser does for SQL and the catalog; stream and ingest need the client id and secret of a service principal'
+	says 'error: Zerobus takes a service principal, not a login in the browser'
+	grep '"checked":"works"' "$out" | jq -e '.method == "external-browser" and .user == "Ada Emulator"'
+	prints '^.."error":"invalid_request","error_description":"Refresh token is invalid"|"Refresh token is invalid"'
+	[ "$(grep -c '{"one":[12]}' "$out")" -eq 2 ]
+}
+
+@test "browser: a pasted address, over SSH; a denial; a port that is taken; what the workspace refuses" {
+	inside "more=--stdin; mkfifo pipe; exec 9<>pipe; ${browse/'2>log'/'2>log <pipe'}"'
+		echo "http://localhost:8020/?code=x&state=forged" >&9
+		echo "$location" >&9
+		wait $pid || { cat log >&2; exit 90; }
+		cat log >&2
+		sfzb login databricks --check -o json'
+	says 'not the answer to the login that was begun here'
+	grep '"checked":"works"' "$out" | jq -e '.method == "external-browser"'
+	inside "export SFZB_PROFILE=second; more=; $browse"'
+		curl -s "${location%%\?*}?error=access_denied&error_description=not+today&state=${location##*state=}"
+		rc=0; wait $pid || rc=$?; cat log >&2; [ $rc = 3 ]
+		[ ! -e "$mine" ]'
+	says 'error: login in the browser: access_denied: not today'
+	# two at once: the second takes the next port
+	inside "more=; $browse"'
+		first=$location firstpid=$pid'"; $browse"'
+		[ "${first%%\?*}" != "${location%%\?*}" ] || exit 90
+		curl -s "$location" >/dev/null; wait $pid; curl -s "$first" >/dev/null; wait $firstpid'
+	inside "more='--client-id somebody'; ${browse%location=*}"'
+		curl -s --cacert "$ca" "$page"; kill $pid; wait $pid || :'
+	prints '"error":"invalid_client"'
+}
+
+@test "browser: rotated refresh tokens are kept, by processes at once too; a reused one ends the login" {
+	inside_with --rotate-refresh-tokens -- "more=; $browse"'
+		curl -s "$location" >/dev/null; wait $pid || { cat log >&2; exit 90; }
+		for i in 1 2 3; do
+			before=$(jq -r .refresh_token "$mine")
+			jq ".session.access_token = \"stale\"" "$mine" >new && cat new >"$mine"
+			sfzb sql "SELECT 1 AS one" >>answers 2>log.1 & a=$!
+			sfzb sql "SELECT 1 AS one" >>answers 2>log.2 & b=$!
+			wait $a && wait $b || { cat log.1 log.2 >&2; exit 91; }
+			[ "$before" != "$(jq -r .refresh_token "$mine")" ] || exit 92
+		done
+		[ "$(wc -l <answers)" = 6 ] || exit 93
+		curl -s --cacert "$ca" -d grant_type=refresh_token -d client_id=databricks-cli -d refresh_token="$before" "$host/oidc/v1/token"
+		rc=0; sfzb sql "SELECT 1 AS one" || rc=$?; echo; echo "$rc"'
+	says 'Refresh token is invalid'
+	says 'hint: log in again: sfzb login databricks --method browser'
+	[ "$(tail -1 "$out")" = 3 ]
+}
+
+@test "browser: a token that ends in the middle of a statement is renewed, before it ends" {
+	inside_with --rotate-refresh-tokens --token-lifetime 3s --warehouse-start 6s -- "more=; $browse"'
+		curl -s "$location" >/dev/null; wait $pid || { cat log >&2; exit 90; }
+		rc=0; sfzb -vv sql "SELECT 1 AS one" 2>log || rc=$?
+		grep -c "> POST .*/oidc/v1/token" log
+		! grep "< 401" log
+		exit $rc'
+	prints '^\{"one":1\}$'
+	[ "$(tail -1 "$out")" -ge 1 ]
+}
+
+@test "the vendor's CLI: its tokens, by profile or by host; what it lacks" {
+	mkdir bin
+	cat >bin/databricks <<-'END'
+		#!/bin/sh
+		echo "$*" >>calls
+		[ "$1 $2" = 'auth token' ] || exit 9
+		[ -z "${DATABRICKS_TOKEN-}" ] || exit 8
+		case $4 in nobody) echo 'Error: cache: token not found' >&2; exit 1;; esac
+		printf '{"access_token":"%s","token_type":"Bearer","expiry":"2099-01-01T00:00:00Z"}\n' "$(cat cli-token)"
+	END
+	chmod +x bin/databricks
+	inside 'PATH=$PWD/bin:$PATH
+		curl -s --cacert "$ca" -u "$id:$secret" -d grant_type=client_credentials -d scope=all-apis "$host/oidc/v1/token" |
+			jq -r .access_token >cli-token
+		printf "[dev]\nhost = %s\nauth_type = databricks-cli\n[nobody]\nhost = %s\n[odd]\nhost = %s\nauth_type = google-id\n" \
+			"$host" "$host" "$host" >"$HOME/.databrickscfg"
+		DATABRICKS_CONFIG_PROFILE=dev sfzb sql "SELECT 1 AS one"
+		DATABRICKS_HOST=$host sfzb sql "SELECT 2 AS one"
+		sfzb login databricks --config-profile dev && sfzb login databricks --check -o json && sfzb sql "SELECT 3 AS one"
+		! grep -qF "$(cat cli-token)" "$SFZB_HOME/profiles/mine/databricks.json"
+		rc=0; DATABRICKS_CONFIG_PROFILE=nobody sfzb sql "SELECT 4 AS one" || rc=$?; echo $rc
+		rc=0; DATABRICKS_CONFIG_PROFILE=odd sfzb sql "SELECT 4 AS one" || rc=$?; echo $rc
+		rc=0; DATABRICKS_CLI_PATH=$PWD/none sfzb sql "SELECT 4 AS one" || rc=$?; echo $rc'
+	[ "$(jq -c .one "$out" | grep -cx '[123]')" -ge 3 ]
+	[ "$(tail -3 "$out" | tr '\n' ' ')" = '3 2 2 ' ]
+	grep -qx 'auth token --profile dev' calls
+	grep -q 'auth token --host https://localhost:' calls
+	says 'warning: a login of the Databricks CLI does for SQL'
+	says 'Error: cache: token not found'
+	says 'hint: log in there again: databricks auth login --profile nobody'
+	says 'error: Databricks authentication "google-id" is not supported'
+	says 'hint: install the Databricks CLI'
+}
+
+@test "a secret never goes to another host; options and methods of the other service are refused" {
+	inside 'printf %s "$secret" | sfzb login databricks --stdin --host "$host" --client-id "$id" --endpoint "$ingest"
+		rc=0; DATABRICKS_HOST=https://elsewhere.cloud.databricks.com sfzb sql "SELECT 1" || rc=$?; echo $rc
+		rc=0; sfzb login databricks --method jwt --host "$host" || rc=$?; echo $rc'
+	[ "$(tail -2 "$out" | tr '\n' ' ')" = '3 2 ' ]
+	says 'no credentials: profile mine is for https://localhost:'
+	says "'jwt' is no way to log in to Databricks"
 }
