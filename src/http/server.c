@@ -199,12 +199,14 @@ on_request(void *context, struct MHD_Connection *connection, const char *path, c
 		    "Content-Length");
 
 		r->begun = true;
-		if (length != NULL && strtoull(length, NULL, 10) > s->body_limit_bytes)
+		/* a peer that is still sending reads no answer: what is not endless is taken in and thrown away */
+		r->too_large = length != NULL && strtoull(length, NULL, 10) > s->body_limit_bytes;
+		if (r->too_large && strtoull(length, NULL, 10) > LIMIT_HTTP_BODY_BYTES)
 			return answer_too_large(connection);
 		return MHD_YES;
 	}
 	if (*data_len > 0) {
-		if (r->body.len + *data_len > s->body_limit_bytes)
+		if (r->too_large || r->body.len + *data_len > s->body_limit_bytes)
 			r->too_large = true;
 		else
 			buffer_append(&r->body, data, *data_len);
