@@ -251,7 +251,7 @@ static const struct command_example examples[] = {
 	{"sfzb login salesforce --host acme.my.salesforce.com --client-id ID --stdin", NULL},
 	{"sfzb login salesforce --method browser --client-id ID", NULL},
 	{"sfzb login salesforce --from-sf my-org", "borrow the session of the sf CLI"},
-	{"sfzb login databricks --method browser --host adb-1234567890123456.7.azuredatabricks.net", "as yourself"},
+	{"sfzb login databricks --method browser --host acme.cloud.databricks.com", "as yourself"},
 	{"sfzb login databricks --config-profile dev", "with the values of the Databricks CLI"},
 	{"sfzb login --check", "try what is stored"},
 	{"sfzb login databricks --check --table main.crm.account", "and the grants on a table"},

@@ -10,22 +10,24 @@ static const struct {
 	const char *name;
 	const char *side; /* NULL: both, so it needs to be said which */
 	unsigned with;
-	const char *methods; /* of Salesforce; NULL: all but sf, which knows everything by itself */
+	const char *methods;	/* of Salesforce; NULL: all but sf, which knows everything by itself */
+	const char *databricks; /* of Databricks; NULL: all */
 } rules[] = {
-	{"method", "salesforce", LOG_IN, NULL},
-	{"host", NULL, LOG_IN, NULL},
-	{"client-id", NULL, LOG_IN, NULL},
-	{"username", "salesforce", LOG_IN, "jwt|password|soap"},
-	{"key-file", "salesforce", LOG_IN, "jwt"},
-	{"from-sf", "salesforce", LOG_IN, "sf"},
-	{"credential-helper", NULL, LOG_IN, "client-credentials|jwt|password|soap|access-token"},
-	{"redirect-url", "salesforce", LOG_IN, "browser"},
-	{"no-browser", "salesforce", LOG_IN, "browser"},
-	{"topic", "salesforce", CHECK, NULL},
-	{"table", "databricks", LOG_IN | CHECK, NULL},
-	{"endpoint", NULL, LOG_IN, "browser|client-credentials|jwt|password|soap|access-token|sf"},
-	{"warehouse", "databricks", LOG_IN, NULL},
-	{"stdin", NULL, LOG_IN, NULL},
+	{"method", NULL, LOG_IN, NULL, NULL},
+	{"host", NULL, LOG_IN, NULL, NULL},
+	{"client-id", NULL, LOG_IN, NULL, "browser|client-credentials"},
+	{"username", "salesforce", LOG_IN, "jwt|password|soap", NULL},
+	{"key-file", "salesforce", LOG_IN, "jwt", NULL},
+	{"from-sf", "salesforce", LOG_IN, "sf", NULL},
+	{"config-profile", "databricks", LOG_IN | CHECK, NULL, NULL},
+	{"credential-helper", NULL, LOG_IN, "client-credentials|jwt|password|soap|access-token", "client-credentials|access-token"},
+	{"redirect-url", NULL, LOG_IN, "browser", "browser"},
+	{"no-browser", NULL, LOG_IN, "browser", "browser"},
+	{"topic", "salesforce", CHECK, NULL, NULL},
+	{"table", "databricks", LOG_IN | CHECK, NULL, NULL},
+	{"endpoint", NULL, LOG_IN, "browser|client-credentials|jwt|password|soap|access-token|sf", NULL},
+	{"warehouse", "databricks", LOG_IN, NULL, NULL},
+	{"stdin", NULL, LOG_IN, NULL, "browser|client-credentials|access-token"},
 };
 
 static bool
@@ -52,6 +54,14 @@ fits_method(const char *methods, const struct login_options *o)
 	return option_choice_index(methods, method) >= 0;
 }
 
+static bool
+fits_databricks(const char *methods, const struct login_options *o)
+{
+	if (methods == NULL)
+		return true;
+	return o->method == NULL ? strcmp(methods, "browser") != 0 : option_choice_index(methods, o->method) >= 0;
+}
+
 static int
 refuse(size_t i, const char *side, const struct login_options *o, struct error *e)
 {
@@ -67,7 +77,8 @@ refuse(size_t i, const char *side, const struct login_options *o, struct error *
 		error_set(e, ERR_USAGE, "option '--%s' needs to know which side it is for", name);
 		return error_hint(e, "write 'sfzb login salesforce --%s ...' or 'sfzb login databricks --%s ...'", name, name);
 	}
-	if (side == NULL || strcmp(side, "salesforce") != 0 || (o->status || o->check) || fits_method(rules[i].methods, o))
+	if (side == NULL || o->status || o->check ||
+	    (strcmp(side, "salesforce") == 0 ? fits_method(rules[i].methods, o) : fits_databricks(rules[i].databricks, o)))
 		return 0;
 	if (o->from_sf != NULL)
 		return error_set(e, ERR_USAGE, "option '--%s' has no effect with --from-sf", name);
