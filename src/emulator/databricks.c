@@ -87,7 +87,7 @@ open_all(struct databricks *d, struct error *e)
 	if (d->client_id == NULL || d->client_secret == NULL || d->token == NULL || open_lakehouse(d, e) < 0)
 		return -1;
 	d->warehouse = warehouse_open(&(struct warehouse_options){
-	    .lakehouse = d->lakehouse, .clock = em->clock, .start_ms = em->options->warehouse_start_ms});
+	    .lakehouse = d->lakehouse, .clock = em->clock, .start_ms = em->options->warehouse_start_ms, .poll_lag_ms = em->options->poll_lag_ms});
 	d->zerobus = zerobus_server_open(&(struct zerobus_options){.emulator = em,
 					     .lakehouse = d->lakehouse,
 					     .tokens = d->tokens,

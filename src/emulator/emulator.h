@@ -53,6 +53,10 @@ struct emulator_options {
 	int64_t publish_idle_ms; /* that a publish stream lives without an event */
 	int64_t latest_delay_ms; /* until LATEST finds its place: what comes meanwhile is missed */
 	int64_t commit_interval_ms; /* commits are answered so late, several at once */
+	uint64_t ingest_rate;	 /* records a second on one ingest stream; 0: any number */
+	uint64_t ingest_opens;	 /* ingest streams opened for a table in a minute; 0: any number */
+	int64_t ingest_idle_ms;	 /* that an ingest stream lives without a message; 0: for ever */
+	int64_t poll_lag_ms;	 /* that a poll for a statement is behind */
 	bool token_ends_streams; /* a stream's next request fails once its token has ended */
 	bool quiet;
 };

@@ -32,6 +32,11 @@ const char options_help[] =
     "                            of the SQL warehouse, which is stopped until the first statement (default 0s: it runs)\n"
     "      --ack-interval DURATION\n"
     "                            hold acknowledgements of ingested rows so long and merge them (default 0s)\n"
+    "      --ingest-rate N       records a second on one ingest stream (default 0: any number)\n"
+    "      --ingest-opens N      ingest streams opened for a table in a minute (default 0: any number)\n"
+    "      --ingest-idle DURATION\n"
+    "                            how long an ingest stream without a message lives (default 0s: for ever)\n"
+    "      --poll-lag DURATION   how long a poll still says RUNNING of a statement that has ended (default 0s)\n"
     "      --synchronous-full    flush every commit of ingested rows to the disk: they survive a power loss too\n"
     "      --token-lifetime DURATION\n"
     "                            of access tokens (default 1h)\n"
@@ -82,6 +87,10 @@ enum {
 	OPT_TOKEN_LIFETIME,
 	OPT_WAREHOUSE_START,
 	OPT_ACK_INTERVAL,
+	OPT_INGEST_RATE,
+	OPT_INGEST_OPENS,
+	OPT_INGEST_IDLE,
+	OPT_POLL_LAG,
 	OPT_SYNCHRONOUS_FULL,
 	OPT_TOKEN_ENDS_STREAMS,
 	OPT_PUBLISH_LIMIT,
@@ -124,6 +133,10 @@ static const struct option long_options[] = {
 	{ "token-lifetime", required_argument, NULL, OPT_TOKEN_LIFETIME },
 	{ "warehouse-start", required_argument, NULL, OPT_WAREHOUSE_START },
 	{ "ack-interval", required_argument, NULL, OPT_ACK_INTERVAL },
+	{ "ingest-rate", required_argument, NULL, OPT_INGEST_RATE },
+	{ "ingest-opens", required_argument, NULL, OPT_INGEST_OPENS },
+	{ "ingest-idle", required_argument, NULL, OPT_INGEST_IDLE },
+	{ "poll-lag", required_argument, NULL, OPT_POLL_LAG },
 	{ "synchronous-full", no_argument, NULL, OPT_SYNCHRONOUS_FULL },
 	{ "token-ends-streams", no_argument, NULL, OPT_TOKEN_ENDS_STREAMS },
 	{ "publish-limit", required_argument, NULL, OPT_PUBLISH_LIMIT },
@@ -257,6 +270,14 @@ take(struct command_line *c, int option, const char *name, const char *s, struct
 		return parse_duration(name, s, 0, &o->warehouse_start_ms, e);
 	case OPT_ACK_INTERVAL:
 		return parse_duration(name, s, 0, &o->ack_interval_ms, e);
+	case OPT_INGEST_RATE:
+		return parse_number(name, s, INT32_MAX, &o->ingest_rate, e);
+	case OPT_INGEST_OPENS:
+		return parse_number(name, s, 1000, &o->ingest_opens, e);
+	case OPT_INGEST_IDLE:
+		return parse_duration(name, s, 0, &o->ingest_idle_ms, e);
+	case OPT_POLL_LAG:
+		return parse_duration(name, s, 0, &o->poll_lag_ms, e);
 	case OPT_SYNCHRONOUS_FULL:
 		o->synchronous_full = true;
 		return 0;

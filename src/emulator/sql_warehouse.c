@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 
+#define STATEMENTS_MAX 200 /* that run or wait at a time */
 #define CHUNK_BYTES ((size_t)4 * 1024 * 1024)
 #define KEPT_MS (3600 * 1000)	   /* results, after the end */
 #define FORGOTTEN_MS (12 * 3600 * 1000) /* status too */
@@ -338,10 +339,10 @@ append_manifest(const struct statement *s, struct buffer *out)
 }
 
 static void
-append_answer(const struct statement *s, struct buffer *out)
+append_answer(const struct statement *s, enum statement_state state, struct buffer *out)
 {
-	buffer_append_format(out, "{\"statement_id\":\"%s\",\"status\":{\"state\":\"%s\"", s->id, state_names[s->state]);
-	if (s->state == FAILED) {
+	buffer_append_format(out, "{\"statement_id\":\"%s\",\"status\":{\"state\":\"%s\"", s->id, state_names[state]);
+	if (state == FAILED) {
 		buffer_append_format(out, ",\"error\":{\"error_code\":\"%s\",\"message\":",
 		    s->result.kind[0] ? s->result.kind : "INTERNAL_ERROR");
 		json_text_string(out, text_of(s->error.text));
@@ -350,9 +351,9 @@ append_answer(const struct statement *s, struct buffer *out)
 			buffer_append_format(out, ",\"sql_state\":\"%s\"", s->result.state);
 	}
 	buffer_append_text(out, "}");
-	if (s->state == SUCCEEDED || s->state == CLOSED)
+	if (state == SUCCEEDED || state == CLOSED)
 		append_manifest(s, out);
-	if (s->state == SUCCEEDED) {
+	if (state == SUCCEEDED) {
 		buffer_append_text(out, ",\"result\":");
 		if (s->chunk_count > 0)
 			append_chunk(s, 0, out);
@@ -387,7 +388,7 @@ warehouse_submit(struct warehouse *w, const struct spark_request *q, int64_t wai
 	w->last = &s->next;
 	w->submitted++;
 	w->threads++;
-	if (w->closing || pthread_create(&thread, &detached, run, s) != 0) {
+	if (w->closing || w->threads > STATEMENTS_MAX || pthread_create(&thread, &detached, run, s) != 0) {
 		w->threads--;
 		s->state = FAILED;
 		s->ended_ms = now_ms(w) + 1;
@@ -403,7 +404,7 @@ warehouse_submit(struct warehouse *w, const struct spark_request *q, int64_t wai
 		while (s->ended_ms == 0)
 			wait_some(w, 1000);
 	}
-	append_answer(s, answer);
+	append_answer(s, s->state, answer);
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -415,7 +416,7 @@ warehouse_poll(struct warehouse *w, const char *id, struct buffer *answer)
 	pthread_mutex_lock(&w->lock);
 	s = find(w, id);
 	if (s != NULL)
-		append_answer(s, answer);
+		append_answer(s, s->ended_ms != 0 && now_ms(w) < s->ended_ms - 1 + w->options.poll_lag_ms ? RUNNING : s->state, answer);
 	pthread_mutex_unlock(&w->lock);
 	return s != NULL;
 }

@@ -14,6 +14,7 @@ struct warehouse;
 struct warehouse_options {
 	struct lakehouse *lakehouse;
 	const struct clock *clock;
+	int64_t poll_lag_ms; /* that a poll is behind */
 	int64_t start_ms; /* from the first statement to RUNNING; 0: it always runs */
 };
 

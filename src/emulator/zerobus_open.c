@@ -89,6 +89,41 @@ check_features(struct zerobus_stream *s, const struct lake_table *t)
 	return true;
 }
 
+static bool
+is_plain_name(const char *s)
+{
+	return *s != '\0' && strspn(s, "0123456789") == 0 &&
+	    strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") == strlen(s);
+}
+
+/* ASCII letters, digits and _, in the names of the table and of its columns. */
+static bool
+check_names(struct zerobus_stream *s, const struct lake_table *t)
+{
+	const char *odd = is_plain_name(t->name) ? NULL : t->name;
+
+	for (size_t i = 0; i < t->column_count && odd == NULL; i++)
+		if (!is_plain_name(t->columns[i].name))
+			odd = t->columns[i].name;
+	if (odd != NULL)
+		zerobus_stream_fail(s, INVALID_ARGUMENT, "INVALID_TABLE_NAME",
+		    "the name \"%s\" of table %s.%s.%s is not made of ASCII letters, digits and _ alone", odd, t->catalog, t->schema,
+		    t->name);
+	return odd == NULL;
+}
+
+static bool
+may_open(struct zerobus_stream *s, const struct lake_table *t)
+{
+	struct buffer full = BUFFER_INIT;
+	bool may;
+
+	lake_table_full_name(t, &full);
+	may = zerobus_stream_may_open(s, buffer_text(&full));
+	buffer_release(&full);
+	return may;
+}
+
 void
 zerobus_stream_open(struct zerobus_stream *s, const struct zerobus_create *c)
 {
@@ -107,7 +142,7 @@ zerobus_stream_open(struct zerobus_stream *s, const struct zerobus_create *c)
 		zerobus_stream_fail(s, INVALID_ARGUMENT, "INVALID_RECORD_TYPE", "record_type must be PROTO or JSON");
 	else if ((t = lakehouse_find(z->options.lakehouse, parts)) == NULL)
 		zerobus_stream_fail(s, NOT_FOUND, "TABLE_NOT_FOUND", "table %s.%s.%s does not exist", parts.catalog, parts.schema, parts.table);
-	else if (check_grants(s, t) && check_features(s, t)) {
+	else if (check_grants(s, t) && check_features(s, t) && check_names(s, t) && may_open(s, t)) {
 		size_t count;
 		const int *columns;
 

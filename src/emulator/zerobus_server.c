@@ -303,7 +303,7 @@ ingest(struct zerobus_stream *s, struct text message)
 		zerobus_stream_fail(s, INVALID_ARGUMENT, NULL, "the stream was opened for %s records", s->json ? "JSON" : "PROTO");
 	} else if (decode(s, j, &m.ingest, &e) < 0) {
 		zerobus_stream_fail(s, INVALID_ARGUMENT, NULL, "offset %lld: %s", (long long)s->next_offset, e.text);
-	} else {
+	} else if (zerobus_stream_may_send(s, j->rows.rows)) {
 		j->stream = s;
 		j->offset = s->next_offset++;
 		j->append = (struct lake_append){.layout = s->layout,
@@ -328,9 +328,19 @@ end_by_signal(void *context)
 {
 	struct zerobus_stream *s = context;
 
-	/* the announced pause is over: the stream ends as one that was closed */
+	/* the announced pause, or the patience with a silent stream, is over: it ends as one that was closed */
 	s->half_closed = true;
 	settle(s);
+}
+
+/* From now on it is silent, until the next message. */
+static void
+be_idle(struct zerobus_stream *s)
+{
+	int64_t limit = s->server->options.emulator->options->ingest_idle_ms;
+
+	if (limit > 0)
+		server_timer_start(s->server->server, &s->idle_timer, limit, end_by_signal, s);
 }
 
 static void
@@ -395,12 +405,15 @@ on_message(void *service, struct server_call *call, struct text message)
 	s->reading = false;
 	if (s->failing || s->state == ENDING)
 		return;
+	be_idle(s);
 	/* the script counts ingest requests: the first message opens the stream and is not one */
 	if (s->state == NEW) {
 		take_message(s, message);
 		read_more(s);
 		return;
 	}
+	if (!zerobus_stream_still_authorized(s))
+		return;
 	while (faults != NULL && !taken && faults_messages(faults, METHOD, s->received, 1, &before, &fault)) {
 		if (before > 0) {
 			take_message(s, message);
@@ -453,6 +466,7 @@ on_ended(void *service, struct server_call *call, bool cancelled)
 		return;
 	server_timer_stop(z->server, &s->ack_timer);
 	server_timer_stop(z->server, &s->close_timer);
+	server_timer_stop(z->server, &s->idle_timer);
 	s->call = NULL;
 	if (s->jobs == 0)
 		stream_free(s);

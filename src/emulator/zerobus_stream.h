@@ -13,6 +13,7 @@ enum {
 	INVALID_ARGUMENT = 3,
 	NOT_FOUND = 5,
 	PERMISSION_DENIED = 7,
+	RESOURCE_EXHAUSTED = 8,
 	UNIMPLEMENTED = 12,
 	UNAVAILABLE = 14,
 	UNAUTHENTICATED = 16
@@ -31,11 +32,20 @@ struct zerobus_stream {
 	int64_t next_offset, committed, acknowledged; /* the last two: -1 none */
 	size_t jobs, bytes; /* being stored */
 	bool reading, half_closed, failing, stalled;
-	struct server_timer ack_timer, close_timer;
+	struct server_timer ack_timer, close_timer, idle_timer;
+	int64_t second; /* monotonic, and how many records came in it */
+	uint64_t second_rows;
 	/* how the call ends once nothing is being stored */
 	int status;
 	char words[700];
 	char reason[64];
+};
+
+/* When a stream was opened for a table: the latest of them, in a ring. */
+#define ZEROBUS_OPENINGS 1024
+struct zerobus_opening {
+	int64_t at_ms; /* monotonic */
+	char table[256];
 };
 
 struct zerobus_server {
@@ -46,6 +56,9 @@ struct zerobus_server {
 	struct job *done, **done_last;
 	size_t jobs; /* of all streams */
 	bool posted, closed;
+	/* of the server's thread */
+	struct zerobus_opening openings[ZEROBUS_OPENINGS];
+	uint64_t opening_count;
 	/* counts: written by the server's thread, read by any */
 	_Atomic uint64_t streams, requests, rows, acknowledgements, refused;
 };
@@ -57,5 +70,10 @@ void zerobus_stream_fail(struct zerobus_stream *s, int status, const char *reaso
 bool zerobus_stream_authorize(struct zerobus_stream *s);
 /* Answers the first message: the stream is OPEN, or refused. */
 void zerobus_stream_open(struct zerobus_stream *s, const struct zerobus_create *c);
+
+/* zerobus_limits.c; false: refused. */
+bool zerobus_stream_may_open(struct zerobus_stream *s, const char *table);
+bool zerobus_stream_may_send(struct zerobus_stream *s, size_t rows);
+bool zerobus_stream_still_authorized(struct zerobus_stream *s);
 
 #endif

@@ -465,6 +465,89 @@ def test_late_rows_and_a_cold_warehouse(_):
         em.close()
 
 
+def test_names_and_widths(em):
+    """Names other than ASCII letters, digits and _ are refused at open; wide tables are taken up to SQLite's limit, 2,001 fields are not; VARIANT is JSON."""
+    em.sql("CREATE TABLE main.crm.`odd-name` (a STRING)")
+    em.sql("CREATE TABLE main.crm.odd_column (a STRING, `b c` STRING)")
+    for table, odd in (("main.crm.odd-name", "odd-name"), ("main.crm.odd_column", "b c")):
+        assert odd in expect("INVALID_ARGUMENT", "ASCII letters", em.open, table, JSON).words
+    many = ", ".join(f"c{i} INT" for i in range(1999))
+    em.sql(f"CREATE TABLE main.crm.many ({many})")
+    fields = lambda n: "message Event { " + " ".join(f"optional int32 c{i} = {i + 1};" for i in range(n)) + " }"
+    s = em.open("main.crm.many", PROTO, other(fields(1999)))
+    s.one(b"\x08\x07")
+    s.finish()
+    assert em.sql("SELECT c0, c1998 FROM main.crm.many") == [["7", None]]
+    expect("INVALID_ARGUMENT", "2000", em.open, "main.crm.many", PROTO, other(fields(2001)))
+    em.sql("CREATE TABLE main.crm.variants (v VARIANT)")
+    for text, taken in (('{"a":[1]}', True), ("null", True), ('"x"', True), ("{", False), ("", False), ("NaN", False)):
+        s = em.open("main.crm.variants", JSON)
+        s.one(json.dumps({"v": text}))
+        if taken:
+            s.finish()
+        else:
+            expect("INVALID_ARGUMENT", '"v"', s.wait, 0)
+            s.drop()
+    assert [json.loads(x) for x, in em.sql("SELECT to_json(v) FROM main.crm.variants WHERE to_json(v) IS NOT NULL") if x] == [{"a": [1]}, None, "x"]
+
+
+def test_limits_of_a_stream(_):
+    """Too many records a second, too many streams a minute, a silent stream, a token that ends, a poll that is behind."""
+    em = Emulator("--ingest-rate", "50", "--ingest-opens", "6", "--ingest-idle", "600ms", "--poll-lag", "700ms")
+    try:
+        create_events(em)
+        s = em.open(EVENTS, PROTO, EVENT_DESCRIPTOR["Event"])
+        s.wait(s.batch([event(i) for i in range(20)]))
+        s.batch([event(i) for i in range(20, 80)])
+        expect("RESOURCE_EXHAUSTED", "records a second", s.wait, 1)
+        s.drop()
+        assert len(ids_of(em)) == 20, "the batch that was too much is not stored"
+        s = em.open(EVENTS, PROTO, EVENT_DESCRIPTOR["Event"])
+        s.wait(s.one(event(99)))
+        silent = time.monotonic()
+        try:
+            next(s.call)
+            raise AssertionError("a message on a silent stream")
+        except StopIteration:
+            assert time.monotonic() - silent >= 0.4  # it ends with OK
+        s.drop()
+        for _ in range(4):
+            em.open(EVENTS, PROTO, EVENT_DESCRIPTOR["Event"]).finish()
+        expect("RESOURCE_EXHAUSTED", "within a minute", em.open, EVENTS, PROTO, EVENT_DESCRIPTOR["Event"])
+        em.sql("CREATE TABLE main.crm.another (event_id STRING)")
+        em.open("main.crm.another", JSON).finish()
+
+        j = em.statement("SELECT 1", wait_timeout="0s")[1]
+        path, states, started = "/api/2.0/sql/statements/" + j["statement_id"], [], time.monotonic()
+        while not states or states[-1] not in ("SUCCEEDED", "FAILED"):
+            states.append(em.rest("GET", path)[1]["status"]["state"])
+            time.sleep(0.05)
+        assert states[-1] == "SUCCEEDED" and "RUNNING" in states and time.monotonic() - started >= 0.5, states
+        assert em.sql("SELECT 2") == [["2"]], "the answer to the POST itself is not behind"
+    finally:
+        em.close()
+    for args, outlives in (((), True), (("--token-ends-streams",), False)):
+        em = Emulator("--token-lifetime", "1500ms", *args)
+        try:
+            create_events(em)
+            s = em.open(EVENTS, PROTO, EVENT_DESCRIPTOR["Event"])
+            s.wait(s.one(event(1)))
+            em.bearer = em.plain_token()
+            while em.rest("GET", "/api/2.0/preview/scim/v2/Me")[0] == 200:
+                time.sleep(0.05)
+            expect("UNAUTHENTICATED", "expired", em.open, EVENTS, PROTO, EVENT_DESCRIPTOR["Event"], token=em.last_token)
+            at = s.one(event(2))
+            if outlives:
+                s.wait(at)
+                s.finish()
+            else:
+                expect("UNAUTHENTICATED", "expired", s.wait, at)
+                s.drop()
+            assert len(ids_of(em)) == 1 + outlives
+        finally:
+            em.close()
+
+
 def test_killed(_):
     """What was acknowledged is there after a SIGKILL, in order and without a gap."""
     em = Emulator()
@@ -488,7 +571,7 @@ def test_killed(_):
 
 TESTS = [test_every_type_nested, test_special_numbers, test_refused_at_open, test_refused_in_stream, test_order_and_acknowledgements,
          test_recovery, test_table_changes_under_a_stream, test_statements, test_tokens_and_catalog,
-         test_late_rows_and_a_cold_warehouse, test_killed]
+         test_names_and_widths, test_late_rows_and_a_cold_warehouse, test_limits_of_a_stream, test_killed]
 
 
 def main():

@@ -142,7 +142,7 @@ class Emulator:
 
     def sql(self, text, parameters=()):
         status, j = self.statement(text, parameters)
-        assert status == 200 and j["status"]["state"] == "SUCCEEDED", (text, j)
+        assert status == 200 and j["status"]["state"] == "SUCCEEDED", (text[:500], j)
         rows, part = [], j["result"]
         while True:
             rows += part.get("data_array", [])
@@ -170,6 +170,7 @@ class Stream:
                                           request_serializer=lambda x: x if isinstance(x, bytes) else x.SerializeToString(),
                                           response_deserializer=M["EphemeralStreamResponse"].FromString)
         token = token if token is not None else em.zerobus_token(table)
+        em.last_token = token
         metadata = [("x-databricks-zerobus-table-name", table if header is None else header)]
         if token:
             metadata.append(("authorization", "Bearer " + token))
