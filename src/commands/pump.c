@@ -128,6 +128,7 @@ pump_new(struct app *app, const struct pump_setup *setup)
 		.positions = setup->positions,
 		.letters = setup->letters,
 		.router = setup->router,
+		.recent = setup->recent,
 	};
 	p->engine = engine_new(&engine);
 	return p;

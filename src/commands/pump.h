@@ -13,6 +13,7 @@ struct pump_setup {
 	struct engine_options options;
 	struct position_store positions;
 	struct letter_store letters;
+	const struct recent_memory *recent; /* for pump_new; may be NULL */
 	struct router router;
 	/* Called every interval while the run lasts; NULL: never. */
 	void (*report)(void *context, const struct engine_statistics *s);

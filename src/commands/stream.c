@@ -19,6 +19,7 @@
 #include "commands/replay.h"
 #include "commands/stream.h"
 
+#define SHARED_FOR_MS (4 * 24 * 3600000LL) /* a day more than the bus keeps events */
 #define GAPS_WAIT_MS 30000 /* at the end, for commands of --on-gap */
 #define FROM_WORDS "auto|earliest|latest|stored"
 
@@ -80,6 +81,7 @@ struct run {
 	struct positions *positions;
 	struct position_lock **locks;
 	struct stores stores;
+	struct recent_memory recent;
 	struct managed_store commits;
 	struct pump *pump;
 	struct observer *observer;
@@ -160,6 +162,55 @@ open_positions(struct run *r, struct error *e)
 	return 0;
 }
 
+struct overlap {
+	const struct run *r;
+	size_t i;
+	char with[TOPIC_NAME_SIZE];
+};
+
+/* A channel holds the events of other topics, also of other channels. */
+static bool
+may_hold_the_same(const char *a, const char *b)
+{
+	return strcmp(a, b) != 0 && topic_name_is_change(a) == topic_name_is_change(b) &&
+	    (topic_name_is_channel(a) || topic_name_is_channel(b));
+}
+
+static bool
+take_overlap(void *context, const struct position_key *key, const struct position *position)
+{
+	struct overlap *o = context;
+
+	/* older ones lie before all that the bus still has */
+	if (strcmp(key->table, o->r->o->table) == 0 && may_hold_the_same(key->topic, o->r->topics.items[o->i].topic) &&
+	    position->stored_ms > clock_wall_ms(&clock_system) - SHARED_FOR_MS)
+		snprintf(o->with, sizeof(o->with), "%s", key->topic);
+	return o->with[0] == '\0';
+}
+
+/*
+ * Topics that hold the same events, into one table, in this run or in one before it: an event is stored once, as that
+ * of the topic by which it comes first. What this run cannot know to be new it looks up, so that is said.
+ */
+static int
+find_overlaps(struct run *r, struct error *e)
+{
+	for (size_t i = 0; i < r->topics.count; i++) {
+		struct overlap o = {.r = r, .i = i};
+
+		for (size_t j = 0; j < r->topics.count && o.with[0] == '\0'; j++)
+			if (may_hold_the_same(r->topics.items[i].topic, r->topics.items[j].topic))
+				snprintf(o.with, sizeof(o.with), "%s", r->topics.items[j].topic);
+		if (o.with[0] == '\0' && positions_list(r->positions, take_overlap, &o, e) != 0)
+			return -1;
+		r->topics.items[i].source->shared = o.with[0] != '\0';
+		if (o.with[0] != '\0')
+			log_info("stream", "'%s' and '%s' may hold the same events; each is stored once, and looked up "
+					   "where it is not known to be new", r->topics.items[i].topic, o.with);
+	}
+	return 0;
+}
+
 /* On the worker: the table, and where it ends for those topics whose position is not stored. */
 static int
 prepare(void *context, struct error *e)
@@ -201,7 +252,29 @@ open_all(struct run *r, struct error *e)
 			r->topics.items[i].from.in_flight = POSITION_ALL_IN_FLIGHT;
 		subscription_open(&r->topics.items[i], r->app, &r->from, r->o->watchdog_ms);
 	}
-	return stream_tables_open(&r->tables, e);
+	return find_overlaps(r, e) == 0 ? stream_tables_open(&r->tables, e) : -1;
+}
+
+/*
+ * Events before the stored positions, which the bus may publish once more. Who goes elsewhere, or lets the server
+ * say where, wants to see all events from there on anew; the table tells what it has.
+ */
+static int
+recall(struct run *r, struct error *e)
+{
+	const char **topics = memory_zero(r->topics.count, sizeof(*topics));
+	bool *goes_on = memory_zero(r->topics.count, sizeof(*goes_on));
+	int rc;
+
+	for (size_t i = 0; i < r->topics.count; i++) {
+		topics[i] = r->topics.items[i].topic;
+		goes_on[i] = r->o->managed == NULL && r->starts[i].stored == 0 &&
+		    (r->from.kind == FROM_AUTO || r->from.kind == FROM_STORED);
+	}
+	rc = stores_recall(&r->stores, topics, goes_on, r->topics.count, &r->recent, e);
+	free(goes_on);
+	free(topics);
+	return rc;
 }
 
 static int
@@ -213,6 +286,7 @@ setup(struct run *r, struct stream_report *report, struct pump_setup *out, struc
 	*out = (struct pump_setup){
 		.positions = o->managed != NULL ? managed_positions(&r->commits) : r->commits.under,
 		.letters = stores_letters(&r->stores),
+		.recent = &r->recent,
 		.router = stream_tables_router(&r->tables),
 		.report = stream_report_progress,
 		.report_context = report,
@@ -253,7 +327,7 @@ pump(struct run *r, struct error *e)
 	};
 	r->gaps = gaps_new(r->app->loop, r->o->on_gap);
 	stream_report_init(&report, r->o->stats_interval_ms);
-	if (setup(r, &report, &pump_setup, e) != 0)
+	if (recall(r, e) != 0 || setup(r, &report, &pump_setup, e) != 0)
 		return -1;
 	r->pump = pump_new(r->app, &pump_setup);
 	observer_watch(r->observer, r->pump);
@@ -337,6 +411,7 @@ run_once(struct app *app, struct observer *observer, const struct from *from, st
 	terminal_set_status(NULL);
 	*again = rc != 0 && can_go_on(&r, e, left);
 	pump_free(r.pump);
+	stores_recall_release(&r.recent);
 	gaps_free(r.gaps);
 	subscriptions_release(&r.topics);
 	stream_tables_release(&r.tables);

@@ -177,6 +177,7 @@ setup(struct tail *t)
 	};
 
 	engine_options_init(&s.options);
+	s.options.apart = true; /* whoever names two topics wants to see both */
 	s.options.max_events = t->options->limit;
 	s.options.until_caught_up = t->options->until_caught_up;
 	s.options.quiet_for_ms = t->options->quiet_for_ms;

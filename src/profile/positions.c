@@ -4,9 +4,10 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/random.h"
 #include "profile/database.h"
 
-#define FORMAT_VERSION 1
+#define FORMAT_VERSION 2 /* 2: records of recent events, which whoever moves a position must know to drop */
 #define HOUR_MS 3600000
 /* Of each key's history: this many newest ones whole, and one an hour for as long as a replay id lives, and then some. */
 #define HISTORY_KEPT 1000
@@ -24,7 +25,13 @@ static const char schema_sql[] =
     " replay_id BLOB NOT NULL, event_ms INTEGER NOT NULL, stored_ms INTEGER NOT NULL,"
     " in_flight INTEGER NOT NULL, hourly INTEGER NOT NULL);"
     "CREATE INDEX IF NOT EXISTS history_of ON history (position, n);"
-    "CREATE INDEX IF NOT EXISTS history_hourly ON history (position, n) WHERE hourly";
+    "CREATE INDEX IF NOT EXISTS history_hourly ON history (position, n) WHERE hourly;"
+    /* last: how many records of this position there have been with this row's */
+    "CREATE TABLE IF NOT EXISTS recent ("
+    " n INTEGER PRIMARY KEY AUTOINCREMENT, position INTEGER NOT NULL REFERENCES position (id),"
+    " last INTEGER NOT NULL, events BLOB NOT NULL);"
+    "CREATE INDEX IF NOT EXISTS recent_of ON recent (position, last);"
+    "CREATE TABLE IF NOT EXISTS secret (id INTEGER PRIMARY KEY CHECK (id = 1), bytes BLOB NOT NULL)";
 
 enum statement {
 	FIND,
@@ -35,6 +42,13 @@ enum statement {
 	FORGET,
 	LIST,
 	HISTORY,
+	REMEMBER,
+	SHORTEN,
+	LEAVE,
+	FORGET_RECENT,
+	RECALL,
+	SECRET,
+	NEW_SECRET,
 	STATEMENTS
 };
 
@@ -59,6 +73,19 @@ static const char *const statement_sql[STATEMENTS] = {
 	     " ORDER BY stored_ms, id",
     [HISTORY] = "SELECT h.replay_id, h.event_ms, h.stored_ms, h.in_flight, 0 FROM history h JOIN position p"
 		" ON p.id = h.position WHERE p.org15 = ?1 AND p.topic = ?2 AND p.target = ?3 ORDER BY h.n",
+    [REMEMBER] = "INSERT INTO recent (position, last, events) VALUES (?1, coalesce((SELECT last FROM recent"
+		 " WHERE position = ?1 ORDER BY last DESC LIMIT 1), 0) + ?2, ?3)",
+    [SHORTEN] = "DELETE FROM recent WHERE position = ?1 AND last <= (SELECT last FROM recent WHERE position = ?1"
+		" ORDER BY last DESC LIMIT 1) - ?2",
+    /* unless the position is where it was */
+    [LEAVE] = "DELETE FROM recent WHERE position = (SELECT id FROM position WHERE org15 = ?1 AND topic = ?2"
+	      " AND target = ?3 AND NOT (replay_id = ?4 AND kind = ?5))",
+    [FORGET_RECENT] = "DELETE FROM recent WHERE position = (SELECT id FROM position"
+		      " WHERE org15 = ?1 AND topic = ?2 AND target = ?3)",
+    [RECALL] = "SELECT r.n, r.events FROM recent r JOIN position p ON p.id = r.position"
+	       " WHERE p.org15 = ?1 AND p.topic = ?2 AND p.target = ?3",
+    [SECRET] = "SELECT bytes FROM secret WHERE id = 1",
+    [NEW_SECRET] = "INSERT INTO secret (id, bytes) VALUES (1, ?1)",
 };
 
 struct positions {
@@ -181,9 +208,42 @@ append_history(struct positions *p, int64_t id, const struct position *position,
 	return database_finish(p->db, s, "shorten the position's history", e);
 }
 
+/* More than are kept are not written at all. */
+static int
+remember(struct positions *p, int64_t id, struct text recent, struct error *e)
+{
+	const size_t most = (size_t)POSITION_RECENT_KEPT * POSITION_RECENT_BYTES;
+	sqlite3_stmt *s = p->statements[REMEMBER];
+
+	if (recent.len == 0)
+		return 0;
+	if (recent.len > most)
+		recent = text_span(recent.data + (recent.len - most), most);
+	sqlite3_bind_int64(s, 1, id);
+	sqlite3_bind_int64(s, 2, (int64_t)(recent.len / POSITION_RECENT_BYTES));
+	database_bind_blob(s, 3, recent);
+	if (database_finish(p->db, s, "store the newest events", e) != 0)
+		return -1;
+	s = p->statements[SHORTEN];
+	sqlite3_bind_int64(s, 1, id);
+	sqlite3_bind_int64(s, 2, POSITION_RECENT_KEPT);
+	return database_finish(p->db, s, "shorten the list of the newest events", e);
+}
+
+/* What was remembered as lying before the position does not lie before another one. */
+static int
+leave(struct positions *p, const struct position_key *key, const struct position *position, struct error *e)
+{
+	sqlite3_stmt *s = bind_key(p, LEAVE, key);
+
+	database_bind_blob(s, 4, text_span(position->replay_id.bytes, position->replay_id.len));
+	sqlite3_bind_int(s, 5, position->kind);
+	return database_finish(p->db, s, "forget the newest events", e);
+}
+
 static int
 store_one(struct positions *p, const struct position_key *key, const struct position *position,
-    struct error *e)
+    struct text recent, struct error *e)
 {
 	sqlite3_stmt *s = bind_key(p, UPSERT, key);
 	int64_t id;
@@ -202,7 +262,7 @@ store_one(struct positions *p, const struct position_key *key, const struct posi
 	id = sqlite3_column_int64(s, 0);
 	if (database_finish(p->db, s, "store the position", e) != 0)
 		return -1;
-	return append_history(p, id, position, e);
+	return append_history(p, id, position, e) == 0 ? remember(p, id, recent, e) : -1;
 }
 
 /* Rolls back unless rc is 0; the first error is the one that counts. */
@@ -223,7 +283,19 @@ positions_store_all(struct positions *p, const struct position_key *keys,
 	int rc = database_run(p->db, "BEGIN IMMEDIATE", "store the position", e);
 
 	for (size_t i = 0; rc == 0 && i < count; i++)
-		rc = store_one(p, &keys[i], &positions[i], e);
+		if ((rc = leave(p, &keys[i], &positions[i], e)) == 0)
+			rc = store_one(p, &keys[i], &positions[i], text_of(NULL), e);
+	return end_transaction(p, rc, e);
+}
+
+int
+positions_advance_all(struct positions *p, const struct position_key *keys,
+    const struct position *positions, const struct text *recent, size_t count, struct error *e)
+{
+	int rc = database_run(p->db, "BEGIN IMMEDIATE", "store the position", e);
+
+	for (size_t i = 0; rc == 0 && i < count; i++)
+		rc = store_one(p, &keys[i], &positions[i], recent[i], e);
 	return end_transaction(p, rc, e);
 }
 
@@ -241,6 +313,8 @@ positions_forget(struct positions *p, const struct position_key *key, struct err
 
 	if (rc == 0)
 		rc = database_finish(p->db, bind_key(p, FORGET_HISTORY, key), "forget the position", e);
+	if (rc == 0)
+		rc = database_finish(p->db, bind_key(p, FORGET_RECENT, key), "forget the position", e);
 	if (rc == 0)
 		rc = database_finish(p->db, bind_key(p, FORGET, key), "forget the position", e);
 	return end_transaction(p, rc, e);
@@ -285,4 +359,93 @@ positions_history(struct positions *p, const struct position_key *key, positions
     void *context, struct error *e)
 {
 	return each_row(p, bind_key(p, HISTORY, key), key, each, context, e);
+}
+
+/* ---- recent events */
+
+int
+positions_forget_recent(struct positions *p, const struct position_key *key, struct error *e)
+{
+	return database_finish(p->db, bind_key(p, FORGET_RECENT, key), "forget the newest events", e);
+}
+
+static int
+find_secret(struct positions *p, uint8_t out[POSITION_SECRET_BYTES], struct error *e)
+{
+	sqlite3_stmt *s = p->statements[SECRET];
+	struct text bytes;
+	int rc = sqlite3_step(s);
+
+	if (rc == SQLITE_ROW) {
+		bytes = database_blob(s, 0);
+		rc = bytes.len == POSITION_SECRET_BYTES ? 0 : error_set(e, ERR_FAILED, "the secret of the positions is damaged");
+		if (rc == 0)
+			memcpy(out, bytes.data, bytes.len);
+	} else {
+		rc = rc == SQLITE_DONE ? 1 : database_error(p->db, "read the secret of the positions", e);
+	}
+	sqlite3_reset(s);
+	return rc;
+}
+
+static int
+get_secret(struct positions *p, uint8_t out[POSITION_SECRET_BYTES], struct error *e)
+{
+	int rc = database_run(p->db, "BEGIN IMMEDIATE", "read the secret of the positions", e);
+
+	if (rc != 0)
+		return -1;
+	rc = find_secret(p, out, e);
+	if (rc > 0) {
+		random_system_bytes(out, POSITION_SECRET_BYTES);
+		database_bind_blob(p->statements[NEW_SECRET], 1, text_span(out, POSITION_SECRET_BYTES));
+		rc = database_finish(p->db, p->statements[NEW_SECRET], "store the secret of the positions", e);
+	}
+	return end_transaction(p, rc, e);
+}
+
+struct remembered {
+	int64_t n;
+	size_t at, len; /* in the buffer of all */
+};
+
+static int
+by_age(const void *a, const void *b)
+{
+	const struct remembered *x = a, *y = b;
+
+	return (x->n > y->n) - (x->n < y->n);
+}
+
+int
+positions_recall(struct positions *p, const struct position_key *keys, size_t count,
+    uint8_t secret[POSITION_SECRET_BYTES], struct buffer *out, struct error *e)
+{
+	struct remembered *rows = NULL;
+	size_t row_count = 0, capacity = 0;
+	struct buffer all = BUFFER_INIT;
+	int rc = get_secret(p, secret, e), result;
+
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		sqlite3_stmt *s = bind_key(p, RECALL, &keys[i]);
+
+		while ((result = sqlite3_step(s)) == SQLITE_ROW) {
+			struct text events = database_blob(s, 1);
+
+			rows = memory_reserve(rows, &capacity, row_count + 1, sizeof(*rows));
+			rows[row_count++] = (struct remembered){sqlite3_column_int64(s, 0), all.len,
+			    events.len - events.len % POSITION_RECENT_BYTES};
+			buffer_append(&all, events.data, events.len);
+		}
+		if (result != SQLITE_DONE)
+			rc = database_error(p->db, "read the newest events", e);
+		sqlite3_reset(s);
+	}
+	if (row_count > 0)
+		qsort(rows, row_count, sizeof(*rows), by_age);
+	for (size_t i = 0; rc == 0 && i < row_count; i++)
+		buffer_append(out, all.data + rows[i].at, rows[i].len);
+	buffer_release(&all);
+	free(rows);
+	return rc;
 }

@@ -1,6 +1,9 @@
 /*
  * Stored positions: after which replay id a stream goes on. SQLite (WAL, synchronous=FULL), keyed by organisation,
  * topic and table, with history. A position stored is a promise that every event up to it is durable.
+ *
+ * With a position goes a memory of the newest events before it, as records of POSITION_RECENT_BYTES that mean nothing
+ * here. It holds as long as a stream goes on from the position: who sets the position to another place drops it.
  */
 #ifndef SFZB_PROFILE_POSITIONS_H
 #define SFZB_PROFILE_POSITIONS_H
@@ -8,8 +11,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/replay_id.h"
+#include "base/text.h"
 
 struct positions;
 
@@ -55,6 +60,21 @@ int positions_store(struct positions *p, const struct position_key *key,
 /* Several at once, in one transaction. */
 int positions_store_all(struct positions *p, const struct position_key *keys,
     const struct position *positions, size_t count, struct error *e);
+/* A stream has gone on: recent[i] are the records of the events that position i has passed since its last store. */
+int positions_advance_all(struct positions *p, const struct position_key *keys,
+    const struct position *positions, const struct text *recent, size_t count, struct error *e);
+
+#define POSITION_RECENT_BYTES 16
+#define POSITION_RECENT_KEPT 20000 /* records of each position, at least */
+#define POSITION_SECRET_BYTES 32
+/*
+ * Appends the records kept of all these positions to out, those stored last at the end. secret: random bytes, made when
+ * they are first asked for, and the same ever since.
+ */
+int positions_recall(struct positions *p, const struct position_key *keys, size_t count,
+    uint8_t secret[POSITION_SECRET_BYTES], struct buffer *out, struct error *e);
+/* Drops the records of one position. */
+int positions_forget_recent(struct positions *p, const struct position_key *key, struct error *e);
 int positions_forget(struct positions *p, const struct position_key *key, struct error *e);
 
 /* Calls each for every stored position (or every one in the history of a key), oldest first; stops when it returns false. */

@@ -84,6 +84,9 @@ engine_new(const struct engine_setup *setup)
 	e->phase_until_ms = NEVER;
 	e->deadline_ms = e->wake_ms = NEVER;
 	recent_init(&e->recent, e->random);
+	e->keeps_recent = setup->recent != NULL;
+	if (e->keeps_recent)
+		recent_restore(&e->recent, setup->recent->key, setup->recent->known, setup->recent->count);
 	return e;
 }
 

@@ -30,6 +30,7 @@
 #include "base/random.h"
 #include "profile/dead_letters.h"
 #include "profile/positions.h"
+#include "stream/recent.h"
 #include "stream/sink.h"
 #include "stream/source.h"
 
@@ -56,6 +57,7 @@ struct engine_options {
 	bool until_caught_up; /* stop when every topic is drained */
 	int64_t quiet_for_ms; /* caught up: an empty response, or so long without an event while some were allowed */
 	int64_t max_events;   /* stop after this many; 0: no limit */
+	bool apart; /* an event that two sources hold is taken from each; else it is one in each table */
 	int64_t max_dead_letters; /* stop with ERR_REFUSED when more are set aside in this run; -1: no limit */
 };
 void engine_options_init(struct engine_options *o); /* the defaults */
@@ -74,6 +76,20 @@ struct engine_host {
 struct position_update {
 	const char *topic;
 	struct position position; /* stored_ms is the store's to fill in */
+	/* Events that the position has passed since its last store, oldest first; none without recent_memory. */
+	const struct fingerprint *passed;
+	size_t passed_count;
+};
+
+/*
+ * The events before the stored positions, as earlier runs have given them to the store (position_update.passed),
+ * oldest first; the newest RECENT_EVENTS do. The key is chosen at random once and then stays the same. Only for runs
+ * that go on from those positions: who goes back to store events anew must come without.
+ */
+struct recent_memory {
+	uint64_t key[4];
+	const struct fingerprint *known;
+	size_t count;
 };
 
 /* Where positions go: all updates durable together, or none, when it returns. See stream/stores.h. */
@@ -111,6 +127,7 @@ struct engine_setup {
 	struct position_store positions;
 	struct letter_store letters;
 	struct router router;
+	const struct recent_memory *recent; /* copied; NULL: the store keeps no fingerprints */
 };
 
 struct engine *engine_new(const struct engine_setup *setup);

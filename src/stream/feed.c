@@ -26,7 +26,7 @@ feed_init(struct feed *f, struct engine *e, struct source *s, size_t index,
 	f->origin = *from;
 	f->has_origin = true;
 	f->stored = *from;
-	f->suspect_until = from->in_flight;
+	f->suspect_until = s->shared ? INT64_MAX : from->in_flight;
 	f->resume_event_ms = from->event_ms;
 	if (from->kind == POSITION_AFTER) {
 		f->resume.kind = START_AFTER;
@@ -68,8 +68,11 @@ feed_reach(const struct feed *f)
 }
 
 bool
-feed_is_suspect(const struct feed *f, int64_t number)
+feed_is_suspect(const struct feed *f, const struct event *event, int64_t number)
 {
+	/* another source may have brought it so long ago that nobody remembers */
+	if (f->source->shared && event->commit_timestamp_ms <= f->engine->recent.forgotten_ms)
+		return true;
 	return number <= f->suspect_until;
 }
 
@@ -213,7 +216,7 @@ set_aside(struct feed *f, const struct event *event, const char *table, const st
 	uint64_t sequence;
 	int64_t number = received(f, event);
 
-	sequence = window_push(&f->window, &event->replay_id, event->commit_timestamp_ms, number);
+	sequence = window_push(&f->window, &event->replay_id, event->commit_timestamp_ms, number, NULL);
 	if (engine_set_aside(f->engine, &letter, why))
 		window_done(&f->window, sequence);
 	after_taking(f);
@@ -270,6 +273,7 @@ on_event(void *context, const struct event *event)
 	struct error why = ERROR_INIT;
 	struct spread *spread = NULL;
 	struct lane *lane;
+	struct fingerprint print;
 	uint64_t sequence;
 	int64_t number;
 	bool fenced;
@@ -297,10 +301,12 @@ on_event(void *context, const struct event *event)
 		}
 	}
 	sign_of_life(f, event);
-	if (recent_add(&e->recent, f->index, event)) {
+	print = recent_print(&e->recent, spread->place + (e->options.apart ? f->index + 1 : 0), event);
+	if (recent_add(&e->recent, &print, event->commit_timestamp_ms)) {
 		e->statistics.repeated++;
 		number = received(f, event);
-		window_pass(&f->window, &event->replay_id, event->commit_timestamp_ms, number);
+		sequence = window_push(&f->window, &event->replay_id, event->commit_timestamp_ms, number, NULL);
+		spread_follow(spread, f, sequence);
 		after_taking(f);
 		engine_wake(e, engine_now(e));
 		return;
@@ -317,7 +323,7 @@ on_event(void *context, const struct event *event)
 	}
 	spread_took(spread, event, lane);
 	received(f, event);
-	window_push(&f->window, &event->replay_id, event->commit_timestamp_ms, number);
+	window_push(&f->window, &event->replay_id, event->commit_timestamp_ms, number, e->keeps_recent ? &print : NULL);
 	if (event->is_gap) {
 		e->statistics.gap_events++;
 		if (e->host.gap != NULL)

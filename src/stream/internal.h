@@ -81,7 +81,7 @@ bool feed_position(const struct feed *f, struct position *p, int64_t *number);
 int64_t feed_reach(const struct feed *f);
 void feed_row_done(struct feed *f, uint64_t sequence);
 void feed_allow(struct feed *f, uint32_t events, int64_t now);
-bool feed_is_suspect(const struct feed *f, int64_t number);
+bool feed_is_suspect(const struct feed *f, const struct event *event, int64_t number);
 
 /* ---- one sink */
 
@@ -158,6 +158,13 @@ const struct sink_events *lane_sink_events(void);
 
 /* ---- one table: the lanes of its ingest streams */
 
+/* An event that was taken before: done when the batches that there were then are. */
+struct follower {
+	struct feed *feed;
+	uint64_t sequence; /* in the feed's window */
+	uint64_t serial;   /* of the last of those batches */
+};
+
 struct spread {
 	struct lane **lanes;
 	size_t count;
@@ -165,6 +172,9 @@ struct spread {
 	struct spread_slot *whole; /* the last row that may concern any record */
 	size_t turn;		   /* the lane that rows without a key fill */
 	int64_t open_spent_ms;	   /* how far the openings of streams have used up their rate */
+	uint64_t place;		   /* for recent_print */
+	struct follower *followers; /* FIFO, from follower_head on */
+	size_t follower_head, follower_count, follower_capacity;
 };
 
 /* One lane for the sink, and one for each that its `next` leads to. */
@@ -178,6 +188,12 @@ void spread_fence(struct spread *s);
 /* The batch waits for no other one; it waits for one that will never go out. */
 bool spread_is_clear(const struct spread *s, const struct batch *b);
 bool spread_is_stuck(const struct spread *s, const struct batch *b);
+/*
+ * Takes note of an event that is the same as one taken before, perhaps from another source: its place in the window is
+ * done once that one must be, and not sooner.
+ */
+void spread_follow(struct spread *s, struct feed *f, uint64_t sequence);
+void spread_release(struct spread *s); /* a batch is gone */
 /* A stream is open, and none that has rows to send is not. */
 bool spread_is_open(const struct spread *s);
 
@@ -229,6 +245,7 @@ struct engine {
 	size_t lane_count, lane_capacity;
 	struct batch_pool pool;
 	struct recent recent;
+	bool keeps_recent; /* somebody stores fingerprints */
 	struct kept_schema **schemas;
 	size_t schema_count, schema_capacity;
 

@@ -83,6 +83,8 @@ lane_remove(struct lane *l, size_t i)
 	l->engine->bytes -= (int64_t)batch_size(b);
 	l->suspect_rows -= b->suspects;
 	batch_free(&l->engine->pool, b);
+	if (l->spread->follower_count > 0)
+		spread_release(l->spread);
 }
 
 bool
@@ -154,8 +156,9 @@ lane_take(struct lane *l, struct feed *f, const struct event *event, bool fenced
 	}
 	if (b->count > 0 && b->bytes.len > o->batch_bytes)
 		b = begin_next(l, b, before, now);
-	if (b->count == 0)
+	if (b->count == 0) {
 		lane_insert(l, l->count, b);
+	}
 	r = batch_add(b, event->id, event->payload);
 	r->feed = f;
 	r->sequence = sequence;
@@ -167,7 +170,7 @@ lane_take(struct lane *l, struct feed *f, const struct event *event, bool fenced
 	    r->payload_len);
 	engine->bytes += size;
 	engine->row_cost += (size - engine->row_cost) / 64;
-	if (feed_is_suspect(f, number))
+	if (feed_is_suspect(f, event, number))
 		suspects_mark_row(l, b, r, f->suspect_since_ms + l->sink->visibility_ms);
 	if (b->count >= o->batch_rows || b->bytes.len >= o->batch_bytes) {
 		b->closed = true;

@@ -118,8 +118,8 @@ ledger_store(struct engine *e, int64_t now, bool final, struct error *error)
 		f->storing = wants_storing(f, &p, number, now, final);
 		if (!f->storing)
 			continue;
-		e->updates[count].topic = f->source->topic;
-		e->updates[count++].position = p;
+		e->updates[count++] = (struct position_update){
+		    f->source->topic, p, f->window.prints, f->window.print_count};
 	}
 	e->ledger_last_ms = now;
 	if (count == 0)
@@ -137,6 +137,7 @@ ledger_store(struct engine *e, int64_t now, bool final, struct error *error)
 		f->stored = e->updates[at_update++].position;
 		f->stored_number = number;
 		f->recorded = true;
+		f->window.print_count = 0;
 		f->covered_until = f->stored.in_flight == INT64_MAX ? INT64_MAX : number + f->stored.in_flight;
 		f->cover_wanted = 0;
 	}

@@ -70,34 +70,71 @@ holds(const struct fingerprint *table, const struct fingerprint *f, size_t *slot
 	return false;
 }
 
-bool
-recent_add(struct recent *r, uint64_t feed, const struct event *event)
+void
+recent_restore(struct recent *r, const uint64_t key[4], const struct fingerprint *known, size_t count)
+{
+	memcpy(r->key, key, sizeof(r->key));
+	for (size_t i = 0; i < count; i++)
+		recent_add(r, &known[i], 0);
+}
+
+uint64_t
+recent_place(const struct recent *r, const char *table)
 {
 	struct fingerprint f = {r->key[2], r->key[3]};
+
+	absorb_text(r, &f, text_of(table));
+	return f.a;
+}
+
+struct fingerprint
+recent_print(const struct recent *r, uint64_t place, const struct event *event)
+{
+	struct fingerprint f = {r->key[2], r->key[3]};
+
+	if (event->id.len == 0)
+		return (struct fingerprint){0, 0};
+	absorb(r, &f, place, event->is_change ? r->key[3] : r->key[2]);
+	absorb_text(r, &f, event->id);
+	if (event->is_change) {
+		absorb_text(r, &f, event->transaction_key);
+		absorb(r, &f, (uint64_t)event->sequence_number, r->key[2]);
+	} else {
+		absorb_text(r, &f, event->schema_id);
+		absorb_text(r, &f, event->payload);
+	}
+	if ((f.a | f.b) == 0)
+		f.b = 1; /* all zero marks an empty slot */
+	return f;
+}
+
+bool
+recent_add(struct recent *r, const struct fingerprint *f, int64_t event_ms)
+{
 	struct fingerprint *old;
 	size_t slot;
 
-	if (event->id.len == 0)
+	if ((f->a | f->b) == 0)
 		return false;
 	if (r->tables[0] == NULL) {
 		r->tables[0] = memory_zero(SLOTS, sizeof(*r->tables[0]));
 		r->tables[1] = memory_zero(SLOTS, sizeof(*r->tables[1]));
 	}
-	absorb(r, &f, feed, r->key[3]);
-	absorb_text(r, &f, event->id);
-	absorb_text(r, &f, event->schema_id);
-	absorb_text(r, &f, event->payload);
-	if ((f.a | f.b) == 0)
-		f.b = 1; /* all zero marks an empty slot */
-	if (holds(r->tables[1], &f, &slot) || holds(r->tables[0], &f, &slot))
+	if (holds(r->tables[1], f, &slot) || holds(r->tables[0], f, &slot))
 		return true;
-	r->tables[0][slot] = f;
+	r->tables[0][slot] = *f;
+	if (r->newest_ms[0] < event_ms)
+		r->newest_ms[0] = event_ms;
 	if (++r->count < RECENT_EVENTS)
 		return false;
 	old = r->tables[1];
 	r->tables[1] = r->tables[0];
 	r->tables[0] = old;
 	memset(old, 0, SLOTS * sizeof(*old));
+	if (r->forgotten_ms < r->newest_ms[1])
+		r->forgotten_ms = r->newest_ms[1];
+	r->newest_ms[1] = r->newest_ms[0];
+	r->newest_ms[0] = 0;
 	r->count = 0;
 	return false;
 }

@@ -88,6 +88,11 @@ struct source_ops {
 struct source {
 	const struct source_ops *ops;
 	const char *topic; /* full name */
+	/*
+	 * Set by the owner: its events may reach the same table from elsewhere too, such as a channel that holds other
+	 * topics' events. What is not surely known to be new is then looked up.
+	 */
+	bool shared;
 };
 
 #endif

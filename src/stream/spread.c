@@ -31,6 +31,7 @@ spread_new(struct engine *e, struct sink *first)
 	s->lanes = memory_zero(s->count, sizeof(struct lane *));
 	for (size_t i = 0; i < s->count; i++, first = first->next)
 		s->lanes[i] = lane_new(e, s, i, first);
+	s->place = recent_place(&e->recent, s->lanes[0]->sink->table);
 	if (s->count > 1) {
 		s->slots = memory_zero(SLOTS, sizeof(*s->slots));
 		s->whole = memory_zero(1, sizeof(*s->whole));
@@ -46,6 +47,7 @@ spread_free(struct spread *s)
 	free(s->lanes);
 	free(s->slots);
 	free(s->whole);
+	free(s->followers);
 	free(s);
 }
 
@@ -200,4 +202,43 @@ spread_is_open(const struct spread *s)
 			return false;
 	}
 	return any;
+}
+
+/* ---- events taken before */
+
+static bool
+is_all_past(const struct spread *s, uint64_t serial)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (first_serial(s->lanes[i]) <= serial)
+			return false;
+	return true;
+}
+
+void
+spread_release(struct spread *s)
+{
+	while (s->follower_count > 0 && is_all_past(s, s->followers[s->follower_head].serial)) {
+		struct follower *f = &s->followers[s->follower_head];
+
+		s->follower_head++;
+		s->follower_count--;
+		feed_row_done(f->feed, f->sequence);
+	}
+	if (s->follower_count == 0)
+		s->follower_head = 0;
+}
+
+void
+spread_follow(struct spread *s, struct feed *f, uint64_t sequence)
+{
+	if (s->follower_head > 0 && s->follower_head + s->follower_count == s->follower_capacity) {
+		memmove(s->followers, s->followers + s->follower_head, s->follower_count * sizeof(*s->followers));
+		s->follower_head = 0;
+	}
+	s->followers = memory_reserve(s->followers, &s->follower_capacity, s->follower_head + s->follower_count + 1,
+	    sizeof(*s->followers));
+	s->followers[s->follower_head + s->follower_count++] =
+	    (struct follower){f, sequence, s->lanes[0]->engine->pool.begun};
+	spread_release(s);
 }

@@ -16,6 +16,13 @@ struct stores {
 	const char *table; /* as given to --table, "{entity}" included */
 };
 
+/*
+ * For engine_setup.recent: what was remembered of the events before the positions of these topics, which the run goes on
+ * from; it is dropped where goes_on is false. *memory holds until stores_recall_release, which takes zeroes too.
+ */
+int stores_recall(struct stores *s, const char *const *topics, const bool *goes_on, size_t count,
+    struct recent_memory *memory, struct error *e);
+void stores_recall_release(struct recent_memory *memory);
 struct position_store stores_positions(struct stores *s);
 struct letter_store stores_letters(struct stores *s);
 void stores_release(struct stores *s); /* only what it opened itself */

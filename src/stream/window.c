@@ -18,6 +18,7 @@ void
 window_release(struct window *w)
 {
 	free(w->ring);
+	free(w->prints);
 	window_init(w);
 }
 
@@ -48,12 +49,17 @@ advance(struct window *w)
 
 		if (e->replay_id.len > 0)
 			w->passed = *e;
+		if ((e->print.a | e->print.b) != 0) {
+			w->prints = memory_reserve(w->prints, &w->print_capacity, w->print_count + 1, sizeof(*w->prints));
+			w->prints[w->print_count++] = e->print;
+		}
 		w->head++;
 	}
 }
 
 uint64_t
-window_push(struct window *w, const struct replay_id *id, int64_t event_ms, int64_t number)
+window_push(struct window *w, const struct replay_id *id, int64_t event_ms, int64_t number,
+    const struct fingerprint *print)
 {
 	struct window_entry *e;
 
@@ -63,6 +69,7 @@ window_push(struct window *w, const struct replay_id *id, int64_t event_ms, int6
 	e->replay_id = *id;
 	e->event_ms = event_ms;
 	e->number = number;
+	e->print = print != NULL ? *print : (struct fingerprint){0, 0};
 	e->done = false;
 	return w->tail++;
 }
@@ -83,7 +90,7 @@ window_pass(struct window *w, const struct replay_id *id, int64_t event_ms, int6
 	}
 	if (id->len == 0)
 		return;
-	window_done(w, window_push(w, id, event_ms, number));
+	window_done(w, window_push(w, id, event_ms, number, NULL));
 }
 
 void

@@ -6,6 +6,8 @@
  * known to be stored). The position moves over done entries only, so it never passes one that is not.
  * A keepalive's id enters as an entry that is done at once: it counts as soon as all before it do.
  *
+ * The fingerprints of the events that the position has moved over gather in `prints`, for whoever stores it.
+ *
  * Amortised O(1), no allocation once the ring has grown.
  */
 #ifndef SFZB_STREAM_WINDOW_H
@@ -16,11 +18,13 @@
 #include <stdint.h>
 
 #include "base/replay_id.h"
+#include "stream/recent.h"
 
 struct window_entry {
 	struct replay_id replay_id; /* none: this entry names no place to go on from */
 	int64_t event_ms;	    /* commit time, 0: unknown */
 	int64_t number;		    /* how many events the source had delivered up to here */
+	struct fingerprint print;   /* all zero: none */
 	bool done;
 };
 
@@ -30,13 +34,16 @@ struct window {
 	uint64_t head, tail; /* sequence numbers: of the oldest entry, and of the next to come */
 	/* The newest entry that the head has passed and that has a replay id; done is true once there is one. */
 	struct window_entry passed;
+	struct fingerprint *prints; /* of the entries passed since somebody last set the count to 0, oldest first */
+	size_t print_count, print_capacity;
 };
 
 void window_init(struct window *w);
 void window_release(struct window *w);
 
 /* Returns the entry's sequence number, for window_done. */
-uint64_t window_push(struct window *w, const struct replay_id *id, int64_t event_ms, int64_t number);
+uint64_t window_push(struct window *w, const struct replay_id *id, int64_t event_ms, int64_t number,
+    const struct fingerprint *print);
 /* An entry that is done already: a keepalive, an event to be skipped. Takes no room behind another done one. */
 void window_pass(struct window *w, const struct replay_id *id, int64_t event_ms, int64_t number);
 /* Once for each pushed entry. */

@@ -1,7 +1,8 @@
 """Error script sweep: each status and error-code at each point of the protocol, in the emulator's own words."""
 import threading
+import time
 
-from ground import case, count, count_struck, in_lanes, options
+from ground import case, count, count_struck, finish, in_lanes, options
 from world import Broken, World
 
 PREFIX = "sfdc.platform.eventbus.grpc."
@@ -92,6 +93,66 @@ def duplicates():
         world.close(options.keep)
 
 
+def kill_at(world, run, rows):
+    """SIGKILL once so many rows are stored."""
+    deadline, stored = time.monotonic() + 60, 0
+    while stored < rows and run.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+        try:
+            stored = sum(world.stored().values())
+        except Broken:  # there is no table yet
+            pass
+    run.kill()
+    run.communicate()
+    count("kills survived")
+
+
+def duplicates_around_a_stop():
+    """The second copies come when the run that stored the first ones has long ended, well or not."""
+    world = World(seed=14, events=600)
+    try:
+        world.faults("subscribe duplicate every 20\n")
+        status, _, err = world.run("stream", "Account", "--table", "main.crm.t", "-n", "300")
+        if status != 0 or count_struck(world) < 5:
+            raise Broken(f"the first run ended with {status} after too few duplicates: {err[-800:]}")
+        world.faults("")
+        finish(world, order=False)
+        world.publish(600)
+        world.faults("subscribe duplicate every 20\nsubscribe delay 20ms every 10\n")
+        run = world.popen("stream", "Account", "--table", "main.crm.t")
+        kill_at(world, run, 900)
+        world.faults("")
+        finish(world, order=False)
+    finally:
+        world.close(options.keep)
+
+
+def two_topics_hold_it():
+    """A topic and a channel that holds it, into one table: each event once, whichever brings it first."""
+    world = World(seed=15, events=400)
+    both = ("Account", "ChangeEvents")
+    topics = ("/data/AccountChangeEvent", "/data/ChangeEvents")
+    try:
+        world.faults("subscribe delay 5ms p=0.1\nsubscribe cut after 60 x3\ningest lose-ack after 2 x1\n")
+        run = world.popen(*world.stream_args("main.crm.t", both, "--batch-rows", "40"))
+        kill_at(world, run, 100)
+        world.publish(200)
+        status, _, err = world.run(*world.stream_args("main.crm.t", both, "--batch-rows", "40"))
+        if status != 0:
+            raise Broken(f"both topics: exit {status}: {err[-1200:]}")
+        world.publish(100)
+        # one of them alone, for a while
+        status, _, err = world.run(*world.stream_args("main.crm.t", ("ChangeEvents",)))
+        if status != 0:
+            raise Broken(f"the channel alone: exit {status}: {err[-1200:]}")
+        status, _, err = world.run(*world.stream_args("main.crm.t", both))
+        if status != 0:
+            raise Broken(f"both again: exit {status}: {err[-1200:]}")
+        count("events compared", world.compare("main.crm.t", topics, order=False))
+    finally:
+        world.close(options.keep)
+
+
 def sweep(rnd):
     everything = list(scripts())
     if not options.long:
@@ -100,6 +161,8 @@ def sweep(rnd):
         rest = [s for s in everything if s not in kept]
         everything = kept + rnd.sample(rest, 24)
     case("events published twice by the bus", duplicates)
+    case("events published twice, the second copy after a stop or a kill", duplicates_around_a_stop)
+    case("events that two topics hold", two_topics_hold_it)
     cases = [(f"error script {script!r}", error_script, script, expected) for script, expected in everything]
     cases += [(f"3 streams, error script {script!r}", error_script, script, expected, 3)
               for script, expected in everything if expected == 0 and script.startswith("ingest")]

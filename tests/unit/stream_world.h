@@ -109,6 +109,11 @@ struct world {
 	struct bus_table tables[TABLES_MAX * STREAMS_MAX]; /* the first stream of each table, then the second ones … */
 	size_t topic_count, table_count, stream_count;	   /* stream_count: of all tables together */
 	bool can_find, by_entity;
+	bool shared; /* topics may hold each other's events */
+	bool any_chosen; /* some topic has chosen_ids */
+	uint64_t recent_key[4];
+	struct fingerprint *recent; /* stored with the positions */
+	size_t recent_count, recent_capacity;
 	bool fail_positions, fail_letters; /* the disk is full */
 	struct error route_error;	   /* what the router says; ERR_OK: the table */
 	int64_t positions_stored;
@@ -238,6 +243,11 @@ world_store_positions(void *context, const struct position_update *updates, size
 				    t->name, j);
 		t->position = updates[i].position;
 		t->has_position = true;
+		w->recent = memory_reserve(w->recent, &w->recent_capacity, w->recent_count + updates[i].passed_count,
+		    sizeof(*w->recent));
+		if (updates[i].passed_count > 0)
+			memcpy(w->recent + w->recent_count, updates[i].passed, updates[i].passed_count * sizeof(*w->recent));
+		w->recent_count += updates[i].passed_count;
 		world_check_cover(w, t, "store");
 	}
 	return 0;
@@ -258,6 +268,7 @@ world_store_letters(void *context, const struct dead_letter *letters, size_t cou
 			t++;
 		at = world_behind(t, world_number(&letters[i].replay_id) - 1);
 		t->events[at].set_aside++;
+		world_original(t, at)->set_aside++;
 		if (t->events[at].flaw == SOUND)
 			WORLD_FAULT(w, "%s: event %u is sound and was set aside", t->name, at);
 		if (letters[i].payload.len != 8 || letters[i].schema_id.len == 0 || letters[i].event_id.len == 0)
@@ -358,9 +369,7 @@ world_deliver(struct bus_topic *t, uint32_t n)
 		    .received_ms = world_wall(t->world),
 		    .commit_timestamp_ms = 1600000000000 + t->cursor,
 		};
-		uint32_t index = t->cursor;
-
-		e.is_change = !t->chosen_ids;
+		e.is_change = !t->world->topics[b->same_topic].chosen_ids;
 		e.id = text_span(id, (size_t)snprintf(id, sizeof(id), "%s-%u", t->world->topics[b->same_topic].name,
 		    original->id_of));
 		e.payload = text_span(payload, (size_t)snprintf(payload, sizeof(payload), "%08x", b->same_as));
@@ -374,7 +383,7 @@ world_deliver(struct bus_topic *t, uint32_t n)
 		}
 		e.schema_json = text_of("{}");
 		e.entity = text_span(entity, (size_t)snprintf(entity, sizeof(entity), "%d", b->table));
-		e.sequence_number = (int32_t)index;
+		e.sequence_number = (int32_t)b->same_as;
 		e.commit_number = t - t->world->topics;
 		e.record_ids.items = records;
 		for (unsigned r = 0; r < RECORDS_MAX; r++)
@@ -437,6 +446,23 @@ world_publish_again(struct bus_topic *t, uint32_t index)
 	t->events[copy].records = t->events[index].records;
 }
 
+/* The same event on another topic too: same id, same replay id. false: that topic is further on. */
+static inline bool
+world_publish_through(struct bus_topic *from, uint32_t index, struct bus_topic *to)
+{
+	const struct bus_event *e = &from->events[index];
+	uint32_t copy;
+
+	if (to->next_replay > e->replay || from == to)
+		return false;
+	to->next_replay = e->replay;
+	copy = world_publish(to, e->flaw, e->table);
+	to->events[copy].same_as = e->same_as;
+	to->events[copy].same_topic = e->same_topic;
+	to->events[copy].records = e->records;
+	return true;
+}
+
 /* ---- the sink */
 
 static inline struct bus_table *
@@ -449,7 +475,8 @@ static inline int
 world_encode(struct sink *s, const struct event *event, struct buffer *out, struct error *e)
 {
 	struct bus_table *b = world_table_of(s);
-	uint32_t topic = (uint32_t)event->commit_number, index = (uint32_t)event->sequence_number;
+	uint32_t topic = (uint32_t)event->commit_number;
+	uint32_t index = world_behind(&b->world->topics[topic], world_number(&event->replay_id) - 1);
 	const struct bus_event *known = &b->world->topics[topic].events[index];
 	uint32_t head[2] = {topic, index};
 
@@ -545,18 +572,18 @@ world_find(struct sink *s, const struct sought *sought, size_t count, const stru
 		struct bus_topic *t = w->topics;
 		uint64_t replay = world_number(&sought[i].replay_id);
 		const struct bus_event *e;
+		uint32_t number, at;
 
 		snprintf(id, sizeof(id), TEXT_FORMAT, TEXT_ARGS(sought[i].id));
 		dash = strrchr(id, '-');
 		*dash = '\0';
 		while (strcmp(t->name, id) != 0)
 			t++;
-		if (sought[i].id_is_unique)
-			e = &t->events[strtoul(dash + 1, NULL, 10)];
-		else
-			e = world_original(t, world_behind(t, replay - 1));
+		number = (uint32_t)strtoul(dash + 1, NULL, 10);
+		at = world_behind(t, replay - 1);
+		e = sought[i].id_is_unique || at == t->count ? &t->events[number] : world_original(t, at);
 		b->answers[i] = e->stored > 0 && e->visible_ms <= w->now &&
-		    (sought[i].id_is_unique || e->stored_replay == replay);
+		    (sought[i].id_is_unique || (e->stored_replay == replay && e->id_of == number));
 	}
 }
 
@@ -604,7 +631,7 @@ world_check_records(struct bus_table *b, uint32_t topic, uint32_t index)
 	const struct bus_topic *t = &w->topics[topic];
 	unsigned records = t->events[index].records;
 
-	for (unsigned r = 0; r < RECORDS_MAX && !t->chosen_ids; r++) {
+	for (unsigned r = 0; r < RECORDS_MAX && !w->topics[t->events[index].same_topic].chosen_ids; r++) {
 		uint32_t *last = &b->first->last_record[topic][r];
 
 		if (records != 0 && (records & 1U << r) == 0)
@@ -633,17 +660,13 @@ world_process(struct bus_table *b)
 	for (size_t i = 0; i < batch->count; i++) {
 		struct bus_topic *t = &w->topics[batch->topic[i]];
 		struct bus_event *e = world_original(t, batch->index[i]);
-		bool repeated = false;
 
-		for (uint32_t j = 0; j < t->count && !repeated; j++)
-			repeated = j != t->events[j].same_as && t->events[j].same_as == t->events[batch->index[i]].same_as;
 		e->stored++;
 		e->stored_replay = t->events[batch->index[i]].replay;
-		/* what the bus publishes twice is taken twice when a run begins between the two */
-		if (w->can_find && e->stored > 1 && !(repeated && w->runs > 1))
+		if (w->can_find && e->stored > 1)
 			WORLD_FAULT(w, "%s: event %u is stored %d times", t->name, batch->index[i], e->stored);
 		world_check_records(b, batch->topic[i], batch->index[i]);
-		if (w->can_find && !w->by_entity && w->stream_count == w->table_count &&
+		if (w->can_find && !w->by_entity && !w->shared && w->stream_count == w->table_count &&
 		    b->last_stored[batch->topic[i]] > batch->index[i])
 			WORLD_FAULT(w, "%s: event %u is stored behind %u", t->name, batch->index[i],
 			    b->last_stored[batch->topic[i]] - 1);
@@ -757,6 +780,8 @@ world_init(struct world *w, uint64_t seed, size_t topics, size_t tables)
 	w->table_count = w->stream_count = tables;
 	w->can_find = true;
 	w->timer_ms = INT64_MAX;
+	for (int i = 0; i < 4; i++)
+		w->recent_key[i] = random_next(&w->random);
 	for (size_t i = 0; i < topics; i++) {
 		struct bus_topic *t = &w->topics[i];
 
@@ -796,6 +821,7 @@ world_release(struct world *w)
 	engine_free(w->engine);
 	for (size_t i = 0; i < w->topic_count; i++)
 		free(w->topics[i].events);
+	free(w->recent);
 }
 
 /* Begins a run as commands/stream.c does: the stored position, else the tip or the earliest. */
@@ -812,7 +838,10 @@ world_begin(struct world *w)
 	    .router = {.route = world_route, .by_entity = w->by_entity, .context = w},
 	};
 	static const struct position earliest = {.kind = POSITION_EARLIEST};
+	struct recent_memory recent = {.known = w->recent, .count = w->recent_count};
 
+	memcpy(recent.key, w->recent_key, sizeof(recent.key));
+	setup.recent = &recent;
 	for (size_t i = 0; i < w->stream_count; i++)
 		w->tables[i].sink.ops = w->can_find ? &world_sink_ops : &world_blind_sink_ops;
 	w->engine = engine_new(&setup);
@@ -821,6 +850,7 @@ world_begin(struct world *w)
 	for (size_t i = 0; i < w->topic_count; i++) {
 		struct bus_topic *t = &w->topics[i];
 
+		t->source.shared = w->shared;
 		engine_add_source(w->engine, &t->source, t->has_position ? &t->position : t->at_tip ? NULL : &earliest);
 	}
 	engine_start(w->engine);

@@ -417,6 +417,67 @@ test_damaged_database(void **state)
 	}
 }
 
+/* Records of recent events: kept with the position, newest last, so many; gone when somebody moves it. */
+static void
+test_recent(void **state)
+{
+	struct error e = ERROR_INIT;
+	struct positions *p = positions_open(replay_db(), NULL, &e);
+	const struct position_key keys[2] = {{"00D000000000001", "/data/A", "c.s.t"}, {"00D000000000001", "/data/B", "c.s.t"}};
+	struct position at[2] = {{.replay_id = {.len = 1, .bytes = {1}}}, {.replay_id = {.len = 1, .bytes = {1}}}};
+	uint8_t first[POSITION_SECRET_BYTES], secret[POSITION_SECRET_BYTES];
+	const size_t kept = (size_t)POSITION_RECENT_KEPT * POSITION_RECENT_BYTES;
+	struct buffer big = BUFFER_INIT, out = BUFFER_INIT;
+	struct text recent[2];
+
+	(void)state;
+	assert_int_equal(positions_recall(p, keys, 2, first, &out, &e), 0);
+	assert_int_equal(out.len, 0);
+	recent[0] = text_of("aaaaaaaaaaaaaaaa");
+	recent[1] = text_of("bbbbbbbbbbbbbbbbcccccccccccccccc");
+	assert_int_equal(positions_advance_all(p, keys, at, recent, 2, &e), 0);
+	recent[0] = text_of("dddddddddddddddd");
+	recent[1] = text_of("");
+	at[0].replay_id.bytes[0] = 2;
+	assert_int_equal(positions_advance_all(p, keys, at, recent, 2, &e), 0);
+	positions_free(p);
+	p = positions_open(replay_db(), NULL, &e);
+	assert_int_equal(positions_recall(p, keys, 2, secret, &out, &e), 0);
+	assert_memory_equal(first, secret, sizeof(first));
+	assert_true(text_is(buffer_span(&out), "aaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbccccccccccccccccdddddddddddddddd"));
+	/* stored again where it stands, by whomever: still true */
+	at[0].in_flight = 5;
+	assert_int_equal(positions_store(p, &keys[0], &at[0], &e), 0);
+	buffer_clear(&out);
+	assert_int_equal(positions_recall(p, &keys[0], 1, secret, &out, &e), 0);
+	assert_true(text_is(buffer_span(&out), "aaaaaaaaaaaaaaaadddddddddddddddd"));
+	/* set to another place */
+	at[0].replay_id.bytes[0] = 9;
+	assert_int_equal(positions_store(p, &keys[0], &at[0], &e), 0);
+	buffer_clear(&out);
+	assert_int_equal(positions_recall(p, keys, 2, secret, &out, &e), 0);
+	assert_true(text_is(buffer_span(&out), "bbbbbbbbbbbbbbbbcccccccccccccccc"));
+	assert_int_equal(positions_forget_recent(p, &keys[1], &e), 0);
+	buffer_clear(&out);
+	assert_int_equal(positions_recall(p, keys, 2, secret, &out, &e), 0);
+	assert_int_equal(out.len, 0);
+	/* no more than needed */
+	for (size_t i = 0; i < kept / 4; i++)
+		buffer_append_byte(&big, (uint8_t)i);
+	for (int i = 0; i < 12; i++) {
+		recent[0] = buffer_span(&big);
+		at[0].replay_id.bytes[0]++;
+		assert_int_equal(positions_advance_all(p, keys, at, recent, 1, &e), 0);
+	}
+	buffer_clear(&out);
+	assert_int_equal(positions_recall(p, keys, 1, secret, &out, &e), 0);
+	assert_int_equal(out.len, kept);
+	assert_int_equal(positions_forget(p, &keys[0], &e), 0);
+	positions_free(p);
+	buffer_release(&big);
+	buffer_release(&out);
+}
+
 static void
 test_newer_database(void **state)
 {
@@ -712,6 +773,7 @@ main(void)
 	    TEST(test_positions),
 	    TEST(test_history_is_bounded),
 	    TEST(test_damaged_database),
+	    TEST(test_recent),
 	    TEST(test_newer_database),
 	    TEST(test_database_links),
 	    TEST(test_killed_while_storing),

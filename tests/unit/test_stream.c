@@ -539,6 +539,86 @@ test_published_twice(void **state)
 	assert_int_equal(world_start_of(&w.topics[0], &w.topics[0].position), 9);
 }
 
+/* … also when the second copy comes after a restart, in good order or not. */
+static void
+test_published_twice_around_a_restart(void **state)
+{
+	(void)state;
+	for (int killed = 0; killed < 2; killed++) {
+		world_release(&w);
+		world_init(&w, 1, 1, 1);
+		publish(50);
+		w.options.until_caught_up = !killed;
+		world_begin(&w);
+		world_calm(&w);
+		world_pass(&w, 2000);
+		if (killed)
+			world_kill(&w);
+		else
+			expect_complete();
+		assert_int_equal(w.topics[0].position.in_flight, 0);
+		engine_free(w.engine);
+		for (uint32_t i = 0; i < 50; i += 7)
+			world_publish_again(&w.topics[0], i);
+		publish(2);
+		w.options.until_caught_up = true;
+		world_begin(&w);
+		world_calm(&w);
+		expect_complete();
+		statistics();
+		assert_int_equal(s.repeated, 8);
+		assert_int_equal(s.stored, 2);
+	}
+}
+
+/* One event that two topics hold is one row; neither topic's position passes it before that row is durable. */
+static void
+test_two_topics_hold_it(void **state)
+{
+	(void)state;
+	world_release(&w);
+	world_init(&w, 1, 2, 1);
+	w.shared = true;
+	for (int i = 0; i < 12; i++) {
+		publish(1);
+		assert_true(world_publish_through(&w.topics[0], w.topics[0].count - 1, &w.topics[1]));
+	}
+	world_begin(&w);
+	world_pass(&w, 0);
+	world_deliver(&w.topics[0], 100);
+	world_pass(&w, 1000);
+	world_answer(&w.tables[0], true); /* there may have been another run */
+	world_pass(&w, 1000);
+	world_answer(&w.tables[0], true);
+	deliver_and_send();
+	world_deliver(&w.topics[1], 100);
+	world_idle(&w.topics[1], false);
+	world_pass(&w, 5000);
+	assert_false(w.topics[1].has_position && w.topics[1].position.kind == POSITION_AFTER);
+	world_calm(&w);
+	world_check_all(&w);
+	no_fault();
+	statistics();
+	assert_int_equal(s.stored, 12);
+	assert_int_equal(s.repeated, 12);
+	assert_int_equal(s.in_flight_rows, 0);
+	assert_int_equal(world_start_of(&w.topics[1], &w.topics[1].position), 12);
+	/* what a run that died had of one topic, the next may meet in the other first */
+	for (int i = 0; i < 12; i++) {
+		publish(1);
+		assert_true(world_publish_through(&w.topics[0], w.topics[0].count - 1, &w.topics[1]));
+	}
+	deliver_and_send();
+	world_kill(&w);
+	world_begin(&w);
+	world_pass(&w, 0);
+	world_deliver(&w.topics[1], 100);
+	world_calm(&w);
+	world_check_all(&w);
+	no_fault();
+	stop_and_end();
+}
+
 /* Publishers choose the ids of platform events: two under one id are two, also when they are looked up. */
 static void
 test_one_id_twice(void **state)
@@ -810,6 +890,8 @@ main(void)
 	    TEST(test_silent_server),
 	    TEST(test_close_signal),
 	    TEST(test_published_twice),
+	    TEST(test_published_twice_around_a_restart),
+	    TEST(test_two_topics_hold_it),
 	    TEST(test_one_id_twice),
 	    TEST(test_one_topic_several_tables),
 	    TEST(test_router),

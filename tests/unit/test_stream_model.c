@@ -44,12 +44,15 @@ publish_some(struct world *w, const struct rates *r)
 
 		if (random_below(&w->random, 10) == 0)
 			t->next_replay += random_below(&w->random, 5); /* other orgs' events */
-		if (t->count > 0 && chance(w, r->repeated))
+		/* of a chosen id, published twice and held by two topics, the table cannot tell which copy it has */
+		if (t->count > 0 && !(w->shared && w->any_chosen) && chance(w, r->repeated))
 			world_publish_again(t, t->count - 1 - (uint32_t)random_below(&w->random, t->count < 3 ? t->count : 3));
 		else
 			world_publish(t, flaw, (int)random_below(&w->random, w->table_count));
 		if (t->chosen_ids && t->count > 5 && random_below(&w->random, 20) == 0)
 			t->events[t->count - 1].id_of = t->count - 2 - (uint32_t)random_below(&w->random, 4);
+		if (w->shared && random_below(&w->random, 2) == 0)
+			world_publish_through(t, t->count - 1, &w->topics[random_below(&w->random, w->topic_count)]);
 	}
 }
 
@@ -191,7 +194,8 @@ draw_world(struct world *w, struct rates *r, uint64_t seed)
 	    .stop = (unsigned)random_below(&draw, 6),
 	};
 	for (size_t i = 0; i < w->topic_count; i++)
-		w->topics[i].chosen_ids = r->repeated == 0 && random_below(&draw, 3) == 0;
+		w->any_chosen |= w->topics[i].chosen_ids = random_below(&draw, 3) == 0;
+	w->shared = w->topic_count > 1 && random_below(&draw, 3) == 0;
 }
 
 static void

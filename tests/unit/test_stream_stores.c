@@ -36,9 +36,13 @@ test_stores(void **state)
 	char home[] = "/tmp/sfzb-stores-XXXXXX";
 	struct error e = ERROR_INIT;
 	struct stores s = {.clock = &clock_system, .org_id = "00D000000000001", .table = "c.s.{entity}"};
+	static const struct fingerprint passed[2] = {{1, 2}, {3, 4}};
 	const struct position_update updates[2] = {
-	    {"/data/A", {.replay_id = {.len = 1, .bytes = {1}}, .in_flight = 9}},
-	    {"/data/B", {.kind = POSITION_EARLIEST, .in_flight = INT64_MAX}}};
+	    {"/data/A", {.replay_id = {.len = 1, .bytes = {1}}, .in_flight = 9}, passed, 2},
+	    {"/data/B", {.kind = POSITION_EARLIEST, .in_flight = INT64_MAX}, NULL, 0}};
+	const char *const topics[2] = {"/data/A", "/data/B"};
+	bool goes_on[2] = {true, true};
+	struct recent_memory recent;
 	const struct dead_letter letter = {.topic = text_of("/data/A"), .event_id = text_of("e"),
 	    .code = ERR_REFUSED, .reason = text_of("no row")};
 	struct position_key key = {s.org_id, "/data/B", s.table};
@@ -59,6 +63,17 @@ test_stores(void **state)
 	assert_int_equal(positions.store(positions.context, updates, 2, &e), 0);
 	assert_int_equal(positions_find(s.positions, &key, &found, &e), 0);
 	assert_true(found.kind == POSITION_EARLIEST && found.in_flight == INT64_MAX && found.stored_ms > 0);
+	assert_int_equal(stores_recall(&s, topics, goes_on, 2, &recent, &e), 0);
+	assert_int_equal(recent.count, 2);
+	assert_memory_equal(recent.known, passed, sizeof(passed));
+	stores_recall_release(&recent);
+	goes_on[0] = false; /* a run that begins elsewhere, so that the one after it must not know either */
+	assert_int_equal(stores_recall(&s, topics, goes_on, 2, &recent, &e), 0);
+	stores_recall_release(&recent);
+	goes_on[0] = true;
+	assert_int_equal(stores_recall(&s, topics, goes_on, 2, &recent, &e), 0);
+	assert_int_equal(recent.count, 0);
+	stores_recall_release(&recent);
 	assert_false(dead_letters_exist(s.profile)); /* none came, none made */
 	assert_int_equal(letters.store(letters.context, &letter, 1, &e), 0);
 	assert_int_equal(dead_letters_each(s.dead_letters, NULL, is_complete, &complete, &e), 0);

@@ -41,7 +41,7 @@ test_window(void **state)
 
 			if (*p == 'p') {
 				id.bytes[0] = (uint8_t)pushed;
-				sequences[pushed++] = window_push(&w, &id, 0, ++seen);
+				sequences[pushed++] = window_push(&w, &id, 0, ++seen, NULL);
 			} else if (*p == 'k') {
 				id.bytes[0] = (uint8_t)(100 + seen);
 				seen += 1;
@@ -82,7 +82,7 @@ test_window_at_random(void **state)
 			struct replay_id id = {.len = 4};
 
 			memcpy(id.bytes, &pushed, 4);
-			sequences[pushed] = window_push(&w, &id, pushed, pushed + 1);
+			sequences[pushed] = window_push(&w, &id, pushed, pushed + 1, NULL);
 			pushed++;
 			continue;
 		}
@@ -104,6 +104,14 @@ test_window_at_random(void **state)
 	free(done);
 }
 
+static bool
+add_event(struct recent *r, uint64_t place, const struct event *e)
+{
+	struct fingerprint print = recent_print(r, place, e);
+
+	return recent_add(r, &print, 0);
+}
+
 static void
 test_recent(void **state)
 {
@@ -119,12 +127,12 @@ test_recent(void **state)
 		for (int i = 0; i < RECENT_EVENTS; i++) {
 			snprintf(id, sizeof(id), "%d-%d", round, i);
 			e.id = text_of(id);
-			assert_false(recent_add(&r, 0, &e));
+			assert_false(add_event(&r, 0, &e));
 		}
 		for (int i = 0; i < RECENT_EVENTS; i += 97) {
 			snprintf(id, sizeof(id), "%d-%d", round, i);
 			e.id = text_of(id);
-			assert_true(recent_add(&r, 0, &e));
+			assert_true(add_event(&r, 0, &e));
 		}
 	}
 	e.id = text_of("x");
@@ -133,14 +141,107 @@ test_recent(void **state)
 		e.payload = text_of(payload);
 		if (i == 1) /* "%0*d" with 0 and 1 are the same */
 			continue;
-		assert_false(recent_add(&r, 0, &e));
-		assert_true(recent_add(&r, 0, &e));
-		assert_false(recent_add(&r, 1, &e));
+		assert_false(add_event(&r, 0, &e));
+		assert_true(add_event(&r, 0, &e));
+		assert_false(add_event(&r, 1, &e));
 	}
 	e.id = text_of("");
-	assert_false(recent_add(&r, 0, &e));
-	assert_false(recent_add(&r, 0, &e));
+	assert_false(add_event(&r, 0, &e));
+	assert_false(add_event(&r, 0, &e));
 	recent_release(&r);
+}
+
+/* Which two events are one: of change events by header, whatever a channel adds to them; of others by content. */
+static void
+test_same_event(void **state)
+{
+	static const struct {
+		const char *name, *id, *schema, *payload, *transaction;
+		int sequence;
+		bool is_change, same;
+	} rows[] = {{"a copy", "i", "s", "p", "t", 1, false, true}, {"a copy of a change", "i", "s", "p", "t", 1, true, true},
+	    {"more fields", "i", "s", "pp", "t", 1, false, false}, {"more fields of a change", "i", "s2", "pp", "t", 1, true, true},
+	    {"another schema", "i", "s2", "p", "t", 1, false, false}, {"another place", "i", "s", "p", "t", 2, true, false},
+	    {"another transaction", "i", "s", "p", "u", 1, true, false}, {"another id", "j", "s", "p", "t", 1, true, false}};
+	struct random random;
+	struct recent r;
+
+	(void)state;
+	random_seed(&random, 3);
+	recent_init(&r, &random);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct event first = {.id = text_of("i"), .schema_id = text_of("s"), .payload = text_of("p"),
+		    .transaction_key = text_of("t"), .sequence_number = 1, .is_change = rows[i].is_change};
+		struct event second = {.id = text_of(rows[i].id), .schema_id = text_of(rows[i].schema),
+		    .payload = text_of(rows[i].payload), .transaction_key = text_of(rows[i].transaction),
+		    .sequence_number = rows[i].sequence, .is_change = rows[i].is_change};
+		struct fingerprint a = recent_print(&r, 7, &first), b = recent_print(&r, 7, &second);
+
+		if ((memcmp(&a, &b, sizeof(a)) == 0) != rows[i].same)
+			fail_msg("%s", rows[i].name);
+	}
+	recent_release(&r);
+}
+
+/* Another run knows what this one knew; and how old an event must be to be forgotten. */
+static void
+test_recent_restored(void **state)
+{
+	struct fingerprint known[3];
+	struct random random;
+	struct recent r, next;
+	struct event e = {.schema_id = text_of("s")};
+
+	(void)state;
+	random_seed(&random, 3);
+	recent_init(&r, &random);
+	for (size_t i = 0; i < 3; i++) {
+		e.id = text_of(i == 0 ? "a" : i == 1 ? "b" : "c");
+		known[i] = recent_print(&r, recent_place(&r, "main.crm.t"), &e);
+	}
+	recent_init(&next, &random);
+	recent_restore(&next, r.key, known, 3);
+	assert_true(add_event(&next, recent_place(&next, "main.crm.t"), &e));
+	assert_false(add_event(&next, recent_place(&next, "main.crm.u"), &e));
+	for (int i = 0; next.forgotten_ms == 0; i++) {
+		struct fingerprint print = {(uint64_t)i, 1};
+
+		recent_add(&next, &print, 1000 + i);
+		assert_true(next.forgotten_ms == 0 || next.forgotten_ms <= 1000 + i - RECENT_EVENTS);
+	}
+	recent_release(&r);
+	recent_release(&next);
+}
+
+/* A window hands out the fingerprints of what its position has passed, and of nothing else. */
+static void
+test_window_prints(void **state)
+{
+	struct window w;
+	struct replay_id id = {.len = 1};
+
+	(void)state;
+	window_init(&w);
+	for (uint64_t i = 0; i < 5; i++) {
+		struct fingerprint print = {i, 9};
+
+		id.bytes[0] = (uint8_t)i;
+		window_push(&w, &id, 0, (int64_t)i + 1, i == 1 ? NULL : &print);
+	}
+	window_pass(&w, &id, 0, 5);
+	window_done(&w, 1);
+	window_done(&w, 2);
+	assert_int_equal(w.print_count, 0);
+	window_done(&w, 0);
+	assert_int_equal(w.print_count, 2);
+	assert_true(w.prints[0].a == 0 && w.prints[1].a == 2);
+	w.print_count = 0;
+	window_done(&w, 4);
+	assert_int_equal(w.print_count, 0);
+	window_done(&w, 3);
+	assert_int_equal(w.print_count, 2);
+	assert_true(w.prints[0].a == 3 && w.prints[1].a == 4);
+	window_release(&w);
 }
 
 static void
@@ -209,6 +310,9 @@ main(void)
 	    cmocka_unit_test(test_window),
 	    cmocka_unit_test(test_window_at_random),
 	    cmocka_unit_test(test_recent),
+	    cmocka_unit_test(test_same_event),
+	    cmocka_unit_test(test_recent_restored),
+	    cmocka_unit_test(test_window_prints),
 	    cmocka_unit_test(test_batch),
 	};
 
