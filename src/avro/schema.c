@@ -188,6 +188,8 @@ parse_symbols(struct parse *p, struct avro_type *t, const struct json *j)
 	struct text *symbols;
 	size_t n = 0;
 
+	if (!json_is_array(j) || json_count(j) == 0)
+		return error_set(p->e, ERR_REFUSED, "the enum '%s' needs a list of at least one symbol", t->name.data);
 	if (count_entries(p, json_count(j)) != 0)
 		return -1;
 	t->symbols = symbols = keep(p->schema, json_count(j) * sizeof(*symbols));
