@@ -39,13 +39,13 @@ database_error(sqlite3 *db, const char *doing, struct error *e)
 {
 	int result = sqlite3_extended_errcode(db);
 	int errnum = sqlite3_system_errno(db);
-	const char *path = sqlite3_db_filename(db, "main");
+	const char *path = sqlite3_db_filename(db, "main"); /* NULL where it could not even be opened */
 	enum error_code code = database_error_code(result);
 
 	if (code == ERR_OK)
 		code = ERR_FAILED;
-	error_set(e, code, "cannot %s in '%s': %s%s%s", doing, path != NULL ? path : "?",
-	    sqlite3_errmsg(db), errnum != 0 ? ": " : "", errnum != 0 ? strerror(errnum) : "");
+	error_set(e, code, "cannot %s%s%s%s: %s%s%s", doing, path != NULL ? " in '" : "", path != NULL ? path : "",
+	    path != NULL ? "'" : "", sqlite3_errmsg(db), errnum != 0 ? ": " : "", errnum != 0 ? strerror(errnum) : "");
 	switch (result & 0xff) {
 	case SQLITE_FULL:
 		return error_hint(e, "free some space there and start again; what was stored is intact");
@@ -241,7 +241,10 @@ open_once(const char *path, int version, const char *schema_sql, sqlite3 **db, c
 
 	result = sqlite3_open_v2(path, db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 	if (result != SQLITE_OK) {
-		database_error(*db, "open the database", e);
+		char *doing = memory_format("open the database '%s'", path);
+
+		database_error(*db, doing, e);
+		free(doing);
 		goto out;
 	}
 	sqlite3_extended_result_codes(*db, 1);

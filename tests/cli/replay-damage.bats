@@ -1,0 +1,33 @@
+# A damaged replay.db costs a question to the table, and no event.
+bats_require_minimum_version 1.5.0
+load helper
+
+@test "damaged, cut or emptied: kept aside, said aloud, the table is asked, nothing lost and nothing twice" {
+	ends 0 sfzb emulator -q --keepalive 300ms --events 100 --objects Account -- bash -euc '
+		stream() { sfzb stream Account -t main.default.a --visibility-wait 200ms "$@"; }
+		db=$(dirname "$(find "$HOME" -name salesforce.json | head -n 1)")/replay.db
+		round() { # NAME: the file is damaged now
+			sum=$(sha256sum <"$db")
+			stream -n 20 2>"$1"
+			if [ "$1" != emptied ]; then
+				kept=$(sed -n "s/.*kept as .\(.*damaged-[^,]*\)., and begun anew.*/\1/p" "$1")
+				test "$(sha256sum <"$kept")" = "$sum"
+				rm "$kept"*
+			fi
+		}
+		stream -n 20 2>first
+		printf XXXXXXXXXXXXXXXX | dd of="$db" conv=notrunc status=none; round header
+		printf XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX | dd of="$db" bs=4096 seek=1 conv=notrunc status=none; round page
+		truncate -s 5000 "$db"; round cut
+		truncate -s 0 "$db"; round emptied
+		stream --until-caught-up -q
+		sfzb sql "select count(*) as n, count(distinct event_id) as d from main.default.a" >rows'
+	jq -e '.n == 100 and .d == 100' rows
+	for f in header page cut; do
+		grep -Eq "warning: '.*/replay.db' is damaged \(.*\); kept as '.*/replay.db.damaged-20.*', and begun anew" $f
+	done
+	grep -q "warning: '.*/replay.db' was empty; begun anew" emptied
+	for f in header page cut emptied; do
+		grep -q "goes on behind [0-9a-f]*: the newest that the table holds of it; no position is stored" $f
+	done
+}
