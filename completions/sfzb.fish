@@ -108,7 +108,7 @@ complete -c sfzb -n '__fish_seen_subcommand_from tail' -s n -l limit -x -d 'stop
 complete -c sfzb -n '__fish_seen_subcommand_from tail' -l timeout -x -d 'give up after so long, with exit status 7 when -n is not met (0: never)'
 complete -c sfzb -n '__fish_seen_subcommand_from tail' -l until-caught-up -d 'stop when there is nothing more to deliver'
 complete -c sfzb -n '__fish_seen_subcommand_from tail' -l quiet-for -x -d 'how long nothing must come to count as caught up, where the server does not say so'
-complete -c sfzb -n '__fish_seen_subcommand_from tail' -l managed -x -d 'instead of topics: a managed subscription, whose place the server keeps; what has been printed is committed'
+complete -c sfzb -n '__fish_seen_subcommand_from tail' -l managed -x -d 'a managed subscription, whose place the server keeps, and which has a topic of its own; what has been printed is committed'
 complete -c sfzb -n '__fish_seen_subcommand_from tail' -s e -l entity -x -d 'only events of these objects, Account,Invoice__c'
 complete -c sfzb -n '__fish_seen_subcommand_from tail' -s c -l change-type -x -d 'only these changes: CREATE, UPDATE, DELETE, UNDELETE, GAP (of all kinds) or GAP_CREATE …'
 complete -c sfzb -n '__fish_seen_subcommand_from tail' -l filter -x -d 'only events for which this jq expression, put to their JSON, gives neither false nor null; integers beyond 2^53 are not exact in it'
@@ -131,7 +131,7 @@ complete -c sfzb -n '__fish_seen_subcommand_from tail' -xa '(__sfzb_names topics
 
 complete -c sfzb -n '__fish_seen_subcommand_from stream' -s t -l table -x -d 'table to store to; {entity} in it makes one table for each object'
 complete -c sfzb -n '__fish_seen_subcommand_from stream' -l from -x -d 'where to begin: auto (where it stopped; else where the table ends; else earliest), earliest, latest, stored, behind a replay id, or at a time such as 2h or 2026-11-01T10:00Z'
-complete -c sfzb -n '__fish_seen_subcommand_from stream' -l managed -x -d 'instead of topics: a managed subscription, whose place the server keeps; it is committed behind what is stored'
+complete -c sfzb -n '__fish_seen_subcommand_from stream' -l managed -x -d 'a managed subscription, whose place the server keeps, and which has a topic of its own; it is committed behind what is stored'
 complete -c sfzb -n '__fish_seen_subcommand_from stream' -l until-caught-up -d 'stop when there is nothing more to deliver and all is stored'
 complete -c sfzb -n '__fish_seen_subcommand_from stream' -l quiet-for -x -d 'how long nothing must come to count as caught up, where the server does not say so'
 complete -c sfzb -n '__fish_seen_subcommand_from stream' -s n -l limit -x -d 'stop after so many events (0: never)'

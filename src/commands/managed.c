@@ -55,19 +55,62 @@ ask(void *context, struct error *e)
 	return salesforce_rest_query(r->app->salesforce, soql, true, take_row, r, e);
 }
 
-int
-managed_subscriptions_init(struct subscriptions *s, struct app *app, struct patience *p, const char *name, struct error *e)
+static void
+set_managed(struct subscriptions *s, const struct managed_options *o, const struct patience *p)
 {
+	s->items[0].managed = o->name;
+	s->items[0].unknown_tries = p->max_retries == 0 ? 1 : 0;
+}
+
+/* Who may not read Setup says of which topic it is; where the server goes on is then not known in advance. */
+static int
+without_record(struct subscriptions *s, const struct managed_options *o, const char *name, const struct patience *p,
+    struct error *e)
+{
+	char *names[] = {(char *)o->topic};
+
+	error_wrap(e, "cannot read the managed subscription '%s'", name);
+	/* objects that the user may not see are called unknown (wire/salesforce-http.md §8) */
+	if (e->code != ERR_PERMISSION && e->code != ERR_NOT_FOUND)
+		return -1;
+	e->code = ERR_PERMISSION;
+	if (o->topic == NULL)
+		return error_hint(e, "reading it takes 'View Setup and Configuration'; without that name its topic, too: TOPIC --managed %s",
+		    name);
+	log_warn("managed", "%s; taken to be of '%s'", e->text, o->topic);
+	error_clear(e);
+	if (subscriptions_init(s, 1, names, e) != 0)
+		return -1;
+	set_managed(s, o, p);
+	return 0;
+}
+
+/* Behind a lost place only the server chooses where to go on; what lies before that can be had, what it sends cannot be left out. */
+static int
+check_recovery(const struct managed_options *o, const struct record *r, struct error *e)
+{
+	if (!o->new_only_when_lost || strcmp(r->on_loss, "EARLIEST") != 0)
+		return 0;
+	error_set(e, ERR_USAGE, "option '--on-lost-position latest' cannot be kept: behind a lost place the server itself takes the "
+				"managed subscription '%s' to the earliest event (its errorRecoveryReplay)",
+	    o->name);
+	return error_hint(e, "change that to LATEST in the subscription, or give --on-lost-position earliest");
+}
+
+int
+managed_subscriptions_init(struct subscriptions *s, struct app *app, struct patience *p, const struct managed_options *o,
+    struct error *e)
+{
+	const char *name = o->name;
 	struct record r = {.app = app, .name = name};
-	char *names[1];
+	char *names[1], whole[TOPIC_NAME_SIZE];
 
 	if (name[0] == '\0' || strlen(name) > 80 || name[strspn(name, NAME_ALPHABET)] != '\0')
 		return error_set(e, ERR_USAGE, "'%.100s' is no name or id of a managed subscription", name);
 	if (patient_open_salesforce(p, app, e) != 0)
 		return -1;
-	app_open_loop(app);
 	if (patient_do(p, app, ask, &r, e) != 0)
-		return error_wrap(e, "cannot read the managed subscription '%s'", name);
+		return without_record(s, o, name, p, e);
 	if (!r.found) {
 		error_set(e, ERR_NOT_FOUND, "no managed subscription '%s' is known", name);
 		return error_hint(e, "it is a ManagedEventSubscription of the Tooling API, named by its developer name or id");
@@ -76,10 +119,15 @@ managed_subscriptions_init(struct subscriptions *s, struct app *app, struct pati
 		error_set(e, ERR_CONFIG, "the managed subscription '%s' is in state STOP", name);
 		return error_hint(e, "its state must be RUN");
 	}
+	if (check_recovery(o, &r, e) != 0)
+		return -1;
 	names[0] = r.topic;
 	if (subscriptions_init(s, 1, names, e) != 0)
 		return error_wrap(e, "managed subscription '%s'", name);
-	s->items[0].managed = name;
+	if (o->topic != NULL && (topic_name_expand(whole, o->topic, e) != 0 || strcmp(whole, s->items[0].topic) != 0))
+		return error_set(e, ERR_USAGE, "the managed subscription '%s' is of '%s', not of '%s'", name, s->items[0].topic,
+		    o->topic);
+	set_managed(s, o, p);
 	log_info("managed", "'%s' goes on behind its last commit; without one it starts at %s, and where that has aged out the "
 			    "server goes on at %s",
 	    name, r.on_start, r.on_loss);

@@ -9,11 +9,17 @@
 #include "commands/subscription.h"
 #include "stream/engine.h"
 
+struct managed_options {
+	const char *name;
+	const char *topic;	 /* that the person says it is of; NULL: the record says so */
+	bool new_only_when_lost; /* --on-lost-position latest */
+};
 /*
- * With --managed instead of topics: fills s with the one topic that the record names, and says where the server goes on.
- * ERR_NOT_FOUND: no such record; ERR_CONFIG: it is stopped.
+ * With --managed: fills s with the one topic that the record names, and says where the server goes on. A user who may not
+ * read the record (ERR_PERMISSION) must give the topic. ERR_NOT_FOUND: no such record; ERR_CONFIG: it is stopped.
  */
-int managed_subscriptions_init(struct subscriptions *s, struct app *app, struct patience *p, const char *name, struct error *e);
+int managed_subscriptions_init(struct subscriptions *s, struct app *app, struct patience *p, const struct managed_options *o,
+    struct error *e);
 
 /* A position store that commits what the one under it has stored. Placed by value; outlives the engine. */
 struct managed_store {

@@ -30,7 +30,7 @@ static const struct option options[] = {
 	    "where to begin: auto (where it stopped; else where the table ends; else earliest), earliest, latest, stored, "
 	    "behind a replay id, or at a time such as 2h or 2026-11-01T10:00Z"),
 	OPTION_STRING(0, "managed", struct stream_options, managed, "<name>", NULL,
-	    "instead of topics: a managed subscription, whose place the server keeps; it is committed behind what is stored"),
+	    "a managed subscription, whose place the server keeps, and which has a topic of its own; it is committed behind what is stored"),
 	OPTION_FLAG(0, "until-caught-up", struct stream_options, until_caught_up,
 	    "stop when there is nothing more to deliver and all is stored"),
 	OPTION_DURATION(0, "quiet-for", struct stream_options, quiet_for_ms, "<time>", "10s",
@@ -379,11 +379,15 @@ name_topics(struct run *r, int argc, char **argv, struct error *e)
 	if (r->o->managed == NULL)
 		return argc > 0 ? subscriptions_init(&r->topics, argc, argv, e)
 				: error_set(e, ERR_USAGE, "a topic is missing");
-	if (argc > 0)
-		return error_set(e, ERR_USAGE, "topics are given with --managed, which has one of its own");
+	if (argc > 1)
+		return error_set(e, ERR_USAGE, "several topics are given with --managed, which has one of its own");
 	if (r->from.kind != FROM_AUTO)
 		return error_set(e, ERR_USAGE, "--from is given with --managed, which goes on where it was committed");
-	return managed_subscriptions_init(&r->topics, r->app, &r->patience, r->o->managed, e);
+	return managed_subscriptions_init(&r->topics, r->app, &r->patience,
+	    &(struct managed_options){.name = r->o->managed,
+		.topic = argc > 0 ? argv[0] : NULL,
+		.new_only_when_lost = (enum on_lost_position)r->o->on_lost == ON_LOST_LATEST},
+	    e);
 }
 
 /* One engine's run; *left is what another one may still do, *again whether there is to be one. */

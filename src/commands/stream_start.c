@@ -87,7 +87,9 @@ say(const struct subscription *sub, const char *why)
 {
 	char hex[REPLAY_ID_TEXT_SIZE];
 
-	if (sub->start == NULL)
+	if (sub->managed != NULL && (sub->start == NULL || sub->from.kind == POSITION_EARLIEST))
+		log_info("stream", "'%s' goes on where the managed subscription '%s' stands: %s", sub->topic, sub->managed, why);
+	else if (sub->start == NULL)
 		log_info("stream", "'%s' starts at the tip: %s", sub->topic, why);
 	else if (sub->from.kind == POSITION_EARLIEST)
 		log_info("stream", "'%s' starts at the earliest event kept: %s", sub->topic, why);

@@ -82,7 +82,7 @@ find_stored(struct subscription *s, struct app *app, const char *table, struct e
 void
 subscription_open(struct subscription *s, struct app *app, const struct from *from, int64_t watchdog_ms)
 {
-	struct pubsub_source_options o = {.watchdog_ms = watchdog_ms, .managed = s->managed};
+	struct pubsub_source_options o = {.watchdog_ms = watchdog_ms, .managed = s->managed, .unknown_tries = s->unknown_tries};
 
 	s->inner = s->managed != NULL ? pubsub_managed_new(app->pubsub, s->topic, &o)
 				      : pubsub_source_new(app->pubsub, s->topic, &o);

@@ -16,6 +16,7 @@ struct subscription {
 	struct source *source;	     /* what the engine gets */
 	struct source *inner;	     /* the subscription itself, when source is a since_source around it */
 	struct since_source since;
+	unsigned unknown_tries; /* as pubsub_source_options */
 	const char *managed; /* inner is this managed subscription (commands/managed.h); NULL: it is none */
 	struct position from;
 	const struct position *start; /* &from, or NULL: at the tip */

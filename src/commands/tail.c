@@ -35,7 +35,7 @@ static const struct option options[] = {
 	OPTION_DURATION(0, "quiet-for", struct tail_options, quiet_for_ms, "<time>", "10s",
 	    "how long nothing must come to count as caught up, where the server does not say so"),
 	OPTION_STRING(0, "managed", struct tail_options, managed, "<name>", NULL,
-	    "instead of topics: a managed subscription, whose place the server keeps; what has been printed is committed"),
+	    "a managed subscription, whose place the server keeps, and which has a topic of its own; what has been printed is committed"),
 	OPTION_STRING('e', "entity", struct tail_options, entity, "<names>", NULL,
 	    "only events of these objects, Account,Invoice__c"),
 	OPTION_STRING('c', "change-type", struct tail_options, change_type, "<types>", NULL,
@@ -230,11 +230,15 @@ name_topics(struct tail *t, const struct from *from, struct patience *p, int arg
 	if (t->options->managed == NULL)
 		return argc > 0 ? subscriptions_init(&t->topics, argc, argv, e)
 				: error_set(e, ERR_USAGE, "a topic is missing");
-	if (argc > 0)
-		return error_set(e, ERR_USAGE, "topics are given with --managed, which has one of its own");
+	if (argc > 1)
+		return error_set(e, ERR_USAGE, "several topics are given with --managed, which has one of its own");
 	if (from->kind != FROM_LATEST)
 		return error_set(e, ERR_USAGE, "--from is given with --managed, which goes on where it was committed");
-	return managed_subscriptions_init(&t->topics, t->app, p, t->options->managed, e);
+	return managed_subscriptions_init(&t->topics, t->app, p,
+	    &(struct managed_options){.name = t->options->managed,
+		.topic = argc > 0 ? argv[0] : NULL,
+		.new_only_when_lost = (enum on_lost_position)t->options->on_lost == ON_LOST_LATEST},
+	    e);
 }
 
 static void

@@ -109,6 +109,7 @@ struct pubsub_source_options {
 	 * the start is not sent. Use pubsub_managed_new (salesforce/pubsub_managed.h), which watches where that is.
 	 */
 	const char *managed;
+	unsigned unknown_tries; /* of a managed one that the server does not know (it may be new); 0: 3 */
 	/* A commit was answered, and none is left to be sent. Not to be closed from inside. NULL: not told. */
 	void (*committed)(void *context);
 	void *committed_context;

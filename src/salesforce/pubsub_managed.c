@@ -9,8 +9,17 @@
 #define PROBE_SETTLE_MS 3000 /* without an answer the position was taken */
 #define LAST_COMMIT_MS 2000  /* what is durable when the owner closes is committed before the stream ends */
 #define PROBE_EVENT_MS 2000  /* behind the first sign: for the event's schema */
+#define UNKNOWN_TRIES 3
+#define UNKNOWN_MS 15000 /* between them: 3 in 30 s */
 
-enum managed_state { MANAGED_CLOSED, MANAGED_PROBING, MANAGED_OPEN };
+enum managed_state {
+	MANAGED_CLOSED,
+	MANAGED_PROBING,
+	MANAGED_OPEN,
+	MANAGED_UNKNOWN, /* the server does not know it yet */
+	MANAGED_LEARNING,    /* which event the server would deliver next */
+	MANAGED_CATCHING_UP, /* up to that one, past the managed subscription */
+};
 
 struct managed_source {
 	struct source base; /* first */
@@ -22,6 +31,11 @@ struct managed_source {
 	void *context;
 	struct start start;
 	uint32_t allowed;
+	unsigned unknown, unknown_tries;
+	bool lost;		/* the place, and what lies between is not had yet */
+	bool caught_up;		/* it is now */
+	bool has_next;
+	struct replay_id next;	/* what the server would deliver next; if has_next */
 	bool checking;		/* the event that must come next has not come */
 	struct replay_id first; /* that event */
 	int64_t first_ms;	/* when it was committed; 0: not known */
@@ -56,6 +70,7 @@ jumped(struct managed_source *s, const char *what)
 	error_set(&s->fault, ERR_POSITION,
 	    "the managed subscription went on elsewhere than behind the stored position: %s before event %s", what,
 	    replay_id_hex(hex, &s->first));
+	s->lost = true;
 	s->inner->ops->close(s->inner);
 }
 
@@ -65,6 +80,7 @@ inner_opened(void *context)
 	struct managed_source *s = context;
 
 	s->opened = true;
+	s->unknown = 0;
 	if (!s->closing)
 		s->events->opened(s->context);
 }
@@ -127,11 +143,28 @@ inner_idle(void *context, const struct replay_id *latest)
 		s->events->idle(s->context, latest);
 }
 
+static void open_inner(void *context);
+static void learn(void *context);
+
+/* One that has just been made takes a moment to be known. false: it has had that. */
+static bool
+wait_for_unknown(struct managed_source *s, const struct error *why, loop_function *again)
+{
+	if (why->code != ERR_NOT_FOUND || s->closing || ++s->unknown >= s->unknown_tries)
+		return false;
+	log_warn("pubsub", "%s; a new one takes a moment to be known: again in %d s", why->text, UNKNOWN_MS / 1000);
+	s->state = MANAGED_UNKNOWN;
+	loop_timer_start(s->loop, &s->patience, UNKNOWN_MS, again, s);
+	return true;
+}
+
 static void
 inner_ended(void *context, const struct error *why)
 {
 	struct managed_source *s = context;
 
+	if (!s->opened && wait_for_unknown(s, why, open_inner))
+		return;
 	finish(s, s->fault.code != ERR_OK && !s->closing ? &s->fault : why);
 }
 
@@ -153,8 +186,9 @@ committed(void *context)
 }
 
 static void
-open_inner(struct managed_source *s)
+open_inner(void *context)
 {
+	struct managed_source *s = context;
 	static const struct source_events own = {inner_opened, inner_event, inner_undecodable, inner_idle, inner_ended};
 
 	loop_timer_stop(s->loop, &s->patience);
@@ -215,10 +249,165 @@ probe_ended(void *context, const struct error *why)
 {
 	struct managed_source *s = context;
 
-	if (s->closing || (why->code != ERR_OK && !s->checking))
+	if (s->closing || (why->code != ERR_OK && !s->checking)) {
+		s->lost = s->lost || why->code == ERR_POSITION;
+		finish(s, why);
+	} else {
+		open_inner(s);
+	}
+}
+
+/* ---- what lies before the server's place: had past the managed subscription, up to the event that it would deliver next */
+
+static void
+reached(struct managed_source *s)
+{
+	s->caught_up = true;
+	loop_timer_start(s->loop, &s->patience, 0, end_probe, s);
+}
+
+static void
+missed_opened(void *context)
+{
+	struct managed_source *s = context;
+
+	s->events->opened(s->context);
+}
+
+static void
+missed_event(void *context, const struct event *event)
+{
+	struct managed_source *s = context;
+
+	if (s->caught_up || s->closing)
+		return;
+	if (s->has_next && replay_id_equal(&event->replay_id, &s->next)) {
+		reached(s);
+		return;
+	}
+	if (s->allowed > 0)
+		s->allowed--;
+	s->events->event(s->context, event);
+}
+
+static void
+missed_undecodable(void *context, const struct event *event, const struct error *why)
+{
+	struct managed_source *s = context;
+
+	if (s->caught_up || s->closing)
+		return;
+	if (s->has_next && replay_id_equal(&event->replay_id, &s->next)) {
+		reached(s);
+		return;
+	}
+	if (s->allowed > 0)
+		s->allowed--;
+	s->events->undecodable(s->context, event, why);
+}
+
+static void
+missed_idle(void *context, const struct replay_id *latest)
+{
+	struct managed_source *s = context;
+
+	if (s->caught_up || s->closing)
+		return;
+	/* with a next event this is not the end of what the server has: only behind it is */
+	if (!s->has_next)
+		s->events->idle(s->context, latest);
+	reached(s);
+}
+
+static void
+missed_ended(void *context, const struct error *why)
+{
+	struct managed_source *s = context;
+	struct error none = ERROR_INIT;
+
+	if (s->caught_up && !s->closing) {
+		s->lost = false;
+		finish(s, &none); /* the owner opens again, behind what it has taken */
+	} else {
+		finish(s, why);
+	}
+}
+
+static void
+catch_up(struct managed_source *s)
+{
+	static const struct source_events own = {missed_opened, missed_event, missed_undecodable, missed_idle, missed_ended};
+
+	log_info("pubsub", "%s: what lies before the managed subscription's place is fetched past it", s->base.topic);
+	loop_timer_stop(s->loop, &s->patience);
+	s->state = MANAGED_CATCHING_UP;
+	s->caught_up = false;
+	s->probe->ops->open(s->probe, &s->start, &own, s);
+	s->probe->ops->allow(s->probe, s->allowed);
+}
+
+static void
+learned_opened(void *context)
+{
+	struct managed_source *s = context;
+
+	s->opened = true;
+	s->unknown = 0;
+	loop_timer_start(s->loop, &s->patience, PROBE_EVENT_MS, end_inner, s);
+}
+
+static void
+learned_event(void *context, const struct event *event)
+{
+	struct managed_source *s = context;
+
+	if (s->has_next)
+		return;
+	s->has_next = true;
+	s->next = event->replay_id;
+	loop_timer_start(s->loop, &s->patience, 0, end_inner, s);
+}
+
+static void
+learned_undecodable(void *context, const struct event *event, const struct error *why)
+{
+	(void)why;
+	learned_event(context, event);
+}
+
+static void
+learned_idle(void *context, const struct replay_id *latest)
+{
+	struct managed_source *s = context;
+
+	(void)latest;
+	loop_timer_start(s->loop, &s->patience, 0, end_inner, s);
+}
+
+static void
+learned_ended(void *context, const struct error *why)
+{
+	struct managed_source *s = context;
+
+	if (!s->opened && wait_for_unknown(s, why, learn))
+		return;
+	if (s->closing || (why->code != ERR_OK && !s->has_next))
 		finish(s, why);
 	else
-		open_inner(s);
+		catch_up(s);
+}
+
+static void
+learn(void *context)
+{
+	static const struct source_events own = {
+	    learned_opened, learned_event, learned_undecodable, learned_idle, learned_ended};
+	struct managed_source *s = context;
+
+	s->state = MANAGED_LEARNING;
+	s->has_next = false;
+	s->inner->ops->open(s->inner, &s->start, &own, s);
+	s->inner->ops->allow(s->inner, 1);
 }
 
 /* ---- the source's operations */
@@ -235,7 +424,14 @@ managed_open(struct source *base, const struct start *start, const struct source
 	s->start = *start;
 	s->closing = s->checking = s->opened = s->last_commit = false;
 	s->allowed = 0;
+	s->unknown = 0;
 	error_clear(&s->fault);
+	if (start->kind == START_LATEST)
+		s->lost = false; /* new events only, the owner says */
+	if (s->lost) {
+		learn(s);
+		return;
+	}
 	if (start->kind != START_AFTER) {
 		open_inner(s);
 		return;
@@ -253,6 +449,16 @@ managed_allow(struct source *base, uint32_t events)
 	s->allowed = events;
 	if (s->state == MANAGED_OPEN)
 		s->inner->ops->allow(s->inner, events);
+	else if (s->state == MANAGED_CATCHING_UP)
+		s->probe->ops->allow(s->probe, events);
+}
+
+static void
+never_known(void *context)
+{
+	struct error none = ERROR_INIT;
+
+	finish(context, &none);
 }
 
 static void
@@ -264,8 +470,12 @@ managed_close(struct source *base)
 		return;
 	s->closing = true;
 	loop_timer_stop(s->loop, &s->patience);
-	if (s->state == MANAGED_PROBING)
+	if (s->state == MANAGED_PROBING || s->state == MANAGED_CATCHING_UP)
 		s->probe->ops->close(s->probe);
+	else if (s->state == MANAGED_UNKNOWN)
+		loop_timer_start(s->loop, &s->patience, 0, never_known, s);
+	else if (s->state == MANAGED_LEARNING)
+		s->inner->ops->close(s->inner);
 	else if (s->opened && s->fault.code == ERR_OK)
 		loop_timer_start(s->loop, &s->patience, LAST_COMMIT_MS, end_inner, s);
 	else
@@ -283,6 +493,7 @@ pubsub_managed_new(struct pubsub *p, const char *topic, const struct pubsub_sour
 	plain.decoder = NULL;
 	plain.settle_ms = PROBE_SETTLE_MS;
 	s->loop = pubsub_loop(p);
+	s->unknown_tries = o->unknown_tries > 0 ? o->unknown_tries : UNKNOWN_TRIES;
 	managed.committed = committed;
 	managed.committed_context = s;
 	s->inner = pubsub_source_new(p, topic, &managed);

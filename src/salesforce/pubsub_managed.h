@@ -8,7 +8,12 @@
  * subscription delivers before that event is passed over, as it was taken before; where that event does
  * not come and later ones do, the subscription ends with ERR_POSITION.
  *
- * A start at the tip or the earliest is the server's affair: it goes on where it was committed last.
+ * An owner that has been told so and opens at the earliest then gets what lies before the server's place by an ordinary Subscribe,
+ * up to the event that the managed subscription would deliver next, and the subscription ends with ERR_OK, to be opened again.
+ *
+ * A subscription that the server does not know may have just been made: three tries in 30 s.
+ *
+ * Otherwise a start at the tip or the earliest is the server's affair: it goes on where it was committed last.
  */
 #ifndef SFZB_SALESFORCE_PUBSUB_MANAGED_H
 #define SFZB_SALESFORCE_PUBSUB_MANAGED_H

@@ -28,11 +28,17 @@ of(struct source *base)
 	return (struct pubsub_source *)base;
 }
 
+static const char *
+subject(const struct pubsub_source *s)
+{
+	return s->managed != NULL ? s->managed : s->topic;
+}
+
 int
 subscription_fault(
     struct pubsub_source *s, struct error *e, enum error_code code, const char *reason)
 {
-	return error_set(e, code, "Salesforce %s '%s': %s (%s, trace id %s)", subscription_rpc(s), s->topic,
+	return error_set(e, code, "Salesforce %s '%s': %s (%s, trace id %s)", subscription_rpc(s), subject(s),
 	    reason, pubsub_endpoint(s->pubsub), s->trace);
 }
 
@@ -136,7 +142,7 @@ on_ended(void *context, const struct call_status *status)
 {
 	struct pubsub_source *s = context;
 	struct pubsub_request request = {
-	    pubsub_endpoint(s->pubsub), subscription_rpc(s), s->topic, s->trace};
+	    pubsub_endpoint(s->pubsub), subscription_rpc(s), subject(s), s->trace};
 
 	s->call = NULL;
 	pubsub_call_over(s->pubsub);

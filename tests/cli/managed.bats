@@ -65,9 +65,60 @@ inside() { # EMULATOR OPTIONS… -- COMMAND…   fine, in a fresh emulator
 	says "no managed subscription 'Nothing_Managed' is known"
 	fails 2 sfzb emulator -q -- sfzb tail -q --managed Stopped_Managed
 	says "is in state STOP"
-	fails 2 sfzb emulator -q -- sfzb tail -q --managed Account_Managed Account
+	fails 2 sfzb emulator -q -- sfzb tail -q --managed Account_Managed Contact
+	says "is of '/data/AccountChangeEvent', not of 'Contact'"
+	fails 2 sfzb emulator -q -- sfzb tail -q --managed Account_Managed Account Contact
+	fails 2 sfzb emulator -q -- sfzb tail -q --managed Everything_Managed --on-lost-position latest
+	says "'--on-lost-position latest' cannot be kept: .*errorRecoveryReplay"
 	fails 2 sfzb emulator -q -- sfzb tail -q --managed Account_Managed --from earliest
 	fails 2 sfzb emulator -q -- sfzb tail -q --managed "x' OR Name='y"
 	fails 2 sfzb tail
 	says "a topic is missing"
+}
+
+stored='sfzb sql -q -o tsv "SELECT count(*), count(DISTINCT event_id) FROM main.crm.a" | tr "\t" " "'
+
+@test "--on-lost-position earliest: what lies before the place of the server is had past it, each event once" {
+	# the place aged out, and the server went to the tip
+	ends 0 sfzb emulator -q --keepalive 300ms --events 100 --objects Account -- sh -c '
+		sfzb stream -q --managed Account_Managed --table main.crm.a -n 30
+		curl -sS -d "{\"expire\":\"Account_Managed\"}" "$SFZB_EMULATOR_ADMIN/managed"
+		curl -sS -d "{\"count\":5}" "$SFZB_EMULATOR_ADMIN/events" >/dev/null
+		sfzb stream --managed Account_Managed --table main.crm.a --until-caught-up --on-lost-position earliest
+		'"$stored"
+	[ "$(cat "$out")" = "105 105" ]
+	says "what lies before the managed subscription's place is fetched past it"
+	# somebody else has taken events from it, and left some
+	ends 0 sfzb emulator -q --keepalive 300ms --events 100 --objects Account -- sh -c '
+		sfzb stream -q --managed Account_Managed --table main.crm.a -n 30
+		sfzb tail -q --managed Account_Managed -n 40 >taken
+		sfzb stream -q --managed Account_Managed --table main.crm.a --until-caught-up; echo $?
+		sfzb stream -q --managed Account_Managed --table main.crm.a --until-caught-up --on-lost-position earliest
+		'"$stored"'
+		sfzb tail -q --managed Account_Managed --until-caught-up >rest'
+	[ "$(tr '\n' ' ' <"$out")" = "8 100 100 " ]
+	[ ! -s rest ]
+}
+
+@test "who may not read Setup names the topic, too" {
+	printf '%s\n' 'tooling http=403 message="[{\"errorCode\":\"INSUFFICIENT_ACCESS\",\"message\":\"insufficient access\"}]"' >denied
+	printf '%s\n' "tooling http=400 message=\"[{\\\"errorCode\\\":\\\"INVALID_TYPE\\\",\\\"message\\\":\\\"sObject type 'ManagedEventSubscription' is not supported.\\\"}]\"" >unknown
+	for faults in denied unknown; do
+		fails 4 sfzb emulator -q --faults $faults -- sfzb tail -q --managed Account_Managed
+		says "hint: .*'View Setup and Configuration'.* TOPIC --managed Account_Managed"
+		ends 0 sfzb emulator -q --events 20 --objects Account --faults $faults -- sh -c '
+			sfzb stream --managed Account_Managed Account --table main.crm.a -n 10
+			sfzb tail -q --managed Account_Managed Account -n 10'
+		says "warning: cannot read the managed subscription 'Account_Managed': .*; taken to be of 'Account'"
+		[ "$(wc -l <"$out")" -eq 10 ]
+	done
+}
+
+@test "one that has just been made is given three tries in 30 s" {
+	echo 'subscribe status=NOT_FOUND error-code=sfdc.platform.eventbus.grpc.managed.subscription.developer.name.not.found x1' >faults
+	ends 0 sfzb emulator -q --events 20 --objects Account --faults faults -- sfzb tail --managed Account_Managed -n 1
+	says "warning: .*a new one takes a moment to be known: again in 15 s"
+	sed -i 's/ x1//' faults
+	LIMIT=120 fails 4 sfzb emulator -q --events 20 --objects Account --faults faults -- sfzb tail --managed Account_Managed -n 1
+	[ "$(grep -c 'again in 15 s' "$err")" -eq 2 ]
 }

@@ -18,6 +18,7 @@ PROGRAM = os.path.join(TOP, os.environ.get("BUILD", "build/release-gcc"), "sfzb"
 PREFIX = "sfdc.platform.eventbus.grpc."
 
 TAIL = "tail -q Account --from earliest -n 1 --max-retries 0 --timeout 20s"
+MANAGED = "tail -q --managed Account_Managed -n 1 --max-retries 0 --timeout 20s"
 STREAM = "stream -q Account --table main.default.accounts --from earliest --until-caught-up --max-retries 0 --timeout 20s"
 PUBLISH = "publish -q Order_Event__e {} --max-retries 0"
 MANY = "publish -q Order_Event__e {} {} --max-retries 0"
@@ -64,17 +65,17 @@ CODES = [
     ("publish.auth.refresh.invalid", "INVALID_ARGUMENT", SEND_MANY, [MANY]),
     ("publish.event.count.invalid", "INVALID_ARGUMENT", SEND, [PUBLISH]),
     ("publish.topic.mismatch", "INVALID_ARGUMENT", SEND_MANY, [MANY]),
-    ("managed.subscription.already.active", "ALREADY_EXISTS", SUBSCRIBE, [TAIL]),
-    ("managed.subscription.config.stopped", "FAILED_PRECONDITION", SUBSCRIBE, [TAIL]),
-    ("managed.subscription.config.deleted", "FAILED_PRECONDITION", SUBSCRIBE, [TAIL]),
-    ("managed.subscription.developer.name.not.found", "NOT_FOUND", SUBSCRIBE, [TAIL]),
-    ("managed.subscription.subscription.id.not.found", "NOT_FOUND", SUBSCRIBE, [TAIL]),
-    ("managed.subscription.subscription.id.invalid", "INVALID_ARGUMENT", SUBSCRIBE, [TAIL]),
-    ("managed.subscription.id.or.developer.name.empty", "INVALID_ARGUMENT", SUBSCRIBE, [TAIL]),
-    ("managed.subscription.fetch.request.events.invalid", "INVALID_ARGUMENT", SUBSCRIBE, [TAIL]),
-    ("managed.subscription.fetch.request.invalid", "INVALID_ARGUMENT", SUBSCRIBE, [TAIL]),
-    ("managed.subscription.fetch.request.commit.request.restricted", "INVALID_ARGUMENT", SUBSCRIBE, [TAIL]),
-    ("managed.subscription.fetch.request.auth.request.restricted", "INVALID_ARGUMENT", SUBSCRIBE, [TAIL]),
+    ("managed.subscription.already.active", "ALREADY_EXISTS", SUBSCRIBE, [MANAGED]),
+    ("managed.subscription.config.stopped", "FAILED_PRECONDITION", SUBSCRIBE, [MANAGED]),
+    ("managed.subscription.config.deleted", "FAILED_PRECONDITION", SUBSCRIBE, [MANAGED]),
+    ("managed.subscription.developer.name.not.found", "NOT_FOUND", SUBSCRIBE, [MANAGED]),
+    ("managed.subscription.subscription.id.not.found", "NOT_FOUND", SUBSCRIBE, [MANAGED]),
+    ("managed.subscription.subscription.id.invalid", "INVALID_ARGUMENT", SUBSCRIBE, [MANAGED]),
+    ("managed.subscription.id.or.developer.name.empty", "INVALID_ARGUMENT", SUBSCRIBE, [MANAGED]),
+    ("managed.subscription.fetch.request.events.invalid", "INVALID_ARGUMENT", SUBSCRIBE, [MANAGED]),
+    ("managed.subscription.fetch.request.invalid", "INVALID_ARGUMENT", SUBSCRIBE, [MANAGED]),
+    ("managed.subscription.fetch.request.commit.request.restricted", "INVALID_ARGUMENT", SUBSCRIBE, [MANAGED]),
+    ("managed.subscription.fetch.request.auth.request.restricted", "INVALID_ARGUMENT", SUBSCRIBE, [MANAGED]),
     ("something.nobody.knows", "FAILED_PRECONDITION", SUBSCRIBE, [TAIL]),
 ]
 
