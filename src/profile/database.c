@@ -38,8 +38,9 @@ int
 database_error(sqlite3 *db, const char *doing, struct error *e)
 {
 	int result = sqlite3_extended_errcode(db);
-	int errnum = sqlite3_system_errno(db);
-	const char *path = sqlite3_db_filename(db, "main"); /* NULL where it could not even be opened */
+	int errnum = db != NULL ? sqlite3_system_errno(db) : 0;
+	/* not even memory for the handle: SQLite's other functions take NULL for that */
+	const char *path = db != NULL ? sqlite3_db_filename(db, "main") : NULL;
 	enum error_code code = database_error_code(result);
 
 	if (code == ERR_OK)

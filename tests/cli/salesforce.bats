@@ -158,8 +158,8 @@ inside() { # EMULATOR OPTIONS… -- COMMAND…   fine, in a fresh emulator
 
 @test "tail stops on SIGINT and SIGTERM with 0" {
 	for s in INT TERM; do
-		inside --events 5 --objects Account -- sh -c "sfzb tail -q Account --from earliest & sleep 1; kill -$s \$!; wait \$!"
-		[ "$(wc -l <"$out")" -eq 5 ]
+		inside --events 5 --objects Account -- sh -c ": >got; sfzb tail -q Account --from earliest >got &
+			until [ \$(wc -l <got) -eq 5 ]; do sleep 0.1; done; kill -$s \$!; wait \$!"
 	done
 }
 
@@ -245,7 +245,7 @@ inside() { # EMULATOR OPTIONS… -- COMMAND…   fine, in a fresh emulator
 }
 
 @test "publish: a slow writer's events go out as they come" {
-	inside -- sh -c '(echo "{}"; sleep 3) | sfzb publish Order_Event__e >r & sleep 2; wc -l <r; wait'
+	inside -- sh -c '>r; (echo "{}"; until [ -s r ]; do sleep 0.1; done) | sfzb publish Order_Event__e >r; wc -l <r'
 	[ "$(tr -d ' ' <"$out")" = 1 ]
 }
 

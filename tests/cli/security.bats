@@ -23,7 +23,7 @@ elf() { readelf -W "$@" 2>/dev/null; }
 		ulimit -c unlimited 2>/dev/null || :
 		sfzb tail -q Account >/dev/null & p=$!
 		n=0
-		until grep -Eq "Max core file size +0 +0" /proc/$p/limits; do sleep 0.1; n=$((n + 1)); test $n -lt 50; done
+		until grep -Eq "Max core file size +0 +0" /proc/$p/limits; do sleep 0.1; n=$((n + 1)); test $n -lt 600; done
 		grep "Max core file size" /proc/$p/limits >core
 		tr "\0" "\n" </proc/$p/cmdline >words
 		kill -ABRT $p; wait $p || :

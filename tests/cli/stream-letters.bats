@@ -41,7 +41,7 @@ inside() { # COMMANDS   in a fresh emulator, with 20 platform events that lack w
 	inside '
 		sfzb stream -q Order_Event__e -t "$t" & p=$!
 		n=0
-		until [ "$(sfzb dead-letters | wc -l)" -eq 20 ]; do sleep 0.1; n=$((n + 1)); test $n -lt 100; done
+		until [ "$(sfzb dead-letters | wc -l)" -eq 20 ]; do sleep 0.1; n=$((n + 1)); test $n -lt 600; done
 		sfzb dead-letters retry 1 && exit 9
 		kill $p
 		wait $p'

@@ -4,7 +4,7 @@ load helper
 
 inside() { # COMMANDS   in a fresh emulator with 50 events; `until_it COMMAND…` waits until that succeeds
 	ends "${STATUS:-0}" sfzb emulator -q --keepalive 300ms --events 50 --objects Account -- bash -euc '
-		until_it() { local n=0; until "$@"; do sleep 0.1; n=$((n + 1)); test $n -lt 100; done; }
+		until_it() { local n=0; until "$@"; do sleep 0.1; n=$((n + 1)); test $n -lt 600; done; }
 		has() { grep -Eq -- "$2" "$1"; }
 		t=main.default.account
 		'"$1"
