@@ -36,6 +36,7 @@ struct emulator_options {
 	int64_t retention_ms;	     /* of the bus */
 	int64_t warehouse_start_ms;  /* of the SQL warehouse; 0: it runs from the beginning */
 	int64_t ack_interval_ms;     /* acknowledgements of ingested rows are held back and merged so long */
+	int64_t connection_age_ms;   /* gRPC connections of this age are ended with GOAWAY; 0: never */
 	bool synchronous_full;	     /* each commit of ingested rows is flushed to the disk */
 	int64_t token_lifetime_ms;
 	bool rotates_refresh_tokens; /* each use gives a new one and ends the old one */

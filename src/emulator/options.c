@@ -37,6 +37,9 @@ const char options_help[] =
     "      --ingest-idle DURATION\n"
     "                            how long an ingest stream without a message lives (default 0s: for ever)\n"
     "      --poll-lag DURATION   how long a poll still says RUNNING of a statement that has ended (default 0s)\n"
+    "      --connection-age DURATION\n"
+    "                            end each gRPC connection about so old with GOAWAY, as load balancers do; calls on it\n"
+    "                            may go on for a tenth of that (default 0s: never)\n"
     "      --synchronous-full    flush every commit of ingested rows to the disk: they survive a power loss too\n"
     "      --token-lifetime DURATION\n"
     "                            of access tokens (default 1h)\n"
@@ -91,6 +94,7 @@ enum {
 	OPT_INGEST_OPENS,
 	OPT_INGEST_IDLE,
 	OPT_POLL_LAG,
+	OPT_CONNECTION_AGE,
 	OPT_SYNCHRONOUS_FULL,
 	OPT_TOKEN_ENDS_STREAMS,
 	OPT_PUBLISH_LIMIT,
@@ -137,6 +141,7 @@ static const struct option long_options[] = {
 	{ "ingest-opens", required_argument, NULL, OPT_INGEST_OPENS },
 	{ "ingest-idle", required_argument, NULL, OPT_INGEST_IDLE },
 	{ "poll-lag", required_argument, NULL, OPT_POLL_LAG },
+	{ "connection-age", required_argument, NULL, OPT_CONNECTION_AGE },
 	{ "synchronous-full", no_argument, NULL, OPT_SYNCHRONOUS_FULL },
 	{ "token-ends-streams", no_argument, NULL, OPT_TOKEN_ENDS_STREAMS },
 	{ "publish-limit", required_argument, NULL, OPT_PUBLISH_LIMIT },
@@ -278,6 +283,8 @@ take(struct command_line *c, int option, const char *name, const char *s, struct
 		return parse_duration(name, s, 0, &o->ingest_idle_ms, e);
 	case OPT_POLL_LAG:
 		return parse_duration(name, s, 0, &o->poll_lag_ms, e);
+	case OPT_CONNECTION_AGE:
+		return parse_duration(name, s, 0, &o->connection_age_ms, e);
 	case OPT_SYNCHRONOUS_FULL:
 		o->synchronous_full = true;
 		return 0;

@@ -235,7 +235,8 @@ pubsub_server_open(const struct pubsub_server_options *o, struct error *e)
 		.identity = &o->emulator->identity,
 		.receive_limit_bytes = RECEIVE_BYTES_MAX,
 		.streams_a_connection = STREAMS_A_CONNECTION,
-		.faults = o->emulator->faults };
+		.faults = o->emulator->faults,
+		.connection_age_ms = o->emulator->options->connection_age_ms };
 
 	p->emulator = o->emulator;
 	p->bus = o->bus;

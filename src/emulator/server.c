@@ -167,6 +167,12 @@ integer_arg(const char *key, int value)
 	return (grpc_arg){ .type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)key, .value.integer = value };
 }
 
+static int
+to_int(int64_t ms)
+{
+	return ms < INT_MAX ? (int)ms : INT_MAX;
+}
+
 struct server *
 server_new(const struct server_options *o, const struct server_method *methods, void *service,
     struct error *e)
@@ -180,8 +186,10 @@ server_new(const struct server_options *o, const struct server_method *methods, 
 		integer_arg(GRPC_ARG_MAX_CONCURRENT_STREAMS, o->streams_a_connection ? o->streams_a_connection : INT_MAX),
 		integer_arg(GRPC_ARG_MAX_METADATA_SIZE, 65536),
 		integer_arg(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10000),
+		integer_arg(GRPC_ARG_MAX_CONNECTION_AGE_MS, to_int(o->connection_age_ms)),
+		integer_arg(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, to_int(o->connection_age_ms / 10)),
 	};
-	grpc_channel_args channel_args = { sizeof args / sizeof *args, args };
+	grpc_channel_args channel_args = { sizeof args / sizeof *args - (o->connection_age_ms > 0 ? 0 : 2), args };
 
 	grpc_init();
 	s->name = o->name;

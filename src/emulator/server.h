@@ -42,6 +42,7 @@ struct server_options {
 	size_t receive_limit_bytes; /* a larger message ends the call with RESOURCE_EXHAUSTED; 0: no limit */
 	int streams_a_connection;   /* further ones wait at the client, as HTTP/2 has it; 0: no limit */
 	struct faults *faults;	    /* may be NULL */
+	int64_t connection_age_ms;  /* then GOAWAY, and the end of what is left a tenth of it later; 0: never */
 };
 
 /* Listens at once, serves after server_start. methods is borrowed and ends with a path of NULL. */

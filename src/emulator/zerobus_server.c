@@ -500,7 +500,8 @@ zerobus_server_open(const struct zerobus_options *o, struct error *e)
 				   .port = o->emulator->options->zerobus_port,
 				   .identity = &o->emulator->identity,
 				   .receive_limit_bytes = LIMIT_ZEROBUS_MESSAGE_BYTES,
-				   .faults = o->emulator->faults},
+				   .faults = o->emulator->faults,
+				   .connection_age_ms = o->emulator->options->connection_age_ms},
 	    methods, z, e);
 	if (z->server == NULL) {
 		zerobus_server_close(z);

@@ -3,6 +3,8 @@
  * call fails, as a crash or a bad disk would have it. No fault point is in the programs themselves.
  *
  *   SFZB_SHIM="kind:n:action"   kind: write, sync, rename, send, open, any; action: kill, ENOSPC, EIO, EROFS, EMFILE
+ *   SFZB_SHIM="resolve:n:m"      look-ups of names number n to n+m-1 fail, as with a name server that is away
+ *   SFZB_SHIM="alloc:n:ENOMEM"   memory asked for by the program itself or by SQLite runs out, once
  *   SFZB_SHIM="clock:n:seconds"  from the nth reading of the wall clock on it is so much later (or earlier)
  *   SFZB_SHIM_PATH=part         only calls on files whose path holds this (write, sync, open)
  *   SFZB_SHIM_COUNT=file        at exit the number of calls of that kind is written there
@@ -13,10 +15,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <link.h>
+#include <netdb.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,13 +31,18 @@
 #include <time.h>
 #include <unistd.h>
 
-enum kind { WRITE, SYNC, RENAME, SEND, OPEN, CLOCK, KINDS };
+enum kind { WRITE, SYNC, RENAME, SEND, OPEN, CLOCK, RESOLVE, ALLOC, KINDS };
 
-static const char *const kind_names[KINDS] = {"write", "sync", "rename", "send", "open", "clock"};
+static const char *const kind_names[KINDS] = {"write", "sync", "rename", "send", "open", "clock", "resolve", "alloc"};
 static bool wanted[KINDS], once, kills;
 static long nth;
 static int failure;
-static long clock_offset;
+static long clock_offset, failing_names;
+/* where the program's and SQLite's code lies */
+static struct {
+	uintptr_t from, to;
+} code[16];
+static size_t code_count;
 static const char *path_part;
 static atomic_long calls;
 
@@ -45,6 +55,11 @@ static ssize_t (*real_sendmsg)(int, const struct msghdr *, int);
 static int (*real_open)(const char *, int, ...);
 static int (*real_openat)(int, const char *, int, ...);
 static int (*real_clock_gettime)(clockid_t, struct timespec *);
+static int (*real_getaddrinfo)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+/* glibc's own names: dlsym itself allocates */
+void *__libc_malloc(size_t n);
+void *__libc_calloc(size_t count, size_t n);
+void *__libc_realloc(void *p, size_t n);
 
 static int
 errno_of(const char *name)
@@ -52,11 +67,28 @@ errno_of(const char *name)
 	static const struct {
 		const char *name;
 		int value;
-	} names[] = {{"ENOSPC", ENOSPC}, {"EIO", EIO}, {"EROFS", EROFS}, {"EMFILE", EMFILE}};
+	} names[] = {{"ENOSPC", ENOSPC}, {"EIO", EIO}, {"EROFS", EROFS}, {"EMFILE", EMFILE}, {"ENOMEM", ENOMEM}};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcmp(names[i].name, name) == 0)
 			return names[i].value;
+	return 0;
+}
+
+static int
+note_code(struct dl_phdr_info *o, size_t size, void *context)
+{
+	(void)size;
+	(void)context;
+	if (o->dlpi_name[0] != '\0' && strstr(o->dlpi_name, "libsqlite3") == NULL)
+		return 0;
+	for (int i = 0; i < o->dlpi_phnum && code_count < sizeof(code) / sizeof(code[0]); i++) {
+		if (o->dlpi_phdr[i].p_type != PT_LOAD || (o->dlpi_phdr[i].p_flags & PF_X) == 0)
+			continue;
+		code[code_count].from = o->dlpi_addr + o->dlpi_phdr[i].p_vaddr;
+		code[code_count].to = code[code_count].from + o->dlpi_phdr[i].p_memsz;
+		code_count++;
+	}
 	return 0;
 }
 
@@ -75,6 +107,7 @@ start(void)
 	*(void **)&real_open = dlsym(RTLD_NEXT, "open64");
 	*(void **)&real_openat = dlsym(RTLD_NEXT, "openat64");
 	*(void **)&real_clock_gettime = dlsym(RTLD_NEXT, "clock_gettime");
+	*(void **)&real_getaddrinfo = dlsym(RTLD_NEXT, "getaddrinfo");
 	path_part = getenv("SFZB_SHIM_PATH");
 	if (env == NULL || strlen(env) >= sizeof(spec))
 		return;
@@ -84,7 +117,7 @@ start(void)
 		return;
 	*colon = '\0';
 	for (int k = 0; k < KINDS; k++)
-		wanted[k] = strcmp(spec, kind_names[k]) == 0 || (strcmp(spec, "any") == 0 && k != CLOCK);
+		wanted[k] = strcmp(spec, kind_names[k]) == 0 || (strcmp(spec, "any") == 0 && k < CLOCK);
 	nth = strtol(colon + 1, &action, 10);
 	once = *action == '!';
 	action += once;
@@ -93,7 +126,12 @@ start(void)
 	kills = strcmp(action, "kill") == 0;
 	if (wanted[CLOCK])
 		clock_offset = strtol(action, NULL, 10);
+	if (wanted[RESOLVE])
+		failing_names = strtol(action, NULL, 10);
+	once = once || wanted[ALLOC];
 	failure = errno_of(action);
+	if (wanted[ALLOC])
+		dl_iterate_phdr(note_code, NULL);
 }
 
 __attribute__((destructor)) static void
@@ -141,6 +179,48 @@ strikes(enum kind k)
 		return false;
 	errno = failure;
 	return true;
+}
+
+static bool
+no_memory(const void *caller)
+{
+	if (!wanted[ALLOC])
+		return false;
+	for (size_t i = 0; i < code_count; i++)
+		if ((uintptr_t)caller >= code[i].from && (uintptr_t)caller < code[i].to)
+			return strikes(ALLOC);
+	return false;
+}
+
+void *
+malloc(size_t n)
+{
+	return no_memory(__builtin_return_address(0)) ? NULL : __libc_malloc(n);
+}
+
+void *
+calloc(size_t count, size_t n)
+{
+	return no_memory(__builtin_return_address(0)) ? NULL : __libc_calloc(count, n);
+}
+
+void *
+realloc(void *p, size_t n)
+{
+	return no_memory(__builtin_return_address(0)) ? NULL : __libc_realloc(p, n);
+}
+
+int
+getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **found)
+{
+	long n;
+
+	if (wanted[RESOLVE] && name != NULL) {
+		n = atomic_fetch_add(&calls, 1) + 1;
+		if (n >= nth && n < nth + failing_names)
+			return EAI_AGAIN;
+	}
+	return real_getaddrinfo(name, service, hints, found);
 }
 
 ssize_t

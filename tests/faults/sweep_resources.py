@@ -1,5 +1,8 @@
-"""Resource sweep: full disks, failing disks, read-only places, no file descriptors, clocks that jump."""
+"""Resource sweep: full disks, failing disks, read-only places, no file descriptors, no memory, clocks that jump."""
+import resource as limits
+import signal
 import subprocess
+import time
 
 from ground import count_fault, finish, in_lanes, options
 from world import SHIM, Broken, World
@@ -60,6 +63,51 @@ def few_descriptors(limits):
         world.close(options.keep)
 
 
+def descriptors_run_out(rounds):
+    """In the middle of a run no descriptor is left, just as its connections are cut; later there are some again."""
+    world = World(seed=13, events=1500)
+    try:
+        p = world.popen("stream", "Account", "--table", "main.crm.t", "--visibility-wait", "700ms", "-q", "--batch-rows", "40",
+                        "--retry-backoff", "5ms..300ms")
+        before = limits.prlimit(p.pid, limits.RLIMIT_NOFILE)
+        for _ in range(rounds):
+            time.sleep(0.4)
+            limits.prlimit(p.pid, limits.RLIMIT_NOFILE, (3, before[1]))
+            world.faults("ingest cut after 1 x1\nsubscribe cut after 1 x1\n")
+            world.publish(200)
+            time.sleep(0.6)
+            count_fault("EMFILE")
+            if p.poll() is not None:
+                break
+            limits.prlimit(p.pid, limits.RLIMIT_NOFILE, before)
+        world.faults("")
+        p.terminate()
+        _, err = p.communicate(timeout=90)
+        if not is_clean(p.returncode, err):
+            raise Broken(f"descriptors run out: exit {p.returncode}: {err[-1200:]}")
+        finish(world)
+    finally:
+        world.close(options.keep)
+
+
+def memory_runs_out(points):
+    """The nth allocation of the program or of SQLite fails, once: it says so, or ends at once, and has lost nothing."""
+    world = World(seed=13, events=600)
+    try:
+        world.faults("ingest ack-delay 20ms p=0.5\n")
+        for n in points:
+            shim = {"LD_PRELOAD": SHIM, "SFZB_SHIM": f"alloc:{n}:ENOMEM"}
+            status, _, err = world.run(*world.stream_args("main.crm.t", ("Account",), "--batch-rows", "40"), shim=shim)
+            count_fault("ENOMEM")
+            if not is_clean(status, err) and not (status == -signal.SIGABRT and "out of memory" in err):
+                raise Broken(f"allocation {n} fails: exit {status}: {err[-1200:]}")
+            world.publish(20)
+        world.faults("")
+        finish(world)
+    finally:
+        world.close(options.keep)
+
+
 def clock_jump(seconds, every):
     """The wall clock jumps while a run is under way; positions, waits and watchdogs must not care."""
     world = World(seed=13, events=1500)
@@ -84,6 +132,9 @@ def sweep(rnd):
     cases += [(f"EIO at sync {n}", resource, "sync", n, "EIO", "/profiles/") for n in range(1, 12, 1 if options.long else 5)]
     cases += [("read-only profile", read_only_profile),
               ("few descriptors", few_descriptors, (6, 12, 20, 40) if options.long else (12, 40))]
+    cases += [("descriptors run out on the way", descriptors_run_out, 10 if options.long else 2)]
+    points = [range(first, 3500, 40) for first in range(1, 40, 4)] if options.long else [rnd.sample(range(1, 3500), 8)]
+    cases += [(f"memory runs out, {i}", memory_runs_out, p) for i, p in enumerate(points)]
     for seconds in (86400, -86400, 100000000):
         for every in (5, 200, 1000) if options.long else (200,):
             cases.append((f"clock jumps by {seconds}", clock_jump, seconds, every))

@@ -1,5 +1,6 @@
-"""Shapes sweep: several topics in one table, a table for each entity, a classic table; with kills, cuts, lost acknowledgements
-and lost profiles (a run that finds no position asks the table)."""
+"""Shapes sweep: several topics in one table, a table for each entity, a classic table, schemas that change on the way, events
+that must be set aside; with kills, cuts, lost acknowledgements and lost profiles (a run that finds no position asks the
+table)."""
 import os
 import random
 import subprocess
@@ -18,14 +19,26 @@ def forget_positions(world):
             os.unlink(os.path.join(folder, name))
 
 
-def shape(seed, topics, table, more, check, rounds, forgets=False):
+def disturb(world, rnd, n, how):
+    """What else happens between two kills."""
+    if "schema" in how:
+        world.change_schema(f"Extra{n}__c")
+        world.publish(rnd.randrange(1, 60))
+    if "broken" in how:
+        world.publish_broken(rnd.randrange(1, 4))
+        world.publish(rnd.randrange(1, 30))
+
+
+def shape(seed, topics, table, more, check, rounds, forgets=False, how=""):
     rnd = random.Random(seed)
     world = World(seed=rnd.randrange(1 << 30), events=1500, objects="Account,Contact")
-    args = ["stream", *topics, "--table", table, "--until-caught-up", "--visibility-wait", "700ms", "--batch-rows", "60", *more]
+    args = ["stream", *topics, "--table", table, "--until-caught-up", "--visibility-wait", "700ms",
+            "--retry-backoff", "5ms..500ms", "--batch-rows", "60", *more]
     try:
-        world.faults(SCRIPT)
-        for _ in range(rounds):
+        world.faults(SCRIPT + ("get-schema UNAVAILABLE p=0.3\n" if "schema" in how else ""))
+        for n in range(rounds):
             p = world.popen(*args)
+            disturb(world, rnd, n, how)
             try:
                 _, err = p.communicate(timeout=rnd.choice([0.1, 0.2, 0.4, 0.8]) * (0.5 + rnd.random()))
                 if p.returncode != 0:
@@ -43,6 +56,8 @@ def shape(seed, topics, table, more, check, rounds, forgets=False):
         status, _, err = world.run(*args, timeout=180)
         if status != 0:
             raise Broken(f"the last, undisturbed run ended with {status}: {err[-1500:]}")
+        if "broken" in how and not world.set_aside():
+            raise Broken("nothing was set aside, so it shows nothing")
         for t, its_topics in check.items():
             count("events compared", world.compare(t, its_topics))
     finally:
@@ -61,5 +76,11 @@ def sweep(rnd):
               ("positions of two topics are lost", ("Account", "Contact"), "main.crm.t", (), both, rounds, True),
               ("positions of a classic table are lost", ("Account", "Contact"), "main.crm.t", ("--layout", "classic"), both,
                rounds, True),
+              ("schemas change on the way", ("Account",), "main.crm.t", (), {"main.crm.t": (ACCOUNT,)}, rounds, False, "schema"),
+              ("schemas change and positions are lost", ("Account", "Contact"), "main.crm.t", ("--layout", "classic"), both,
+               rounds, True, "schema"),
+              ("events are set aside", ("Account",), "main.crm.t", (), {"main.crm.t": (ACCOUNT,)}, rounds, False, "broken"),
+              ("events are set aside of a channel", ("ChangeEvents",), "main.crm.{entity}", (), each, rounds, False,
+               "broken schema"),
               ("positions of a channel are lost", ("ChangeEvents",), "main.crm.{entity}", (), each, rounds, True)]
     in_lanes([(name, shape, rnd.random(), *rest) for name, *rest in shapes])

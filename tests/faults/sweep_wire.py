@@ -1,11 +1,14 @@
-"""Wire sweep: connections cut, reset or silenced after each of the first messages in each direction, by a TCP proxy."""
+"""Wire sweep: connections cut, reset or silenced after each of the first messages in each direction, by a TCP proxy; ended by
+GOAWAY; names that are not resolved; services that shut down in good order and come back."""
 import json
 import os
+import signal
 import threading
+import time
 
-from ground import count, count_fault, in_lanes, options
+from ground import count, count_fault, finish, in_lanes, options
 from proxy import Proxy
-from world import Broken, World
+from world import SHIM, Broken, World
 
 SETTINGS = {"pubsub": ("salesforce.json", "pubsub_endpoint", "localhost:{}"),
             "zerobus": ("databricks.json", "ingest_endpoint", "https://localhost:{}")}
@@ -40,7 +43,7 @@ def at_record(world, name, direction, n, action):
         table = f"main.crm.w{next(numbers)}"
     proxy = world.proxies[name]
     proxy.set_plan((direction, n, action))
-    more = ("--batch-rows", "2", "--ack-timeout", "1s", "--watchdog", "2s")
+    more = ("--batch-rows", "2", "--ack-timeout", "1s", "--watchdog", "2s", "--retry-backoff", "5ms..300ms")
     if name == "pubsub":
         more += ("--max-in-flight-rows", "4")  # little credit: many requests and responses
     status, _, err = world.run(*world.stream_args(table, ("Account",), *more), timeout=120)
@@ -70,7 +73,73 @@ def refused(world, name, n, times):
     count("events compared", world.compare(table))
 
 
+def ages(age, events):
+    """Each connection is ended with GOAWAY after so long, as load balancers do; the calls on it a tenth of that later."""
+    world = World(seed=23, events=events, emulator_args=("--connection-age", age))
+    try:
+        p = world.popen("stream", "Account", "--table", "main.crm.t", "--visibility-wait", "700ms", "-v", "--batch-rows", "20",
+                        "--retry-backoff", "5ms..200ms")
+        for _ in range(20):
+            time.sleep(0.2)
+            world.publish(40)
+        p.send_signal(signal.SIGTERM)
+        _, err = p.communicate(timeout=120)
+        ended = err.count("subscription over: Salesforce Subscribe") + err.count("zerobus: stream")
+        count_fault("GOAWAY", ended)
+        if p.returncode != 0:
+            raise Broken(f"connections that live for {age}: exit {p.returncode}: {err[-1200:]}")
+        if ended < 4:
+            raise Broken(f"connections that live for {age}: {ended} ends seen, so it shows nothing: {err[-1200:]}")
+        finish(world)
+    finally:
+        world.close(options.keep)
+
+
+def shuts_down(times):
+    """The service says goodbye to a run and comes back, again and again; what is sent meanwhile is refused."""
+    world = World(seed=29, events=400)
+    try:
+        p = world.popen("stream", "Account", "--table", "main.crm.t", "--visibility-wait", "700ms", "-q",
+                        "--retry-backoff", "5ms..300ms", "--batch-rows", "20")
+        for _ in range(times):
+            time.sleep(0.3)
+            world.close_emulator()
+            count_fault("shutdown")
+            world.publish_at_start = 100
+            world.start_emulator()
+            world.faults("ingest ack-delay 50ms p=0.3\n")
+        time.sleep(1)
+        p.send_signal(signal.SIGTERM)
+        _, err = p.communicate(timeout=120)
+        if p.returncode != 0:
+            raise Broken(f"after {times} shutdowns: exit {p.returncode}: {err[-1200:]}")
+        finish(world)
+    finally:
+        world.close(options.keep)
+
+
+def nameless(world, n, many):
+    """So many look-ups of names fail, from the nth on; connections are cut so that there are more of them."""
+    with mutex:
+        table = f"main.crm.w{next(numbers)}"
+    world.faults("subscribe cut after 40 x3\ningest cut after 2 x3\n")
+    shim = {"LD_PRELOAD": SHIM, "SFZB_SHIM": f"resolve:{n}:{many}", "GRPC_DNS_RESOLVER": "native"}
+    status, _, err = world.run(*world.stream_args(table, ("Account",), "--batch-rows", "40"), timeout=120, shim=shim)
+    world.faults("")
+    count_fault("name not resolved", many)
+    if status == 5 and "GetTopic" in err and "resolve" in err:  # before the first event it says so at once
+        status, _, err = world.run(*world.stream_args(table), timeout=120)
+    if status != 0:
+        raise Broken(f"look-ups {n} to {n + many - 1} fail: exit {status}: {err[-1200:]}")
+    count("events compared", world.compare(table))
+
+
 def sweep(rnd):
+    in_lanes([(f"connections live for {age}", ages, age, 3000) for age in (("300ms", "700ms", "2s") if options.long else ("300ms",))] +
+             [("services shut down and come back", shuts_down, 12 if options.long else 3)])
+    in_lanes([(f"names are not resolved: {n}, {many} times", nameless, n, many)
+              for n in (range(1, 8) if options.long else (1, 2)) for many in ((1, 3, 6) if options.long else (3,))],
+             lambda: World(seed=19, events=400))
     cases = []
     for name in SETTINGS:
         for direction in ("up", "down"):

@@ -118,6 +118,15 @@ class World:
     def state(self):
         return json.loads(self.admin("GET", "/state"))
 
+    def publish_broken(self, count, object_name="Account"):
+        """Events that no schema decodes: they have to be set aside, each with its id."""
+        schema = next(s for s in json.loads(self.admin("GET", "/schemas")) if s["object"] == object_name)
+        self.admin("POST", "/events", "".join(json.dumps({"schema_id": schema["schema_id"], "payload_b64": "/w=="}) + "\n"
+                                              for _ in range(count)))
+
+    def change_schema(self, add, object_name="Account"):
+        self.admin("POST", "/schema", json.dumps({"object": object_name, "add": add, "type": "Text"}))
+
     def publish(self, count):
         self.admin("POST", "/events", json.dumps({"count": count}))
 
@@ -141,7 +150,7 @@ class World:
 
     def stream_args(self, table="main.crm.t", topics=("Account",), *more):
         return ["stream", *topics, "--table", table, "--until-caught-up", "--visibility-wait", "700ms",
-                "--streams", str(self.streams), *more]
+                "--streams", str(self.streams), "--retry-backoff", "5ms..500ms", *more]
 
     def tail(self, name, count=1500):
         try:
