@@ -174,7 +174,7 @@ demo: deps-build ## stream 10,000 change events of a local Salesforce into a loc
 	@$(MAKE) --no-print-directory -j2 all
 	@PATH="$(CURDIR)/$(BUILD):$$PATH" tests/demo
 
-prove: ## the proving ground in its long form: kills, faults, full disks, soak (about 50 minutes)
+prove: ## the proving ground in its long form: kills, faults, full disks, soak (an hour at most)
 	@$(MAKE) --no-print-directory -j2 all tools
 	@BUILD=$(BUILD) tests/faults/prove.py --long
 

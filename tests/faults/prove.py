@@ -38,12 +38,17 @@ def model():
 sweeps = {"model": lambda rnd: case("model", model), "kill": sweep_kill.sweep, "shapes": sweep_shapes.sweep, "errors": sweep_errors.sweep,
           "wire": sweep_wire.sweep, "resources": sweep_resources.sweep, "soak": sweep_soak.sweep}
 chosen = options.only.split(",") if options.only else list(sweeps)
+options.began = time.monotonic()
+trickle = sweep_soak.Trickle() if options.long and "soak" in chosen else None
 for name in chosen:
     began, before = time.monotonic(), result["passed"]
     sweeps[name](random.Random(f"{options.seed} {name}"))
     print(f"{name + ' sweep':18} {result['passed'] - before:5} passed {time.monotonic() - began:6.0f} s", flush=True)
+if trickle:
+    trickle.end()
 for name, n in figures.items():
     print(f"{name:24} {n:10}")
+print(f"{'minutes':24} {(time.monotonic() - options.began) / 60:10.0f}")
 print(f"{'faults injected':24} {sum(faults.values()):10}")
 for name, n in sorted(faults.items()):
     print(f"  {name:22} {n:10}")
