@@ -126,6 +126,13 @@ stream_tables_prepare(struct stream_tables *t, struct error *e)
 	return find_warehouse(t, e);
 }
 
+static int
+get_columns(void *context, const char *table, struct delta_table **out, struct error *e)
+{
+	*out = catalog_get_table(context, table, e);
+	return *out != NULL ? 0 : -1;
+}
+
 /* Takes the table over, whatever comes of it. */
 static struct stream_table *
 add_table(struct stream_tables *t, const char *name, struct delta_table *table, bool created, struct error *e)
@@ -146,6 +153,7 @@ add_table(struct stream_tables *t, const char *name, struct delta_table *table, 
 	struct stream_table *item;
 	struct sink *sink;
 
+	o.columns = (struct sink_columns_source){.get = get_columns, .context = t->app->databricks};
 	if (t->has_warehouse)
 		o.lookup = (struct sink_lookup){.find = table_lookup_find, .context = &t->lookup};
 	sink = table_sink_new(&o, e);

@@ -447,3 +447,41 @@ descriptor_write(struct buffer *out, const struct delta_table *t, const bool *in
 	free(name);
 	return rc;
 }
+
+/* Whether the message has that very field and nested_type; its other parts are the same for all tables. */
+static bool
+has_part(struct text message, const struct wire_field *part)
+{
+	struct wire_field f;
+
+	while (wire_next(&message, &f) > 0)
+		if (f.number == part->number && f.type == WIRE_BYTES && text_equal(f.bytes, part->bytes))
+			return true;
+	return false;
+}
+
+static bool
+has_all(struct text message, struct text parts, struct buffer *missing)
+{
+	struct wire_field f, name;
+	bool all = true;
+
+	while (wire_next(&parts, &f) > 0) {
+		if ((f.number != MESSAGE_FIELD && f.number != MESSAGE_NESTED) || has_part(message, &f))
+			continue;
+		all = false;
+		while (f.number == MESSAGE_FIELD && missing != NULL && wire_next(&f.bytes, &name) > 0)
+			if (name.number == FIELD_NAME)
+				buffer_append_format(missing, "%s" TEXT_FORMAT, missing->len > 0 ? ", " : "",
+				    TEXT_ARGS(name.bytes));
+	}
+	return all;
+}
+
+bool
+descriptor_extends(struct text old, struct text new, struct buffer *added)
+{
+	if (added != NULL)
+		has_all(old, new, added);
+	return has_all(new, old, NULL);
+}

@@ -43,4 +43,10 @@ int descriptor_check_column(const struct delta_column *c, struct error *e);
 int descriptor_write(struct buffer *out, const struct delta_table *t, const bool *included,
     const char *root, struct error *e);
 
+/*
+ * Whether records of the descriptor `old` are records of `new` as well: each of its fields is there unchanged. *added (may
+ * be NULL) gets the names of the fields that only new has, ", " between them.
+ */
+bool descriptor_extends(struct text old, struct text new, struct buffer *added);
+
 #endif

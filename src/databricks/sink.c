@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "databricks/descriptor.h"
 
@@ -41,6 +42,15 @@ struct table_sink {
 	struct record_options record_options;
 	char *record_columns;
 	struct writers writers;
+	struct buffer descriptor; /* of the writer's columns, whatever the record type */
+	struct sink_columns *columns;
+	bool was_opened;
+	struct { /* a stream that waits for the columns; or its end to be told, where it was cancelled */
+		const struct sink_events *events;
+		void *context;
+		bool waiting;
+		struct loop_timer end;
+	} opening;
 	struct zerobus *zerobus;
 	struct question *question;
 	char *table;
@@ -62,12 +72,52 @@ sink_encode(struct sink *s, const struct event *event, struct buffer *out, struc
 	return row_writer_encode(w->rows, event, out, e);
 }
 
+static void take_columns(void *context, const struct delta_table *t);
+
 static void
-sink_open(struct sink *s, const struct sink_events *events, void *context)
+open_stream(struct table_sink *s)
 {
-	if (of(s)->writers.rows != NULL)
-		row_writer_restart(of(s)->writers.rows);
-	zerobus_open(of(s)->zerobus, events, context);
+	s->opening.waiting = false;
+	s->was_opened = true;
+	if (s->writers.rows != NULL)
+		row_writer_restart(s->writers.rows);
+	zerobus_open(s->zerobus, s->opening.events, s->opening.context);
+}
+
+static void
+sink_open(struct sink *port, const struct sink_events *events, void *context)
+{
+	struct table_sink *s = of(port);
+
+	s->opening.events = events;
+	s->opening.context = context;
+	if (s->columns == NULL || !s->was_opened) {
+		open_stream(s);
+		return;
+	}
+	s->opening.waiting = true;
+	sink_columns_ask(s->columns, take_columns, s);
+}
+
+static void
+tell_end(void *context)
+{
+	struct table_sink *s = context;
+	struct error why = ERROR_INIT;
+
+	error_set(&why, ERR_INTERRUPTED, "the ingest stream to table '%s' was cancelled", s->table);
+	s->opening.events->ended(s->opening.context, &why);
+}
+
+static bool
+stop_opening(struct table_sink *s)
+{
+	if (!s->opening.waiting)
+		return false;
+	s->opening.waiting = false;
+	sink_columns_forget(s->columns);
+	loop_timer_start(s->loop, &s->opening.end, 0, tell_end, s);
+	return true;
 }
 
 static int
@@ -79,13 +129,15 @@ sink_send(struct sink *s, const struct rows *rows)
 static void
 sink_finish(struct sink *s)
 {
-	zerobus_finish(of(s)->zerobus);
+	if (!stop_opening(of(s)))
+		zerobus_finish(of(s)->zerobus);
 }
 
 static void
 sink_cancel(struct sink *s)
 {
-	zerobus_cancel(of(s)->zerobus);
+	if (!stop_opening(of(s)))
+		zerobus_cancel(of(s)->zerobus);
 }
 
 static void
@@ -175,11 +227,15 @@ has_text(const struct delta_table *t, const char *column)
 	return c != NULL && (c->type.kind == DELTA_STRING || c->type.kind == DELTA_VARCHAR);
 }
 
-static const struct sink_ops *
-ops_for(struct table_sink *s, const struct delta_table *t)
+static void
+set_ops(struct table_sink *s, const struct delta_table *t)
 {
 	s->has_replay_id = has_text(t, "replay_id");
-	return !s->takes_payloads && s->lookup.find != NULL && has_text(t, "event_id") ? &ops : &ops_without_find;
+	s->port.cannot_find = s->takes_payloads			? "without an event id" :
+	    s->lookup.find == NULL				? "without a SQL warehouse" :
+	    !has_text(t, "event_id") ? "without a column event_id of a text type in the table" :
+				       NULL;
+	s->port.ops = s->port.cannot_find == NULL ? &ops : &ops_without_find;
 }
 
 static void
@@ -205,8 +261,7 @@ prepare(const struct table_sink *s, const struct delta_table *t, struct writers 
 	if (w->records == NULL && w->rows == NULL)
 		return -1;
 	columns = s->takes_payloads ? record_writer_columns(w->records) : row_writer_columns(w->rows);
-	if ((s->takes_payloads ? s->record_options.format : s->row_options.format) == ROW_PROTO &&
-	    descriptor_write(descriptor, t, columns, NULL, e) != 0) {
+	if (descriptor_write(descriptor, t, columns, NULL, e) != 0) {
 		writers_free(w);
 		return -1;
 	}
@@ -221,8 +276,11 @@ free_sink(struct table_sink *s)
 	/* it had not begun, so nobody answers it */
 	if (s->question != NULL)
 		question_free(s->question);
+	sink_columns_free(s->columns);
+	loop_timer_stop(s->loop, &s->opening.end);
 	zerobus_free(s->zerobus);
 	writers_free(&s->writers);
+	buffer_release(&s->descriptor);
 	free(s->record_columns);
 	free(s->table);
 	free(s);
@@ -262,10 +320,8 @@ static struct sink *
 new_sink(const struct table_sink_options *o, struct error *e)
 {
 	struct table_sink *s = new_empty(o);
-	struct buffer descriptor = BUFFER_INIT;
 
-	if (prepare(s, o->table, &s->writers, &descriptor, e) != 0) {
-		buffer_release(&descriptor);
+	if (prepare(s, o->table, &s->writers, &s->descriptor, e) != 0) {
 		free_sink(s);
 		return NULL;
 	}
@@ -273,15 +329,16 @@ new_sink(const struct table_sink_options *o, struct error *e)
 	    .channel = o->channel,
 	    .table = s->table,
 	    .format = o->records != NULL ? o->records->format : o->format,
-	    .descriptor = buffer_span(&descriptor),
+	    .descriptor = buffer_span(&s->descriptor),
 	    .token = o->token,
 	    .principal = o->principal,
 	    .open_timeout_ms = o->open_timeout_ms,
 	    .finish_timeout_ms = o->finish_timeout_ms});
-	s->port = (struct sink){.ops = ops_for(s, o->table),
-	    .table = s->table,
+	if (o->columns.get != NULL)
+		s->columns = sink_columns_new(o->loop, &o->columns, s->table);
+	s->port = (struct sink){.table = s->table,
 	    .visibility_ms = o->visibility_ms > 0 ? o->visibility_ms : VISIBILITY_MS};
-	buffer_release(&descriptor);
+	set_ops(s, o->table);
 	return &s->port;
 }
 
@@ -307,6 +364,18 @@ table_sink_records(const struct sink *port)
 	return ((const struct table_sink *)(const void *)port)->writers.records;
 }
 
+/* Takes the writers over, and what the descriptor holds. */
+static void
+adopt(struct table_sink *s, const struct delta_table *t, const struct writers *writers, const struct buffer *descriptor)
+{
+	writers_free(&s->writers);
+	s->writers = *writers;
+	buffer_clear(&s->descriptor);
+	buffer_append(&s->descriptor, descriptor->data, descriptor->len);
+	zerobus_set_descriptor(s->zerobus, buffer_span(&s->descriptor));
+	set_ops(s, t);
+}
+
 int
 table_sink_set_table(struct sink *port, const struct delta_table *t, struct error *e)
 {
@@ -315,12 +384,34 @@ table_sink_set_table(struct sink *port, const struct delta_table *t, struct erro
 	struct writers writers;
 	int rc = prepare(s, t, &writers, &descriptor, e);
 
-	if (rc == 0) {
-		writers_free(&s->writers);
-		s->writers = writers;
-		zerobus_set_descriptor(s->zerobus, buffer_span(&descriptor));
-		s->port.ops = ops_for(s, t);
-	}
+	if (rc == 0)
+		adopt(s, t, &writers, &descriptor);
 	buffer_release(&descriptor);
 	return rc;
+}
+
+/* The table as it is by now: rows that wait must fit the new descriptor as they fit the old one. */
+static void
+take_columns(void *context, const struct delta_table *t)
+{
+	struct table_sink *s = context;
+	struct buffer descriptor = BUFFER_INIT, added = BUFFER_INIT;
+	struct error e = ERROR_INIT;
+	struct writers writers;
+	char names[200];
+
+	if (t != NULL && prepare(s, t, &writers, &descriptor, &e) == 0) {
+		if (descriptor_extends(buffer_span(&s->descriptor), buffer_span(&descriptor), &added) && added.len > 0) {
+			log_info("sink", "table '%s' has got more columns, which are filled from here on: %s", s->table,
+			    text_clean(names, sizeof(names), buffer_span(&added)));
+			adopt(s, t, &writers, &descriptor);
+		} else {
+			writers_free(&writers);
+		}
+	} else if (e.code != ERR_OK) {
+		log_debug("sink", "%s", e.text); /* the server says so too, if it minds */
+	}
+	buffer_release(&descriptor);
+	buffer_release(&added);
+	open_stream(s);
 }

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "databricks/record.h"
 #include "databricks/row.h"
+#include "databricks/sink_columns.h"
 #include "databricks/table.h"
 #include "databricks/zerobus.h"
 #include "stream/sink.h"
@@ -44,6 +45,12 @@ struct table_sink_options {
 	struct zerobus_token_source token;
 	const char *principal;	   /* application id, for GRANT hints; may be NULL */
 	struct sink_lookup lookup; /* find NULL: cannot look (at-least-once) */
+	/*
+	 * Asked before a stream is opened again: columns that the table has got meanwhile are filled from there on. What else
+	 * has changed is left to the server, which refuses the stream if rows no longer fit. get NULL: never asked. Not
+	 * together with records.
+	 */
+	struct sink_columns_source columns;
 	int64_t
 	    visibility_ms; /* from an acknowledgement to the row being visible for sure; 0: 30000 */
 	int64_t open_timeout_ms, finish_timeout_ms; /* 0: as in databricks/zerobus.h */

@@ -92,6 +92,7 @@ struct sink {
 	const char *table; /* "main.crm.events" */
 	/* How long after its acknowledgement a row may still be missing from `find`, in ms. */
 	int64_t visibility_ms;
+	const char *cannot_find; /* where ops has no find: why, as in "without a SQL warehouse"; may be NULL */
 	/* One more ingest stream to the same table, with a sink of its own; NULL: no more. */
 	struct sink *next;
 };

@@ -21,7 +21,7 @@ suspects_mark_row(struct lane *l, struct batch *b, struct row *r, int64_t visibl
 			l->engine->unsure_said = true;
 			log_warn("stream", "%s: what was in flight cannot be looked up %s; it is sent again and may "
 					   "be stored twice", l->sink->table,
-			    r->id_len == 0 ? "without an event id" : "without a SQL warehouse");
+			    r->id_len == 0 || l->sink->cannot_find == NULL ? "without an event id" : l->sink->cannot_find);
 		}
 		return;
 	}

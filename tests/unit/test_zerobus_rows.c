@@ -237,11 +237,73 @@ test_new_columns(void **state)
 	delta_table_free(view);
 }
 
+struct catalog {
+	enum layout layout;
+	enum error_code code;
+	int asked;
+};
+
+static int
+ask_catalog(void *context, const char *table, struct delta_table **out, struct error *e)
+{
+	struct catalog *c = context;
+
+	assert_string_equal(table, "main.crm.reopened");
+	c->asked++;
+	*out = NULL;
+	if (c->code != ERR_OK)
+		return error_set(e, c->code, "no answer");
+	*out = make_table("reopened", c->layout);
+	return 0;
+}
+
+/* A stream that is opened again fills columns that the table has got, and nothing else changes with it. */
+static void
+test_reopened(void **state)
+{
+	static const struct {
+		const char *name;
+		enum layout layout;
+		enum error_code code;
+		size_t fields;
+	} rows[] = {{"the first one: nobody is asked", LAYOUT_FULL, ERR_OK, 16},
+	    {"nothing is new", LAYOUT_CLASSIC, ERR_OK, 16}, {"no answer", LAYOUT_FULL, ERR_UNAVAILABLE, 16},
+	    {"new columns", LAYOUT_FULL, ERR_OK, EVENT_COLUMN_COUNT},
+	    {"columns are gone: the server will say so", LAYOUT_CLASSIC, ERR_OK, EVENT_COLUMN_COUNT}};
+	struct catalog catalog = {.asked = 0};
+	struct bench b;
+
+	(void)state;
+	bench_make(&b, "reopened", ROW_PROTO, LAYOUT_CLASSIC, (struct sink_columns_source){ask_catalog, &catalog});
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		catalog.layout = rows[i].layout;
+		catalog.code = rows[i].code;
+		if (i > 0) { /* cancelled before the catalog has answered: it ends, and once */
+			b.opened = b.ended = 0;
+			b.sink->ops->open(b.sink, &events, &b);
+			b.sink->ops->cancel(b.sink);
+			b.sink->ops->cancel(b.sink);
+			assert_int_equal(b.ended, 0);
+			WAIT_FOR(&b, b.ended > 0);
+			assert_int_equal(b.why.code, ERR_INTERRUPTED);
+		}
+		open_sink(&b);
+		assert_int_equal(send_batches(&b, 2, 2, "n-%d-%d"), 2);
+		b.sink->ops->finish(b.sink);
+		WAIT_FOR(&b, b.ended > 0);
+		assert_int_equal(b.ended, 1);
+		assert_int_equal(b.why.code, ERR_OK);
+		if (fields_opened("reopened", (int)i) != rows[i].fields || (catalog.asked > 0) != (i > 0))
+			fail_msg("%s: %zu fields, asked %d times", rows[i].name, fields_opened("reopened", (int)i), catalog.asked);
+	}
+	bench_release(&b);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_ceiling), cmocka_unit_test(test_two_sinks), cmocka_unit_test(test_new_columns),
-	    cmocka_unit_test(test_reference_rows)};
+	    cmocka_unit_test(test_reopened),	    cmocka_unit_test(test_reference_rows)};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

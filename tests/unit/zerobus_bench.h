@@ -251,10 +251,11 @@ find_fake(void *context, const char *table, bool by_replay_id, const struct soug
 }
 
 static void
-bench_init(struct bench *b, const char *table, enum row_format format)
+bench_make(struct bench *b, const char *table, enum row_format format, enum layout layout,
+    struct sink_columns_source columns)
 {
 	struct error e = ERROR_INIT;
-	struct delta_table *t = make_table(table, LAYOUT_FULL);
+	struct delta_table *t = make_table(table, layout);
 	char target[64];
 
 	memset(b, 0, sizeof(*b));
@@ -264,10 +265,16 @@ bench_init(struct bench *b, const char *table, enum row_format format)
 	assert_non_null(b->channel);
 	b->sink = table_sink_new(&(struct table_sink_options){.loop = b->loop, .channel = b->channel, .table = t, .format = format,
 	    .clock = &row_clock, .token = {get_token, b}, .principal = "app-1", .open_timeout_ms = 1500, .finish_timeout_ms = 300,
-	    .lookup = {find_fake, b}}, &e);
+	    .lookup = {find_fake, b}, .columns = columns}, &e);
 	if (b->sink == NULL)
 		fail_msg("%s", e.text);
 	delta_table_free(t);
+}
+
+static void
+bench_init(struct bench *b, const char *table, enum row_format format)
+{
+	bench_make(b, table, format, LAYOUT_FULL, (struct sink_columns_source){NULL, NULL});
 }
 
 static void
