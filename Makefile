@@ -80,12 +80,13 @@ PARTS_OBJ := $(filter-out %/main.o,$(CLI_OBJ) $(EMU_OBJ))
 
 .DELETE_ON_ERROR:
 .SECONDARY: $(GEN_HDR) $(GEN_SRC) $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/*/*.c))
-.PHONY: all help deps deps-build check check-stages check-unit check-cli check-layers parts tools fuzzers fuzz demo bench prove prove-mutations docs install uninstall clean lint
+.PHONY: all help deps deps-build check check-stages check-unit check-cli check-layers parts tools fuzzers fuzz coverage demo bench \
+    prove prove-mutations docs install uninstall clean
 
 all: $(PROGRAMS) ## build sfzb and sfzb-emulator (MODE=release|asan|tsan|coverage|fuzz, CC=gcc|clang)
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # A changed compiler or flag rebuilds everything: the stamp's content is what the objects were made with.
 STAMP_TEXT := $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(LIBS)
@@ -160,6 +161,13 @@ check-layers: ## check who includes whom against src/LAYERS
 check-unit: $(UNIT_BIN) ## run the unit tests (one: make check-unit UNIT=test_base)
 	$(Q)tests/unit/run $(if $(UNIT),$(BUILD)/tests/$(UNIT),$(UNIT_BIN))
 
+check-cli: all ## run the tests of the command line (one file: make check-cli FILE=tests/cli/tail.bats)
+	@BUILD=$(BUILD) tests/cli/run $(FILE)
+
+coverage: ## run both with counters and print the share of lines that ran, folder by folder (about 10 minutes)
+	@$(MAKE) --no-print-directory MODE=coverage CC=gcc -j2 all parts $(UNIT_SRC:tests/unit/%.c=build/coverage-gcc/tests/%)
+	@tests/coverage build/coverage-gcc
+
 deps: ## install the packages that are missing to build and to test, from the distribution
 	@tests/deps $(PACKAGES_BUILD) $(PACKAGES_TEST)
 deps-build:
@@ -170,7 +178,7 @@ check: deps ## run all tests (one stage: make check STAGE=unit)
 check-stages:
 	@BUILD=$(BUILD) tests/check $(STAGE)
 
-demo: deps-build ## stream 10,000 change events of a local Salesforce into a local table, with a crash on the way
+demo: deps-build ## stream 60,000 change events of a local Salesforce into a local table, with a crash on the way
 	@$(MAKE) --no-print-directory -j2 all
 	@PATH="$(CURDIR)/$(BUILD):$$PATH" tests/demo
 
@@ -214,4 +222,4 @@ uninstall: ## remove what install put there
 clean: ## remove the build folder
 	rm -rf build
 
--include $(CORE_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(EMU_OBJ:.o=.d) $(UNIT_SRC:%.c=$(BUILD)/obj/%.d) $(TOOL_SRC:%.c=$(BUILD)/obj/%.d) $(FUZZ_SRC:%.c=$(BUILD)/obj/%.d)
+-include $(CORE_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(EMU_OBJ:.o=.d) $(UNIT_SRC:%.c=$(BUILD)/obj/%.d) $(TOOL_SRC:%.c=$(BUILD)/obj/%.d) $(FUZZ_SRC:%.c=$(BUILD)/obj/%.d) $(BUILD)/obj/tests/fuzz/replay.d

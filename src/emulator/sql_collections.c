@@ -9,21 +9,6 @@
 #include "emulator/lakehouse_text.h"
 #include "emulator/sql_private.h"
 
-static struct text
-value_text(sqlite3_value *v)
-{
-	const char *data = (const char *)sqlite3_value_text(v);
-
-	return text_span(data, data ? (size_t)sqlite3_value_bytes(v) : 0);
-}
-
-static void
-result_buffer(sqlite3_context *c, struct buffer *b)
-{
-	sqlite3_result_text64(c, b->len ? (char *)b->data : "", b->len, SQLITE_TRANSIENT, SQLITE_UTF8);
-	buffer_release(b);
-}
-
 /* ---- kept JSON → shown JSON ---- */
 
 struct shower {
@@ -175,7 +160,7 @@ count_element(void *context, enum json_token token, struct text value, struct te
 static void
 native_size(sqlite3_context *c, int argc, sqlite3_value **argv)
 {
-	struct text s = value_text(argv[0]);
+	struct text s = spark_value(argv[0]);
 	struct json_reader r;
 	struct error e = ERROR_INIT;
 	int64_t n = 0;
@@ -208,7 +193,7 @@ native_map_keys(sqlite3_context *c, int argc, sqlite3_value **argv)
 	(void)argc;
 	if (sqlite3_value_type(argv[0]) == SQLITE_NULL)
 		return;
-	json_reader_init(&r, value_text(argv[0]));
+	json_reader_init(&r, spark_value(argv[0]));
 	buffer_append_byte(&b, '[');
 	if (json_reader_next(&r, &e) == JSON_TOKEN_OBJECT)
 		while (json_reader_next(&r, &e) == JSON_TOKEN_KEY) {
@@ -219,7 +204,7 @@ native_map_keys(sqlite3_context *c, int argc, sqlite3_value **argv)
 		}
 	buffer_append_byte(&b, ']');
 	json_reader_release(&r);
-	result_buffer(c, &b);
+	spark_result_buffer(c, &b);
 }
 
 static void
@@ -273,7 +258,7 @@ native_array_distinct(sqlite3_context *c, int argc, sqlite3_value **argv)
 	(void)argc;
 	if (sqlite3_value_type(argv[0]) == SQLITE_NULL)
 		return;
-	each_element(value_text(argv[0]), add_distinct, &d);
+	each_element(spark_value(argv[0]), add_distinct, &d);
 	buffer_append_byte(&b, '[');
 	for (size_t i = 0; i < d.count; i++) {
 		buffer_append_text(&b, i ? "," : "");
@@ -282,7 +267,7 @@ native_array_distinct(sqlite3_context *c, int argc, sqlite3_value **argv)
 	}
 	buffer_append_byte(&b, ']');
 	free(d.seen);
-	result_buffer(c, &b);
+	spark_result_buffer(c, &b);
 }
 
 struct joined {
@@ -315,15 +300,15 @@ add_joined(void *context, enum json_token token, struct text value, struct text 
 static void
 native_array_join(sqlite3_context *c, int argc, sqlite3_value **argv)
 {
-	struct joined j = {.separator = value_text(argv[1])};
+	struct joined j = {.separator = spark_value(argv[1])};
 
 	if (sqlite3_value_type(argv[0]) == SQLITE_NULL)
 		return;
 	j.has_null = argc > 2 && sqlite3_value_type(argv[2]) != SQLITE_NULL;
 	if (j.has_null)
-		j.null = value_text(argv[2]);
-	each_element(value_text(argv[0]), add_joined, &j);
-	result_buffer(c, &j.text);
+		j.null = spark_value(argv[2]);
+	each_element(spark_value(argv[0]), add_joined, &j);
+	spark_result_buffer(c, &j.text);
 }
 
 /* ---- get_json_object ---- */
@@ -395,7 +380,7 @@ enter(struct json_reader *r, enum json_token token, const char **path, struct er
 static void
 native_get_json(sqlite3_context *c, int argc, sqlite3_value **argv)
 {
-	struct text s = value_text(argv[0]);
+	struct text s = spark_value(argv[0]);
 	const char *path = (const char *)sqlite3_value_text(argv[1]);
 	struct json_reader r;
 	struct error e = ERROR_INIT;
@@ -411,7 +396,7 @@ native_get_json(sqlite3_context *c, int argc, sqlite3_value **argv)
 		token = enter(&r, token, &path, &e);
 	if (token == JSON_TOKEN_STRING) {
 		buffer_append(&b, r.value.data, r.value.len);
-		result_buffer(c, &b);
+		spark_result_buffer(c, &b);
 	} else if (token == JSON_TOKEN_OBJECT || token == JSON_TOKEN_ARRAY) {
 		size_t start = r.at - 1;
 
@@ -419,7 +404,7 @@ native_get_json(sqlite3_context *c, int argc, sqlite3_value **argv)
 			sqlite3_result_text(c, s.data + start, (int)(r.at - start), SQLITE_TRANSIENT);
 	} else if (token == JSON_TOKEN_NUMBER || token == JSON_TOKEN_TRUE || token == JSON_TOKEN_FALSE) {
 		element_json(token, r.value, text_of(""), &b);
-		result_buffer(c, &b);
+		spark_result_buffer(c, &b);
 	}
 	json_reader_release(&r);
 }
@@ -495,13 +480,13 @@ step_collect(sqlite3_context *c, int argc, sqlite3_value **argv)
 		return;
 	buffer_append_byte(b, b->len ? ',' : '[');
 	if (sqlite3_value_subtype(v) == 'J')
-		buffer_append(b, value_text(v).data, value_text(v).len);
+		buffer_append(b, spark_value(v).data, spark_value(v).len);
 	else if (sqlite3_value_type(v) == SQLITE_INTEGER)
 		json_text_int64(b, sqlite3_value_int64(v));
 	else if (sqlite3_value_type(v) == SQLITE_FLOAT)
 		json_text_double(b, sqlite3_value_double(v));
 	else
-		json_text_string(b, value_text(v));
+		json_text_string(b, spark_value(v));
 }
 
 static void
@@ -514,7 +499,7 @@ end_collect(sqlite3_context *c)
 		return;
 	}
 	buffer_append_byte(b, ']');
-	result_buffer(c, b);
+	spark_result_buffer(c, b);
 }
 
 int

@@ -15,17 +15,16 @@
 
 #define US_PER_DAY (INT64_C(86400) * 1000000)
 
-static struct text
-value_text(sqlite3_value *v)
+struct text
+spark_value(sqlite3_value *v)
 {
 	const char *data = (const char *)sqlite3_value_text(v);
 
 	return text_span(data, data ? (size_t)sqlite3_value_bytes(v) : 0);
 }
 
-/* Hands the buffer's bytes to SQLite. */
-static void
-result_buffer(sqlite3_context *c, struct buffer *b)
+void
+spark_result_buffer(sqlite3_context *c, struct buffer *b)
 {
 	sqlite3_result_text64(c, b->len ? (char *)b->data : "", b->len, SQLITE_TRANSIENT, SQLITE_UTF8);
 	buffer_release(b);
@@ -38,7 +37,7 @@ cast_failed(sqlite3_context *c, sqlite3_value *v, enum lake_kind to)
 {
 	char words[400], clean[120];
 
-	text_clean(clean, sizeof(clean), value_text(v));
+	text_clean(clean, sizeof(clean), spark_value(v));
 	snprintf(words, sizeof(words),
 	    "[CAST_INVALID_INPUT] The value '%s' cannot be cast to \"%s\" because it is malformed or out of range. "
 	    "Use `try_cast` to tolerate malformed input and return NULL instead. SQLSTATE: 22018",
@@ -98,7 +97,7 @@ to_integer(sqlite3_value *v, const struct lake_type *from, enum lake_kind to, in
 
 		*out = us / 1000000 - (us % 1000000 < 0);
 	} else if (sqlite3_value_type(v) == SQLITE_TEXT) {
-		if (!text_integer(value_text(v), out))
+		if (!text_integer(spark_value(v), out))
 			return false;
 	} else if (sqlite3_value_type(v) == SQLITE_FLOAT) {
 		double d = sqlite3_value_double(v);
@@ -145,8 +144,8 @@ to_time(sqlite3_value *v, const struct lake_type *from, enum lake_kind to, int64
 
 	if (sqlite3_value_type(v) == SQLITE_TEXT) {
 		if (to == LAKE_DATE)
-			return lake_parse_date(value_text(v), out);
-		return lake_parse_timestamp(value_text(v), out);
+			return lake_parse_date(spark_value(v), out);
+		return lake_parse_timestamp(spark_value(v), out);
 	}
 	if (from->kind == LAKE_DATE)
 		us = sqlite3_value_int64(v) * US_PER_DAY;
@@ -186,7 +185,7 @@ static bool
 to_decimal(sqlite3_value *v, int precision, int scale, struct buffer *out)
 {
 	char digits[64];
-	struct text s = value_text(v);
+	struct text s = spark_value(v);
 
 	if (sqlite3_value_type(v) == SQLITE_FLOAT) {
 		snprintf(digits, sizeof(digits), "%.17g", sqlite3_value_double(v));
@@ -233,7 +232,7 @@ cast_value(sqlite3_context *c, sqlite3_value *v, const struct lake_type *from, e
 		d = sqlite3_value_double(v);
 		if (from->kind == LAKE_TIMESTAMP)
 			d /= 1e6;
-		else if (sqlite3_value_type(v) == SQLITE_TEXT && !text_real(value_text(v), &d))
+		else if (sqlite3_value_type(v) == SQLITE_TEXT && !text_real(spark_value(v), &d))
 			return false;
 		if (isnan(d))
 			sqlite3_result_text(c, "NaN", -1, SQLITE_STATIC);
@@ -257,13 +256,13 @@ cast_value(sqlite3_context *c, sqlite3_value *v, const struct lake_type *from, e
 		sqlite3_result_blob(c, sqlite3_value_blob(v), sqlite3_value_bytes(v), SQLITE_TRANSIENT);
 		return true;
 	case LAKE_VARIANT:
-		spark_json_text(from, value_text(v), true, &b);
+		spark_json_text(from, spark_value(v), true, &b);
 		break;
 	default:
 		to_string(v, from, &b);
 		break;
 	}
-	result_buffer(c, &b);
+	spark_result_buffer(c, &b);
 	return true;
 }
 
@@ -336,7 +335,7 @@ scalar(sqlite3_context *c, sqlite3_value *v, enum lake_kind kind)
 {
 	struct buffer b = BUFFER_INIT;
 
-	if (kind == LAKE_BINARY && sqlite3_value_type(v) == SQLITE_TEXT && encode_unbase64(value_text(v), &b) == 0)
+	if (kind == LAKE_BINARY && sqlite3_value_type(v) == SQLITE_TEXT && encode_unbase64(spark_value(v), &b) == 0)
 		sqlite3_result_blob(c, b.len ? (const void *)b.data : "", (int)b.len, SQLITE_TRANSIENT);
 	else
 		sqlite3_result_value(c, v);
@@ -377,7 +376,7 @@ static void
 native_from_json(sqlite3_context *c, int argc, sqlite3_value **argv)
 {
 	(void)argc;
-	if (sqlite3_value_type(argv[0]) != SQLITE_NULL && text_is_json(value_text(argv[0])))
+	if (sqlite3_value_type(argv[0]) != SQLITE_NULL && text_is_json(spark_value(argv[0])))
 		sqlite3_result_value(c, argv[0]);
 }
 
@@ -387,7 +386,7 @@ native_parse_json(sqlite3_context *c, int argc, sqlite3_value **argv)
 	(void)argc;
 	if (sqlite3_value_type(argv[0]) == SQLITE_NULL)
 		return;
-	if (text_is_json(value_text(argv[0])))
+	if (text_is_json(spark_value(argv[0])))
 		sqlite3_result_value(c, argv[0]);
 	else
 		sqlite3_result_error(c, "[MALFORMED_RECORD_IN_PARSING] not JSON. SQLSTATE: 22023", -1);
@@ -403,7 +402,7 @@ native_to_json(sqlite3_context *c, int argc, sqlite3_value **argv)
 	if (sqlite3_value_type(argv[0]) == SQLITE_NULL || (t = type_argument(c, argv, 1)) == NULL)
 		return;
 	if (lake_kind_is_nested(t->kind) || t->kind == LAKE_VARIANT) {
-		spark_json_text(t, value_text(argv[0]), false, &b);
+		spark_json_text(t, spark_value(argv[0]), false, &b);
 	} else {
 		struct buffer plain = BUFFER_INIT;
 
@@ -414,7 +413,7 @@ native_to_json(sqlite3_context *c, int argc, sqlite3_value **argv)
 			json_text_string(&b, buffer_span(&plain));
 		buffer_release(&plain);
 	}
-	result_buffer(c, &b);
+	spark_result_buffer(c, &b);
 }
 
 static void

@@ -156,6 +156,9 @@ void spark_json_text(const struct lake_type *t, struct text kept, bool nulls, st
 /* What to do at the end of a statement: a stray token is a syntax error. */
 int spark_end(struct spark *q);
 
+/* What SQLite's functions share: an argument's bytes, borrowed, empty for NULL; and the buffer's bytes as the result, which releases it. */
+struct text spark_value(sqlite3_value *v);
+void spark_result_buffer(sqlite3_context *c, struct buffer *b);
 int spark_register_functions(sqlite3 *db);
 int spark_register_collections(sqlite3 *db);
 int spark_register_texts(sqlite3 *db);

@@ -15,14 +15,6 @@
 
 #define US_PER_DAY (INT64_C(86400) * 1000000)
 
-static struct text
-value_text(sqlite3_value *v)
-{
-	const char *data = (const char *)sqlite3_value_text(v);
-
-	return text_span(data, data ? (size_t)sqlite3_value_bytes(v) : 0);
-}
-
 static bool
 any_null(int argc, sqlite3_value **argv)
 {
@@ -30,14 +22,6 @@ any_null(int argc, sqlite3_value **argv)
 		if (sqlite3_value_type(argv[i]) == SQLITE_NULL)
 			return true;
 	return false;
-}
-
-/* Hands the buffer's bytes to SQLite. */
-static void
-result_buffer(sqlite3_context *c, struct buffer *b)
-{
-	sqlite3_result_text64(c, b->len ? (char *)b->data : "", b->len, SQLITE_TRANSIENT, SQLITE_UTF8);
-	buffer_release(b);
 }
 
 /* ---- strings and bytes ---- */
@@ -50,7 +34,7 @@ native_base64(sqlite3_context *c, int argc, sqlite3_value **argv)
 	if (any_null(argc, argv))
 		return;
 	buffer_append_base64(&b, sqlite3_value_blob(argv[0]), (size_t)sqlite3_value_bytes(argv[0]));
-	result_buffer(c, &b);
+	spark_result_buffer(c, &b);
 }
 
 static void
@@ -60,7 +44,7 @@ native_unbase64(sqlite3_context *c, int argc, sqlite3_value **argv)
 
 	if (any_null(argc, argv))
 		return;
-	if (encode_unbase64(value_text(argv[0]), &b) == 0)
+	if (encode_unbase64(spark_value(argv[0]), &b) == 0)
 		sqlite3_result_blob(c, b.len ? (const void *)b.data : "", (int)b.len, SQLITE_TRANSIENT);
 	else
 		sqlite3_result_error(c, "[CONVERSION_INVALID_INPUT] not base64. SQLSTATE: 22018", -1);
@@ -77,13 +61,13 @@ native_hex(sqlite3_context *c, int argc, sqlite3_value **argv)
 	buffer_append_hex(&b, sqlite3_value_blob(argv[0]), (size_t)sqlite3_value_bytes(argv[0]));
 	for (size_t i = 0; i < b.len; i++)
 		b.data[i] = (uint8_t)toupper(b.data[i]);
-	result_buffer(c, &b);
+	spark_result_buffer(c, &b);
 }
 
 static void
 native_unhex(sqlite3_context *c, int argc, sqlite3_value **argv)
 {
-	struct text s = value_text(argv[0]);
+	struct text s = spark_value(argv[0]);
 	uint8_t *out;
 	ssize_t n;
 
@@ -148,13 +132,13 @@ native_split(sqlite3_context *c, int argc, sqlite3_value **argv)
 	}
 	json_text_string(&b, text_of(s));
 	buffer_append_byte(&b, ']');
-	result_buffer(c, &b);
+	spark_result_buffer(c, &b);
 }
 
 static void
 native_split_part(sqlite3_context *c, int argc, sqlite3_value **argv)
 {
-	struct text s = value_text(argv[0]), by = value_text(argv[1]);
+	struct text s = spark_value(argv[0]), by = spark_value(argv[1]);
 	int64_t want = sqlite3_value_int64(argv[2]), n = 1;
 	const char *at, *end = s.data + s.len;
 
@@ -187,13 +171,13 @@ static void
 native_concat_ws(sqlite3_context *c, int argc, sqlite3_value **argv)
 {
 	struct buffer b = BUFFER_INIT;
-	struct text separator = value_text(argv[0]);
+	struct text separator = spark_value(argv[0]);
 	bool any = false;
 
 	if (sqlite3_value_type(argv[0]) == SQLITE_NULL)
 		return;
 	for (int i = 1; i < argc; i++) {
-		struct text s = value_text(argv[i]);
+		struct text s = spark_value(argv[i]);
 
 		if (sqlite3_value_type(argv[i]) == SQLITE_NULL)
 			continue;
@@ -202,7 +186,7 @@ native_concat_ws(sqlite3_context *c, int argc, sqlite3_value **argv)
 		any = true;
 		buffer_append(&b, s.data, s.len);
 	}
-	result_buffer(c, &b);
+	spark_result_buffer(c, &b);
 }
 
 static void
@@ -274,7 +258,7 @@ native_date_format(sqlite3_context *c, int argc, sqlite3_value **argv)
 		f += n;
 	}
 	buffer_release(&iso);
-	result_buffer(c, &b);
+	spark_result_buffer(c, &b);
 }
 
 static void

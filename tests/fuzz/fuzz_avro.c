@@ -2,10 +2,9 @@
  * Payloads: the first byte chooses a schema, the rest is the datum. What is taken must be JSON,
  * must be taken without an output too, and must come out of the event decoder as the same record.
  */
-#include "avro/decode.h"
 #include "salesforce/event.h"
 
-#include "../unit/tree.h"
+#include "schemas.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -21,19 +20,7 @@ static struct buffer json;
 static void
 set_up(void)
 {
-	for (size_t i = 0; i < COUNT; i++) {
-		struct error e = ERROR_INIT;
-		struct text file;
-		char path[128];
-
-		snprintf(path, sizeof(path), "tests/data/schemas/%s.avsc", names[i]);
-		file = tree_read_file(path);
-		schemas[i] = avro_schema_parse(file, &e);
-		if (schemas[i] == NULL)
-			abort();
-		free((char *)(uintptr_t)file.data);
-		decoders[i] = avro_decoder_new(schemas[i]);
-	}
+	load_schemas(names, COUNT, schemas, decoders);
 	events = event_decoder_new(EVENT_ALL);
 	bare = event_decoder_new(0);
 }

@@ -2,10 +2,9 @@
  * JSON for publishing: the first byte chooses a schema. What is taken decodes, and what that gives
  * encodes to a datum that gives the same (a union may have taken another branch of the same JSON).
  */
-#include "avro/decode.h"
 #include "avro/encode.h"
 
-#include "../unit/tree.h"
+#include "schemas.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -15,24 +14,6 @@ static const char *const names[] = {"All_Types__e", "Order_Event__e"};
 static struct avro_schema *schemas[COUNT];
 static struct avro_decoder *decoders[COUNT];
 static struct buffer datum, json, again;
-
-static void
-set_up(void)
-{
-	for (size_t i = 0; i < COUNT; i++) {
-		struct error e = ERROR_INIT;
-		struct text file;
-		char path[128];
-
-		snprintf(path, sizeof(path), "tests/data/schemas/%s.avsc", names[i]);
-		file = tree_read_file(path);
-		schemas[i] = avro_schema_parse(file, &e);
-		if (schemas[i] == NULL)
-			abort();
-		free((char *)(uintptr_t)file.data);
-		decoders[i] = avro_decoder_new(schemas[i]);
-	}
-}
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -45,7 +26,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size == 0)
 		return 0;
 	if (schemas[0] == NULL)
-		set_up();
+		load_schemas(names, COUNT, schemas, decoders);
 	which = data[0] % COUNT;
 	buffer_clear(&datum);
 	buffer_clear(&json);

@@ -17,6 +17,7 @@
 #include "databricks/row.h"
 #include "databricks/table_layout.h"
 #include "databricks/zerobus_wire.h"
+#include "delta_table.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define NOW_MS 1767600000123
@@ -29,42 +30,6 @@ fixed_time(void *context)
 }
 
 static const struct clock test_clock = {.monotonic_ms = fixed_time, .wall_ms = fixed_time};
-
-/* "name:type[!]" separated by ';' → a table; a column's position is its place. */
-static struct delta_table *
-table_of(const char *list)
-{
-	struct json *answer = json_object(), *columns = json_array();
-	char *copy = memory_strdup(list), *save = NULL;
-	struct error e = ERROR_INIT;
-	struct delta_table *t;
-	int position = 0;
-
-	json_set_string(answer, "catalog_name", "main");
-	json_set_string(answer, "schema_name", "crm");
-	json_set_string(answer, "name", "t");
-	for (char *one = strtok_r(copy, ";", &save); one != NULL; one = strtok_r(NULL, ";", &save)) {
-		struct json *c = json_object();
-		char *type = strchr(one, ':');
-		bool required = one[strlen(one) - 1] == '!';
-
-		*type++ = '\0';
-		if (required)
-			type[strlen(type) - 1] = '\0';
-		json_set_string(c, "name", one);
-		json_set_string(c, "type_text", type);
-		json_set_int64(c, "position", position++);
-		json_set_bool(c, "nullable", !required);
-		json_add(columns, c);
-	}
-	json_set(answer, "columns", columns);
-	t = delta_table_parse(answer, &e);
-	if (t == NULL)
-		fail_msg("%s: %s", list, e.text);
-	json_free(answer);
-	free(copy);
-	return t;
-}
 
 static struct delta_table *
 table_of_layout(enum layout layout)
