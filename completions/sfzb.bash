@@ -168,6 +168,8 @@ _sfzb() {
 	'create-table --cacert') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	'create-table --color') COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
 	'create-table --log-format') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
+	'sql --parameter' | 'sql -p') :; return ;;
+	'sql --warehouse') :; return ;;
 	'sql --timeout') :; return ;;
 	'sql --profile') _sfzb_names profiles; return ;;
 	'sql --output' | 'sql -o') COMPREPLY=($(compgen -W 'table json csv tsv' -- "$cur")); return ;;
@@ -267,7 +269,7 @@ _sfzb() {
 		fi ;;
 	sql)
 		if [[ $cur == -* ]]; then
-			COMPREPLY=($(compgen -W ' --timeout --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
+			COMPREPLY=($(compgen -W ' --parameter --warehouse --timeout --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
 		else
 			:
 		fi ;;

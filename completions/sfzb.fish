@@ -266,6 +266,8 @@ complete -c sfzb -n '__fish_seen_subcommand_from create-table' -l color -xa 'aut
 complete -c sfzb -n '__fish_seen_subcommand_from create-table' -l log-format -xa 'text json' -d 'form of messages on standard error'
 complete -c sfzb -n '__fish_seen_subcommand_from create-table' -s h -l help -d 'print this help'
 
+complete -c sfzb -n '__fish_seen_subcommand_from sql' -s p -l parameter -x -d 'value of :name in the statement, of type STRING or another scalar one; without = it is NULL; may be given again'
+complete -c sfzb -n '__fish_seen_subcommand_from sql' -l warehouse -x -d 'SQL warehouse to use, in place of the login\'s'
 complete -c sfzb -n '__fish_seen_subcommand_from sql' -l timeout -x -d 'cancel the statement after so long (0: never); a warehouse may take minutes to start'
 complete -c sfzb -n '__fish_seen_subcommand_from sql' -l profile -xa '(__sfzb_names profiles)' -d 'use this stored profile (default: default)'
 complete -c sfzb -n '__fish_seen_subcommand_from sql' -s o -l output -xa 'table json csv tsv' -d 'form of the output'

@@ -183,7 +183,7 @@ zsh_options(struct buffer *out, const struct command *command, const struct opti
 		buffer_append_text(out, "\t\t");
 		if (o->letter != 0)
 			buffer_append_format(out, "%s{-%c%s,--%s%s}'",
-			    o->kind == OPTION_KIND_COUNT ? "'*'" : "", o->letter, value ? "+" : "", o->name,
+			    o->kind == OPTION_KIND_COUNT || o->kind == OPTION_KIND_LIST ? "'*'" : "", o->letter, value ? "+" : "", o->name,
 			    value ? "=" : "");
 		else
 			buffer_append_format(out, "'--%s%s%s", no, o->name, value ? "=" : "");

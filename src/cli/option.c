@@ -184,6 +184,15 @@ set_value(const struct option *o, void *into, const struct origin *from, const c
 	case OPTION_KIND_STRING:
 		*(const char **)field = value;
 		return o->choices != NULL ? set_choice(o, from, &index, value, e) : 0;
+	case OPTION_KIND_LIST: {
+		struct option_list *list = field;
+
+		if (list->count == OPTION_LIST_MAX)
+			return error_set(e, from->code, "%s '%s%s' is given more than %d times", from->what, from->prefix,
+			    from->name, OPTION_LIST_MAX);
+		list->items[list->count++] = value;
+		return 0;
+	}
 	case OPTION_KIND_CHOICE:
 		return set_choice(o, from, field, value, e);
 	case OPTION_KIND_DURATION:

@@ -26,6 +26,14 @@ enum option_kind {
 	OPTION_KIND_DURATION, /* int64_t, ms: "10s", "5m" */
 	OPTION_KIND_BYTES,    /* int64_t: "4096", "64k", "8M" (powers of 1024) */
 	OPTION_KIND_CHOICE,   /* int, the index into choices */
+	OPTION_KIND_LIST,     /* struct option_list; each time it is given adds to it */
+};
+
+#define OPTION_LIST_MAX 256
+/* Values as OPTION_KIND_STRING's. */
+struct option_list {
+	const char *items[OPTION_LIST_MAX];
+	size_t count;
 };
 
 /* What a shell offers in a value's place. */
@@ -80,6 +88,8 @@ struct option {
 	OPTION_VALUE(OPTION_KIND_DURATION, int64_t, l, n, type, field, arg, def, __VA_ARGS__)
 #define OPTION_BYTES(l, n, type, field, arg, def, ...)                                             \
 	OPTION_VALUE(OPTION_KIND_BYTES, int64_t, l, n, type, field, arg, def, __VA_ARGS__)
+#define OPTION_LIST(l, n, type, field, arg, ...)                                                   \
+	OPTION_VALUE(OPTION_KIND_LIST, struct option_list, l, n, type, field, arg, NULL, __VA_ARGS__)
 /* words: "auto|always|never"; the field gets the index of the word. */
 #define OPTION_CHOICE(l, n, type, field, words, def, ...)                                          \
 	OPTION_VALUE(OPTION_KIND_CHOICE, int, l, n, type, field, words, def, __VA_ARGS__,          \

@@ -71,9 +71,9 @@ ask(struct app *app, const struct delta_table *table, const char *topic, struct 
 	enum table_position result;
 	int rc;
 
-	warehouse_catch_signals();
+	warehouse_catch_signals(app);
 	rc = table_lookup_position(&lookup, table, topic, &result, &out->position.replay_id, e);
-	warehouse_release_signals();
+	warehouse_release_signals(app);
 	terminal_set_status(NULL);
 	if (rc != 0)
 		return -1;

@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/json.h"
 #include "base/json_text.h"
@@ -17,10 +18,16 @@
 #include "commands/warehouse.h"
 
 struct sql_options {
+	struct option_list parameters;
+	const char *warehouse;
 	int64_t timeout_ms;
 };
 
 static const struct option options[] = {
+	OPTION_LIST('p', "parameter", struct sql_options, parameters, "<name[:type]=value>",
+	    "value of :name in the statement, of type STRING or another scalar one; without = it is NULL; may be given again"),
+	OPTION_STRING(0, "warehouse", struct sql_options, warehouse, "<id>", NULL,
+	    "SQL warehouse to use, in place of the login's"),
 	OPTION_DURATION(0, "timeout", struct sql_options, timeout_ms, "<time>", "0",
 	    "cancel the statement after so long (0: never); a warehouse may take minutes to start"),
 	OPTION_END,
@@ -42,17 +49,19 @@ append_json_cell(struct buffer *out, const struct sql_column *column, struct tex
 {
 	static const char *const raw[] = {"BYTE", "SHORT", "INT", "LONG", "FLOAT", "DOUBLE", "DECIMAL", "BOOLEAN",
 		"ARRAY", "MAP", "STRUCT"};
-	struct json *parsed = NULL;
+	/* a VARIANT's text is JSON whatever it holds; what is not is taken as text */
+	bool is_variant = strcmp(column->type_name, "VARIANT") == 0;
 	struct error ignored = ERROR_INIT;
+	struct json *parsed = NULL;
 
 	if (cell.data == NULL) {
 		buffer_append_text(out, "null");
 		return;
 	}
-	for (size_t i = 0; i < sizeof(raw) / sizeof(raw[0]); i++)
-		if (strcmp(column->type_name, raw[i]) == 0)
+	for (size_t i = 0; i < sizeof(raw) / sizeof(raw[0]) && parsed == NULL; i++)
+		if (is_variant || strcmp(column->type_name, raw[i]) == 0)
 			parsed = json_parse(cell, &ignored);
-	if (parsed != NULL && !json_is_string(parsed))
+	if (parsed != NULL && (is_variant || !json_is_string(parsed)))
 		buffer_append(out, cell.data, cell.len);
 	else
 		json_text_string(out, cell);
@@ -84,6 +93,8 @@ append_tsv_cell(struct buffer *out, struct text cell)
 {
 	static const char special[] = "\t\n\r\\", letters[] = "tnr\\";
 
+	if (cell.data == NULL)
+		buffer_append_text(out, "\\N");
 	for (size_t i = 0; i < cell.len; i++) {
 		const char *at = memchr(special, cell.data[i], sizeof(special) - 1);
 
@@ -120,7 +131,7 @@ static int
 print_header(struct printer *p, const struct sql_column *columns, size_t count)
 {
 	p->has_header = true;
-	if (p->form != FORM_CSV)
+	if (p->form != FORM_CSV || count == 0)
 		return 0;
 	buffer_clear(&p->line);
 	for (size_t i = 0; i < count; i++)
@@ -175,34 +186,146 @@ print_table(const struct sql_result *r, struct error *e)
 	return rc;
 }
 
+/* "name[:type]=value" in its own copy, whose parts the parameters borrow. */
+struct parameters {
+	char *texts[OPTION_LIST_MAX];
+	struct sql_parameter items[OPTION_LIST_MAX];
+	size_t count;
+};
+
+static void
+parameters_release(struct parameters *p)
+{
+	for (size_t i = 0; i < p->count; i++)
+		free(p->texts[i]);
+}
+
+static int
+check_type(const char *type, struct error *e)
+{
+	static const char *const nested[] = {"ARRAY", "MAP", "STRUCT"};
+
+	for (size_t i = 0; i < sizeof(nested) / sizeof(nested[0]); i++) {
+		if (strncasecmp(type, nested[i], strlen(nested[i])) != 0)
+			continue;
+		error_set(e, ERR_USAGE, "option '--parameter': a parameter cannot be of type %s", type);
+		return error_hint(e, "give it as JSON text and write from_json(:name, '%s') in the statement", type);
+	}
+	return type[0] != '\0' ? 0 : error_set(e, ERR_USAGE, "option '--parameter': the type is empty");
+}
+
+/* A name is what a marker in SQL can be: letters, digits, '_', not beginning with a digit. */
+static bool
+is_name(const char *name)
+{
+	if (name[0] == '\0' || (name[0] >= '0' && name[0] <= '9'))
+		return false;
+	for (const char *c = name; *c != '\0'; c++)
+		if (*c != '_' && !(*c >= '0' && *c <= '9') && !(*c >= 'a' && *c <= 'z') && !(*c >= 'A' && *c <= 'Z'))
+			return false;
+	return true;
+}
+
+static int
+parse_parameters(struct parameters *p, const struct option_list *given, struct error *e)
+{
+	for (size_t i = 0; i < given->count; i++) {
+		struct sql_parameter *to = &p->items[i];
+		char *name = p->texts[p->count++] = memory_strdup(given->items[i]);
+		char *equals = strchr(name, '='), *colon;
+
+		if (equals != NULL)
+			*equals = '\0';
+		colon = strchr(name, ':');
+		if (colon != NULL)
+			*colon = '\0';
+		*to = (struct sql_parameter){.name = name, .value = equals != NULL ? equals + 1 : NULL,
+		    .type = colon != NULL ? colon + 1 : NULL};
+		if (!is_name(name)) {
+			error_set(e, ERR_USAGE, "option '--parameter': '%s' is not name=value or name:TYPE=value", given->items[i]);
+			return error_hint(e, "the name is that of a marker :name in the statement");
+		}
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(p->items[k].name, name) == 0)
+				return error_set(e, ERR_USAGE, "option '--parameter': '%s' is given twice", name);
+		if (to->type != NULL && check_type(to->type, e) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* The service takes no ';' at the end; people write one. Owned by the caller. */
+static char *
+statement_of(const char *given)
+{
+	size_t len = strlen(given);
+
+	while (len > 0 && strchr(" \t\r\n;", given[len - 1]) != NULL)
+		len--;
+	return memory_strndup(given, len);
+}
+
+static int
+run_and_print(struct app *app, struct sql_statement *s, struct printer *p, struct error *e)
+{
+	struct sql_result r;
+	int rc;
+
+	sql_result_init(&r);
+	rc = warehouse_run(app, s, &r, e);
+	if (rc == 0)
+		rc = p->rc;
+	if (rc == 0 && p->form == FORM_TABLE)
+		rc = print_table(&r, e);
+	else if (rc == 0 && !p->has_header)
+		rc = print_header(p, r.columns, r.column_count); /* of no rows */
+	if (rc == 0 && r.truncated)
+		log_warn("sql", "the server cut the result: there are more rows");
+	sql_result_release(&r);
+	return rc;
+}
+
 static int
 run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 {
 	const struct sql_options *o = given;
 	struct printer p = {.e = e};
-	struct sql_statement s = {.text = argv[0], .deadline_ms = o->timeout_ms, .context = &p};
-	struct sql_result r;
-	int rc;
+	struct sql_statement s = {.deadline_ms = o->timeout_ms, .context = &p};
+	struct parameters parameters = {.count = 0};
+	char warehouse_id[WAREHOUSE_ID_SIZE], *text = statement_of(argv[0]);
+	int rc = -1;
 
 	(void)argc;
+	s.text = text;
+	if (text[0] == '\0') {
+		error_set(e, ERR_USAGE, "the statement is empty");
+		goto out;
+	}
+	if (parse_parameters(&parameters, &o->parameters, e) != 0)
+		goto out;
+	s.parameters = parameters.items;
+	s.parameter_count = parameters.count;
+	if (o->warehouse != NULL) {
+		if (databricks_warehouse_parse(warehouse_id, o->warehouse, e) != 0)
+			goto out;
+		s.warehouse_id = warehouse_id;
+	}
+	if (app_open_databricks(app, e) != 0)
+		goto out;
 	p.form = (enum form)option_choice_index(app->command->outputs, app->output);
 	if (p.form != FORM_TABLE)
 		s.row = print_row;
-	sql_result_init(&r);
-	rc = warehouse_run(app, &s, &r, e);
-	if (rc == 0)
-		rc = p.rc;
-	if (rc == 0 && p.form == FORM_TABLE)
-		rc = print_table(&r, e);
-	if (rc == 0 && r.truncated)
-		log_warn("sql", "the server cut the result: there are more rows");
-	sql_result_release(&r);
+	rc = run_and_print(app, &s, &p, e);
+out:
+	parameters_release(&parameters);
 	buffer_release(&p.line);
+	free(text);
 	return rc;
 }
 
 static const struct command_example examples[] = {
 	{"sfzb sql 'SELECT count(*) FROM main.crm.account'", NULL},
+	{"sfzb sql 'SELECT * FROM a.b.c WHERE d = :since' -p since:DATE=2026-11-01", NULL},
 	{"sfzb sql -o csv 'SELECT * FROM main.crm.account LIMIT 10' >sample.csv", NULL},
 	{NULL, NULL},
 };
@@ -213,14 +336,15 @@ const struct command command_sql = {
 	.arguments = "STATEMENT",
 	.description =
 	    "Runs one statement and prints its rows: a table on a terminal, one JSON object a line for programs, or "
-	    "values separated by commas (with a line of names) or tabs (without). A warehouse that is stopped starts by "
+	    "values separated by commas (with a line of names) or tabs (without). NULL is null in JSON, empty in CSV (an empty "
+	    "text is \"\"), \\N between tabs, empty in tables. Values go in by -p, never into the statement's text. A warehouse that is stopped starts by "
 	    "itself and is waited for. Ctrl-C cancels the statement at the server.",
 	.examples = examples,
 	.options = options,
 	.options_size = sizeof(struct sql_options),
 	.outputs = "table|json|csv|tsv",
 	.piped_output = "json",
-	.needs = NEEDS_DATABRICKS,
+	.needs = NEEDS_PROFILE,
 	.min_operands = 1,
 	.max_operands = 1,
 	.run = run,

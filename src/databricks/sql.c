@@ -13,6 +13,7 @@
 
 #define STATEMENTS "/api/2.0/sql/statements"
 #define POLL_FIRST_MS 500
+#define POLL_SOON_MS 100 /* where nothing was waited for with the submission */
 #define POLL_MOST_MS 5000
 #define WAIT_LEAST_S 5 /* wait_timeout: 0 or 5 … 50 seconds */
 #define WAIT_MOST_S 30
@@ -126,9 +127,12 @@ submit(struct run *run, const char *warehouse_id, struct json **answer, struct e
 
 	if (st->deadline_ms > 0 && st->deadline_ms / 1000 < wait_s)
 		wait_s = st->deadline_ms / 1000;
-	/* whoever wants to hear of the waiting hears of it by polls */
+	/*
+	 * Whoever wants to hear of the waiting hears of it by polls, and may give up at any moment: only a statement whose id is
+	 * known can be cancelled, so that its submission must not wait.
+	 */
 	if (wait_s < WAIT_LEAST_S || st->waiting != NULL)
-		wait_s = st->waiting != NULL && wait_s >= WAIT_LEAST_S ? WAIT_LEAST_S : 0;
+		wait_s = 0;
 	snprintf(wait, sizeof(wait), "%" PRId64 "s", wait_s);
 	json_set_string(body, "warehouse_id", warehouse_id);
 	json_set_string(body, "statement", st->text);
@@ -376,7 +380,7 @@ poll_state(struct run *run, struct json **answer, struct error *e)
 static int
 run_once(struct run *run, const char *warehouse_id, struct error *e)
 {
-	int64_t wait_ms = POLL_FIRST_MS;
+	int64_t wait_ms = run->statement->waiting != NULL ? POLL_SOON_MS : POLL_FIRST_MS;
 	struct json *answer = NULL;
 	int rc = submit(run, warehouse_id, &answer, e);
 

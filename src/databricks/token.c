@@ -183,7 +183,8 @@ is_refusal(int status)
 static int
 refused(int status, const char *error_word, const char *table, struct error *e)
 {
-	bool is_client = table == NULL || status == 401 || strcmp(error_word, "invalid_client") == 0;
+	bool is_client = table == NULL || status == 401 || strcmp(error_word, "invalid_client") == 0 ||
+	    strcmp(error_word, "unauthorized_client") == 0;
 
 	if (!is_refusal(status))
 		return -1;

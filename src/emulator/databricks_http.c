@@ -86,7 +86,7 @@ workspace_not_found(void *context, const struct web_request *r, struct http_answ
 static const char *
 oauth_word(int status)
 {
-	return status == 401 ? "invalid_client" : status == 403 ? "unauthorized_client" :
+	return status == 401 ? "invalid_client" : status == 403 ? "access_denied" :
 	    status == 429 ? "temporarily_unavailable" : "invalid_request";
 }
 
