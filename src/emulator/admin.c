@@ -56,8 +56,7 @@ load_faults(struct admin *admin, const struct web_request *r, struct http_answer
 		get_faults(admin, r, a);
 		return;
 	}
-	web_text(a, 400, NULL, e.text);
-	buffer_append_byte(&a->body, '\n');
+	web_refuse(a, 400, e.text);
 }
 
 static void

@@ -37,7 +37,7 @@ admin_tables_get(void *context, const struct web_request *r, struct http_answer 
 
 	(void)r;
 	if (db == NULL) {
-		web_text(a, 500, NULL, e.text);
+		web_refuse(a, 500, e.text);
 		return;
 	}
 	list = json_array();
@@ -161,7 +161,7 @@ admin_rows_get(void *context, const struct web_request *r, struct http_answer *a
 	}
 	db = lakehouse_borrow_reader(d->lakehouse, &e);
 	if (db == NULL) {
-		web_text(a, 500, NULL, e.text);
+		web_refuse(a, 500, e.text);
 		goto out;
 	}
 	web_text(a, 200, "application/x-ndjson", "");

@@ -27,14 +27,14 @@ void
 workspace_error(struct http_answer *a, int status, const char *code, const char *format, ...)
 {
 	struct json *j = json_object(), *details = json_array(), *detail = json_object();
-	char words[1024], id[UUID_SIZE];
+	char words[1024], clean[1024], id[UUID_SIZE];
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(words, sizeof(words), format, args);
 	va_end(args);
 	json_set_string(j, "error_code", code);
-	json_set_string(j, "message", words);
+	json_set_string(j, "message", text_clean(clean, sizeof(clean), text_of(words)));
 	json_set_string(detail, "@type", "type.googleapis.com/google.rpc.RequestInfo");
 	json_set_string(detail, "request_id", random_uuid(id));
 	json_set_string(detail, "serving_data", "");

@@ -27,8 +27,7 @@ publish_raw(struct salesforce *s, const struct web_request *r, struct http_answe
 	uint64_t count;
 
 	if (raw_events_publish(s->org, s->bus, r->query->body, &count, &e) != 0) {
-		web_text(a, e.code == ERR_REFUSED ? 400 : 500, NULL, e.text);
-		buffer_append_byte(&a->body, '\n');
+		web_refuse(a, e.code == ERR_REFUSED ? 400 : 500, e.text);
 		return;
 	}
 	j = json_object();
@@ -82,7 +81,7 @@ make_some(struct salesforce *s, const struct web_request *r, struct http_answer 
 	} else if (!read_wish(s, q, &wish, a)) {
 		;
 	} else if (org_make(s->org, (uint64_t)count, &wish, &e) != 0) {
-		web_text(a, e.code == ERR_REFUSED ? 409 : 500, NULL, e.text);
+		web_refuse(a, e.code == ERR_REFUSED ? 409 : 500, e.text);
 	} else {
 		if (rate >= 0)
 			org_set_rate(s->org, rate);
@@ -155,8 +154,7 @@ change_schema(void *context, const struct web_request *r, struct http_answer *a)
 		if (schema_store_change(org_schemas(s->org), &c, &e) == 0) {
 			web_json(a, 200, schema_json(s, schema_store_current(org_schemas(s->org), c.entity)));
 		} else {
-			web_text(a, e.code == ERR_REFUSED ? 409 : 500, NULL, e.text);
-			buffer_append_byte(&a->body, '\n');
+			web_refuse(a, e.code == ERR_REFUSED ? 409 : 500, e.text);
 		}
 	}
 	json_free(q);
@@ -239,7 +237,7 @@ published(void *context, const struct web_request *r, struct http_answer *a)
 		pthread_mutex_lock(&s->listing_lock);
 		if (bus_list(s->listing, topic ? topic->entities : UINT32_MAX, &after, limit, list_line, &l,
 			&e) < 0)
-			web_text(a, 500, NULL, e.text);
+			web_refuse(a, 500, e.text);
 		pthread_mutex_unlock(&s->listing_lock);
 	}
 	free(after_text);

@@ -9,8 +9,9 @@ void
 salesforce_error(struct http_answer *a, int status, const char *code, const char *message)
 {
 	struct json *list = json_array(), *error = json_object();
+	char clean[1024];
 
-	json_set_string(error, "message", message);
+	json_set_string(error, "message", text_clean(clean, sizeof clean, text_of(message)));
 	json_set_string(error, "errorCode", code);
 	json_add(list, error);
 	web_json(a, status, list);

@@ -1,5 +1,6 @@
 #include <grpc/grpc_security.h>
 #include <grpc/support/alloc.h>
+#include <grpc/support/log.h>
 #include <grpc/support/time.h>
 #include <limits.h>
 #include <stdio.h>
@@ -7,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "emulator/server_internal.h"
 
@@ -173,6 +175,13 @@ to_int(int64_t ms)
 	return ms < INT_MAX ? (int)ms : INT_MAX;
 }
 
+/* The library's own words, of failed handshakes and the like, are for who asks for them. */
+static void
+on_library_log(gpr_log_func_args *args)
+{
+	log_debug("grpc", "%s", args->message);
+}
+
 struct server *
 server_new(const struct server_options *o, const struct server_method *methods, void *service,
     struct error *e)
@@ -191,6 +200,7 @@ server_new(const struct server_options *o, const struct server_method *methods, 
 	};
 	grpc_channel_args channel_args = { sizeof args / sizeof *args - (o->connection_age_ms > 0 ? 0 : 2), args };
 
+	gpr_set_log_function(on_library_log);
 	grpc_init();
 	s->name = o->name;
 	s->faults = o->faults;

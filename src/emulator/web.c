@@ -249,6 +249,15 @@ web_text(struct http_answer *a, int status, const char *type, const char *body)
 	buffer_append_text(&a->body, body);
 }
 
+void
+web_refuse(struct http_answer *a, int status, const char *text)
+{
+	char clean[1024];
+
+	web_text(a, status, NULL, text_clean(clean, sizeof clean, text_of(text)));
+	buffer_append_byte(&a->body, '\n');
+}
+
 const char *
 web_bearer(const struct web_request *r)
 {

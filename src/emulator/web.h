@@ -60,6 +60,8 @@ void web_header(struct http_answer *a, const char *name, const char *value);
 void web_json(struct http_answer *a, int status, struct json *j);
 /* Sets status and a plain body. type NULL: text/plain; charset=UTF-8 */
 void web_text(struct http_answer *a, int status, const char *type, const char *body);
+/* The text of an error and a line's end; what a client sent and the error repeats is cleaned. */
+void web_refuse(struct http_answer *a, int status, const char *text);
 /* Bearer token of the Authorization header: points into it; NULL when there is none. */
 const char *web_bearer(const struct web_request *r);
 /* User and password of Authorization: Basic, malloc'ed; false when there is none. */
