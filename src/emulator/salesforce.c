@@ -127,6 +127,7 @@ close_part(void *part)
 	tokens_free(s->tokens);
 	tokens_free(s->refresh_tokens);
 	pthread_mutex_destroy(&s->listing_lock);
+	query_pages_free(s->pages);
 	quota_release(&s->api_calls);
 	quota_release(&s->deliveries);
 	quota_release(&s->publishing);
@@ -146,6 +147,7 @@ open_part(struct emulator *em, struct error *e)
 	pthread_mutex_init(&s->listing_lock, NULL);
 	s->tokens = tokens_new(em->clock, em->faults, "salesforce.tokens");
 	s->refresh_tokens = tokens_new(em->clock, NULL, NULL);
+	s->pages = query_pages_new(em->clock);
 	quota_init(&s->api_calls, em->clock, em->options->api_limit, QUOTA_DAY_MS);
 	quota_init(&s->deliveries, em->clock, em->options->delivery_limit, QUOTA_DAY_MS);
 	quota_init(&s->publishing, em->clock, em->options->publish_limit, QUOTA_HOUR_MS);

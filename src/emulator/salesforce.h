@@ -7,6 +7,7 @@
 #include "emulator/emulator.h"
 #include "emulator/org.h"
 #include "emulator/pubsub_server.h"
+#include "emulator/query_pages.h"
 #include "emulator/quota.h"
 #include "emulator/tokens.h"
 #include "emulator/topics.h"
@@ -18,6 +19,7 @@ struct salesforce {
 	struct tokens *tokens;	       /* access tokens and sessions */
 	struct tokens *refresh_tokens; /* and authorization codes: scope says which */
 	struct topics topics;
+	struct query_pages *pages;
 	struct web *web;
 	struct pubsub_server *pubsub;
 	struct bus_reader *listing; /* for GET /published; guarded by listing_lock */
@@ -30,7 +32,7 @@ struct salesforce {
 
 /* [{"message":…,"errorCode":…}] */
 void salesforce_error(struct http_answer *a, int status, const char *code, const char *message);
-/* Whether the request carries a good token and calls are left; else the answer is made, and false. */
+/* Whether the request carries a good token, calls are left, and the API has its version; else the answer is made, and false. */
 bool salesforce_authorize(struct salesforce *s, const struct web_request *r, struct http_answer *a);
 
 extern const struct web_route salesforce_routes[];
@@ -49,6 +51,7 @@ void salesforce_soap_login(void *context, const struct web_request *r, struct ht
 
 /* salesforce_query.c */
 void salesforce_query(void *context, const struct web_request *r, struct http_answer *a);
+void salesforce_query_more(void *context, const struct web_request *r, struct http_answer *a);
 void salesforce_tooling_query(void *context, const struct web_request *r, struct http_answer *a);
 
 #endif

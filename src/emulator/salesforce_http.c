@@ -17,6 +17,26 @@ salesforce_error(struct http_answer *a, int status, const char *code, const char
 	web_json(a, status, list);
 }
 
+/* The versions that a call may name; those before are retired, those after are not there yet. */
+#define OLDEST_VERSION 31
+#define NEWEST_VERSION 67
+
+static bool
+check_version(const struct web_request *r, struct http_answer *a)
+{
+	const char *text = r->parameters[0];
+	char *end;
+	long n = *text == 'v' ? strtol(text + 1, &end, 10) : 0;
+
+	if (n > 0 && n < OLDEST_VERSION)
+		salesforce_error(a, 410, "UNSUPPORTED_API_VERSION", "The requested API version is no longer supported");
+	else if (n < OLDEST_VERSION || n > NEWEST_VERSION || strcmp(end, ".0") != 0)
+		salesforce_error(a, 404, "NOT_FOUND", "The requested resource does not exist");
+	else
+		return true;
+	return false;
+}
+
 bool
 salesforce_authorize(struct salesforce *s, const struct web_request *r, struct http_answer *a)
 {
@@ -35,7 +55,7 @@ salesforce_authorize(struct salesforce *s, const struct web_request *r, struct h
 	snprintf(usage, sizeof usage, "api-usage=%llu/%llu", (unsigned long long)quota_used(&s->api_calls),
 	    (unsigned long long)s->api_calls.limit);
 	web_header(a, "Sforce-Limit-Info", usage);
-	return true;
+	return check_version(r, a);
 }
 
 void
@@ -207,6 +227,8 @@ const struct web_route salesforce_routes[] = {
 	    NULL },
 	{ "GET", "/services/data/{version}/query", "salesforce.query", salesforce_query, NULL },
 	{ "GET", "/services/data/{version}/query/", "salesforce.query", salesforce_query, NULL },
+	{ "GET", "/services/data/{version}/query/{locator}", "salesforce.query", salesforce_query_more, NULL },
+	{ "GET", "/services/data/{version}/tooling/query/{locator}", "salesforce.tooling", salesforce_query_more, NULL },
 	{ "GET", "/services/data/{version}/queryAll", "salesforce.query", salesforce_query, NULL },
 	{ "GET", "/services/data/{version}/queryAll/", "salesforce.query", salesforce_query, NULL },
 	{ NULL, NULL, NULL, NULL, NULL },

@@ -238,6 +238,49 @@ list_tooling(struct salesforce *s, struct answer *a)
 	return true;
 }
 
+/* "Sforce-Query-Options: batchSize=500": a hint, from 200 to 2000. */
+static size_t
+page_size(const struct web_request *r)
+{
+	const char *options = http_query_header(r->query, "Sforce-Query-Options");
+	const char *size = options ? strstr(options, "batchSize=") : NULL;
+	long n = size ? strtol(size + 10, NULL, 10) : 2000;
+
+	return n < 200 ? 200 : n > 2000 ? 2000 : (size_t)n;
+}
+
+/* "v67.0" → 67 */
+static long
+version_of(const struct web_request *r)
+{
+	return strtol(r->parameters[0] + 1, NULL, 10);
+}
+
+/* Objects and fields that came with a version of the API. */
+static bool
+is_known_in(const struct soql *q, long version)
+{
+	static const struct {
+		const char *table, *field;
+		long since;
+	} news[] = { { "PlatformEventChannelMember", NULL, 47 }, { "PlatformEventChannel", NULL, 47 }, { "EnrichedField", NULL, 51 },
+		{ "ManagedEventSubscription", NULL, 60 } };
+
+	for (size_t i = 0; i < sizeof news / sizeof *news; i++)
+		if (strcmp(news[i].table, q->table) == 0 && version < news[i].since)
+			return false;
+	return true;
+}
+
+static bool
+asks_for(const struct soql *q, const char *field)
+{
+	for (size_t i = 0; i < q->field_count; i++)
+		if (strcmp(q->fields[i], field) == 0)
+			return true;
+	return false;
+}
+
 static void
 answer_query(struct salesforce *s, const struct web_request *r, struct http_answer *out, bool tooling)
 {
@@ -254,7 +297,7 @@ answer_query(struct salesforce *s, const struct web_request *r, struct http_answ
 	a.url = url = memory_format("/services/data/%s/%ssobjects/%s", r->parameters[0],
 	    tooling ? "tooling/" : "", q.table);
 	a.records = json_array();
-	known = tooling ? list_tooling(s, &a)
+	known = tooling ? is_known_in(&q, version_of(r)) && list_tooling(s, &a)
 			: list_records(s, &a, strstr(r->query->path, "/queryAll") != NULL);
 	if (!known) {
 		message = memory_format("sObject type '%s' is not supported.", q.table);
@@ -262,18 +305,23 @@ answer_query(struct salesforce *s, const struct web_request *r, struct http_answ
 	} else if (a.unknown) {
 		message = memory_format("No such column '%s' on entity '%s'.", a.unknown, q.table);
 		salesforce_error(out, 400, "INVALID_FIELD", message);
+	} else if (asks_for(&q, "Metadata") && a.total > 1) {
+		message = memory_format("When retrieving results with Metadata or FullName fields, the query qualifications must "
+					"specify no more than one row for retrieval. Result size: %lld", (long long)a.total);
+		salesforce_error(out, 400, "MALFORMED_QUERY", message);
 	} else {
 		struct json *j = json_object();
+		char *base = memory_format("/services/data/%s/%squery", r->parameters[0], tooling ? "tooling/" : "");
 
-		json_set_int64(j, "size", json_count(a.records) > 0 ? (int64_t)json_count(a.records) : 0);
-		json_set_int64(j, "totalSize", a.total);
-		json_set_bool(j, "done", true);
-		json_set_string(j, "queryLocator", NULL);
-		if (tooling)
+		if (tooling) {
+			json_set_int64(j, "size", (int64_t)json_count(a.records));
+			json_set_string(j, "queryLocator", NULL);
 			json_set_string(j, "entityTypeName", q.table);
-		json_set(j, "records", a.records);
+		}
+		query_pages_begin(s->pages, j, a.records, a.total, page_size(r), base);
 		a.records = NULL;
 		web_json(out, 200, j);
+		free(base);
 	}
 done:
 	json_free(a.records);
@@ -295,4 +343,23 @@ salesforce_tooling_query(void *context, const struct web_request *r, struct http
 {
 	if (salesforce_authorize(context, r, a))
 		answer_query(context, r, a, true);
+}
+
+void
+salesforce_query_more(void *context, const struct web_request *r, struct http_answer *a)
+{
+	struct salesforce *s = context;
+	bool tooling = strstr(r->query->path, "/tooling/") != NULL;
+	struct json *j = json_object();
+	char *base = memory_format("/services/data/%s/%squery", r->parameters[0], tooling ? "tooling/" : "");
+
+	if (!salesforce_authorize(s, r, a)) {
+		json_free(j);
+	} else if (query_pages_next(s->pages, j, r->parameters[1], base)) {
+		web_json(a, 200, j);
+	} else {
+		json_free(j);
+		salesforce_error(a, 400, "INVALID_QUERY_LOCATOR", "invalid query locator");
+	}
+	free(base);
 }

@@ -421,8 +421,50 @@ def test_managed():
         em.close()
 
 
+def test_rest_pages():
+    """Query answers in pages that follow each other; locators, versions, objects by version, one row with Metadata."""
+    em = Emulator("--events", "4000", "--objects", "Account", "--seed", "2")
+    try:
+        def get(path, **headers):
+            status, body, _ = em.http("GET", path, headers=dict({"Authorization": "Bearer " + em.access_token}, **headers))
+            return status, json.loads(body)
+        total = get("/services/data/v67.0/query?q=SELECT+COUNT()+FROM+Account")[1]["totalSize"]
+        assert total > 400
+        for size, pages in ((1, 200), (250, 250), (9999, 2000)):
+            status, j = get("/services/data/v67.0/query?q=SELECT+Id+FROM+Account", **{"Sforce-Query-Options": f"batchSize={size}"})
+            ids = []
+            while True:
+                assert status == 200 and j["totalSize"] == total and len(j["records"]) <= pages
+                ids += [r["Id"] for r in j["records"]]
+                if j["done"]:
+                    break
+                assert len(j["records"]) == pages
+                status, j = get(j["nextRecordsUrl"])
+            assert len(ids) == len(set(ids)) == total and "nextRecordsUrl" not in j
+        first = get("/services/data/v67.0/query?q=SELECT+Id+FROM+Account", **{"Sforce-Query-Options": "batchSize=200"})[1]["nextRecordsUrl"]
+        assert get(first)[0] == 200
+        for _ in range(10):
+            get("/services/data/v67.0/query?q=SELECT+Id+FROM+Account", **{"Sforce-Query-Options": "batchSize=200"})
+        for url in (first, "/services/data/v67.0/query/01g5f0000000001AAA-200", "/services/data/v67.0/query/x-1", first[:-3] + "99999"):
+            status, j = get(url)
+            assert (status, j[0]["errorCode"]) == (400, "INVALID_QUERY_LOCATOR"), (url, j)
+        assert get("/services/data/v20.0/limits")[0] == 410 and get("/services/data/v68.0/limits")[0] == get("/services/data/vx/limits")[0] == 404
+        tooling = lambda version, q: get(f"/services/data/v{version}.0/tooling/query?q=" + urllib.parse.quote_plus(q))
+        for table, since in (("PlatformEventChannelMember", 47), ("EnrichedField", 51), ("ManagedEventSubscription", 60)):
+            assert tooling(since, f"SELECT Id FROM {table}")[0] == 200
+            status, j = tooling(since - 1, f"SELECT Id FROM {table}")
+            assert (status, j[0]["errorCode"]) == (400, "INVALID_TYPE")
+        status, j = tooling(67, "SELECT Id,Metadata FROM ManagedEventSubscription")
+        assert (status, j[0]["errorCode"]) == (400, "MALFORMED_QUERY") and "no more than one row" in j[0]["message"]
+        status, j = tooling(67, "SELECT Id,Metadata FROM ManagedEventSubscription WHERE DeveloperName='Order_Managed' LIMIT 1")
+        assert j["records"][0]["Metadata"]["topicName"] == ORDERS
+    finally:
+        em.close()
+
+
 TESTS = [test_schema_changes, test_enriched_fields, test_events_to_order, test_quotas, test_retention_by_the_clock,
-         test_clients, test_patience, test_latest_is_late, test_tokens_and_streams, test_managed]
+         test_clients, test_patience, test_latest_is_late, test_tokens_and_streams, test_managed,
+         test_rest_pages]
 
 if __name__ == "__main__":
     sys.exit(run_tests(TESTS))
