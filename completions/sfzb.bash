@@ -73,6 +73,7 @@ _sfzb() {
 	'tail --format') :; return ;;
 	'tail --on-lost-position') COMPREPLY=($(compgen -W 'fail earliest latest' -- "$cur")); return ;;
 	'tail --max-retries') :; return ;;
+	'tail --quota-interval') :; return ;;
 	'tail --profile') _sfzb_names profiles; return ;;
 	'tail --output' | 'tail -o') COMPREPLY=($(compgen -W 'line table json avro' -- "$cur")); return ;;
 	'tail --cacert') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -106,6 +107,7 @@ _sfzb() {
 	'stream --on-gap') :; return ;;
 	'stream --max-dead-letters') :; return ;;
 	'stream --metrics') :; return ;;
+	'stream --quota-interval') :; return ;;
 	'stream --profile') _sfzb_names profiles; return ;;
 	'stream --output' | 'stream -o') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
 	'stream --cacert') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -227,13 +229,13 @@ _sfzb() {
 		fi ;;
 	tail)
 		if [[ $cur == -* ]]; then
-			COMPREPLY=($(compgen -W ' --from --table --limit --timeout --until-caught-up --quiet-for --managed --entity --change-type --filter --changes --explode --transform --format --raw --on-lost-position --max-retries --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
+			COMPREPLY=($(compgen -W ' --from --table --limit --timeout --until-caught-up --quiet-for --managed --entity --change-type --filter --changes --explode --transform --format --raw --on-lost-position --max-retries --quota-interval --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
 		else
 			_sfzb_names topics
 		fi ;;
 	stream)
 		if [[ $cur == -* ]]; then
-			COMPREPLY=($(compgen -W ' --table --from --managed --until-caught-up --quiet-for --limit --timeout --layout --no-create --schema-json --on-lost-position --record-type --streams --no-recovery --max-retries --retry-backoff --batch-rows --batch-bytes --linger --max-in-flight-rows --max-in-flight-bytes --ack-timeout --open-timeout --flush-timeout --close-wait --watchdog --visibility-wait --stats-interval --on-gap --strict --max-dead-letters --metrics --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
+			COMPREPLY=($(compgen -W ' --table --from --managed --until-caught-up --quiet-for --limit --timeout --layout --no-create --schema-json --on-lost-position --record-type --streams --no-recovery --max-retries --retry-backoff --batch-rows --batch-bytes --linger --max-in-flight-rows --max-in-flight-bytes --ack-timeout --open-timeout --flush-timeout --close-wait --watchdog --visibility-wait --stats-interval --on-gap --strict --max-dead-letters --metrics --quota-interval --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
 		else
 			_sfzb_names topics
 		fi ;;

@@ -3,16 +3,12 @@
  *
  * The vendor's figures lag behind by some minutes.
  */
-#include "commands/limits.h"
-
 #include "base/json.h"
-#include "base/log.h"
 #include "cli/output.h"
 #include "cli/table.h"
+#include "commands/app.h"
 #include "commands/list.h"
 #include "salesforce/rest.h"
-
-#define WARN_BELOW_PERCENT 10
 
 /* Unlimited and unused entitlements are given as 0 of 0: nothing is left of them, and nobody misses it. */
 static int
@@ -83,27 +79,6 @@ run(struct app *app, const void *options, int argc, char **argv, struct error *e
 	return app_outputs(app, "json") ? print_json(limits, count, e) : print_table(limits, count, e);
 }
 
-/* Asked once: a stream must start without the answer, too, and not wait long for it. */
-int
-limits_warn(void *context, struct error *unused)
-{
-	struct app *app = context;
-	struct salesforce_limit limits[SALESFORCE_LIMITS_MAX];
-	struct error e = ERROR_INIT;
-	size_t count;
-
-	(void)unused;
-	if (salesforce_rest_limits(app->salesforce, false, limits, &count, &e) != 0) {
-		log_debug("limits", "what is left of the quotas is not known: %s", e.text);
-		return 0;
-	}
-	for (size_t i = 0; i < count; i++)
-		if (limits[i].max > 0 && percent_left(&limits[i]) < WARN_BELOW_PERCENT)
-			log_warn("limits", "%lld of %lld %s, are left: when they are used up, events wait for at most 72 hours",
-			    (long long)limits[i].remaining, (long long)limits[i].max, limits[i].words);
-	return 0;
-}
-
 static const struct command_example examples[] = {
 	{"sfzb limits", NULL},
 	{"sfzb limits | jq 'select(.remaining < .max / 10)'", "what runs out"},
@@ -117,7 +92,8 @@ const struct command command_limits = {
 	    "Shows the organisation's allocations for delivered and published events and for API requests, and what is left of "
 	    "each. The figures are Salesforce's own and lag by up to five minutes; reading them takes the permission 'View "
 	    "Setup and Configuration'.\n\n"
-	    "tail and stream look at the same figures when they start and warn when less than a tenth is left.",
+	    "tail and stream look at the same figures when they start and every now and then, and warn when less than a tenth is left, then a "
+	    "twentieth, a hundredth and nothing.",
 	.examples = examples,
 	.outputs = "table|json",
 	.piped_output = "json",

@@ -10,14 +10,11 @@
 #include "base/notify.h"
 #include "cli/terminal.h"
 #include "http/server.h"
-#include "salesforce/rest.h"
 #include "stream/metrics.h"
 
 #define SNAPSHOT_MS 500
 #define STATUS_MS 5000
 #define ALIVE_MS 30000 /* a loop that has not turned for so long hangs */
-#define LIMITS_FIRST_MS 2000
-#define LIMITS_MS 300000
 #define LOG_FILE "log.json"
 
 struct snapshot {
@@ -36,13 +33,7 @@ struct observer {
 	struct snapshot snapshot;
 	int64_t status_ms, watchdog_ms; /* when last told */
 	bool ready_told, stopping_told;
-
-	/* The organisation's limits, asked on the worker. */
-	int64_t limits_at_ms;
-	bool limits_asked;
-	struct salesforce_limit limits[SALESFORCE_LIMITS_MAX];
-	size_t limit_count;
-	int limits_rc;
+	const struct quota *quota;
 
 	bool reloading;
 	struct error reload_error[2];
@@ -145,50 +136,6 @@ listen_at(struct observer *o, const char *address, struct error *e)
 	return 0;
 }
 
-/* ---- the organisation's quota */
-
-static void
-limits_work(void *context)
-{
-	struct observer *o = context;
-	struct error e = ERROR_INIT;
-
-	o->limits_rc = salesforce_rest_limits(o->app->salesforce, false, o->limits, &o->limit_count, &e);
-	if (o->limits_rc != 0)
-		log_debug("metrics", "the organisation's limits are not known: %s", e.text);
-}
-
-static void
-limits_done(void *context)
-{
-	struct observer *o = context;
-
-	o->limits_asked = false;
-	if (o->limits_rc != 0)
-		return;
-	pthread_mutex_lock(&o->mutex);
-	for (size_t i = 0; i < o->limit_count; i++)
-		if (strcmp(o->limits[i].key, "DailyDeliveredPlatformEvents") == 0) {
-			o->snapshot.extra.delivery_max = o->limits[i].max;
-			o->snapshot.extra.delivery_remaining = o->limits[i].remaining;
-		}
-	pthread_mutex_unlock(&o->mutex);
-}
-
-static void
-ask_limits(struct observer *o, int64_t now)
-{
-	if (o->server == NULL || o->pump == NULL || o->limits_asked || now < o->limits_at_ms)
-		return;
-	if (o->limits_at_ms == 0) { /* the first moments belong to the subscriptions */
-		o->limits_at_ms = now + LIMITS_FIRST_MS;
-		return;
-	}
-	o->limits_at_ms = now + LIMITS_MS;
-	o->limits_asked = true;
-	worker_submit(o->app->worker, limits_work, limits_done, o);
-}
-
 /* ---- the service manager */
 
 static void
@@ -240,6 +187,7 @@ take_snapshot(struct observer *o)
 	}
 	o->snapshot.extra.token_refreshes = o->app->renewals +
 	    (o->app->databricks != NULL ? databricks_session_refreshes(o->app->databricks) : 0);
+	quota_delivery(o->quota, &o->snapshot.extra.delivery_remaining, &o->snapshot.extra.delivery_max);
 	o->snapshot.taken_ms = clock_monotonic_ms(&clock_system);
 	pthread_mutex_unlock(&o->mutex);
 }
@@ -251,7 +199,6 @@ turn(void *context)
 	int64_t now = clock_monotonic_ms(&clock_system), wait = SNAPSHOT_MS;
 
 	take_snapshot(o);
-	ask_limits(o, now);
 	notify(o, now);
 	if (notify_watchdog_ms() > 0 && notify_watchdog_ms() < wait)
 		wait = notify_watchdog_ms();
@@ -363,11 +310,12 @@ observer_reload(void *context)
 /* ---- the whole */
 
 struct observer *
-observer_new(struct app *app, const char *address, struct error *e)
+observer_new(struct app *app, const char *address, const struct quota *quota, struct error *e)
 {
 	struct observer *o = memory_zero(1, sizeof(*o));
 
 	o->app = app;
+	o->quota = quota;
 	pthread_mutex_init(&o->mutex, NULL);
 	o->snapshot.extra = (struct metrics_extra){
 		.start_wall_ms = clock_wall_ms(&clock_system),
@@ -404,10 +352,7 @@ observer_free(struct observer *o)
 		return;
 	if (o->app->loop != NULL) {
 		loop_timer_stop(o->app->loop, &o->timer);
-		/* a job on the worker holds this; it need not wait for an answer any more */
-		if (o->limits_asked && o->app->salesforce != NULL)
-			salesforce_session_interrupt(o->app->salesforce, true);
-		while (o->limits_asked || o->reloading)
+		while (o->reloading)
 			loop_step(o->app->loop, 100);
 	}
 	if (!o->stopping_told)

@@ -6,6 +6,7 @@
 #define SFZB_COMMANDS_OBSERVE_H
 
 #include "commands/pump.h"
+#include "commands/quota.h"
 
 struct observer;
 
@@ -13,7 +14,7 @@ struct observer;
  * Where to listen: "9464" and ":9464" (loopback), "0.0.0.0:9464", "[::1]:9464"; NULL: no HTTP. Serves from here on, as
  * alive and not ready. ERR_USAGE: no address; ERR_CONFIG: a port in use.
  */
-struct observer *observer_new(struct app *app, const char *address, struct error *e);
+struct observer *observer_new(struct app *app, const char *address, const struct quota *quota, struct error *e);
 /* Once app's loop is open. */
 void observer_start(struct observer *o);
 /* Whose figures they are; NULL: the last stay. */

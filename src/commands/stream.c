@@ -12,10 +12,10 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "cli/terminal.h"
-#include "commands/limits.h"
 #include "commands/list.h"
 #include "commands/managed.h"
 #include "commands/observe.h"
+#include "commands/quota.h"
 #include "commands/replay.h"
 #include "commands/stream.h"
 
@@ -68,6 +68,7 @@ static const struct option options[] = {
 	OPTION_STRING(0, "metrics", struct stream_options, metrics, "<[address:]port>", NULL,
 	    "serve figures for Prometheus at /metrics, and /healthz and /readyz; a port alone is on the loopback address",
 	    .environment = "SFZB_METRICS"),
+	OPTION_QUOTA(struct stream_options),
 	OPTION_END,
 };
 
@@ -85,6 +86,7 @@ struct run {
 	struct managed_store commits;
 	struct pump *pump;
 	struct observer *observer;
+	struct quota *quota;
 	struct gaps *gaps;
 	struct patience patience;
 };
@@ -217,7 +219,7 @@ prepare(void *context, struct error *e)
 {
 	struct run *r = context;
 
-	limits_warn(r->app, NULL);
+	quota_first(r->quota, NULL);
 	if (stream_tables_prepare(&r->tables, e) != 0)
 		return -1;
 	for (size_t i = 0; i < r->topics.count; i++)
@@ -331,6 +333,7 @@ pump(struct run *r, struct error *e)
 		return -1;
 	r->pump = pump_new(r->app, &pump_setup);
 	observer_watch(r->observer, r->pump);
+	quota_start(r->quota);
 	for (size_t i = 0; i < r->topics.count; i++)
 		pump_add(r->pump, r->topics.items[i].source, r->topics.items[i].start);
 	rc = pump_run(r->pump, e);
@@ -392,11 +395,11 @@ name_topics(struct run *r, int argc, char **argv, struct error *e)
 
 /* One engine's run; *left is what another one may still do, *again whether there is to be one. */
 static int
-run_once(struct app *app, struct observer *observer, const struct from *from, struct stream_options *left, bool *again,
+run_once(struct app *app, struct observer *observer, struct quota *quota, const struct from *from, struct stream_options *left, bool *again,
     int argc, char **argv, struct error *e)
 {
 	struct stream_options o = *left;
-	struct run r = {.app = app, .o = &o, .from = *from, .observer = observer,
+	struct run r = {.app = app, .o = &o, .from = *from, .observer = observer, .quota = quota,
 		.tables = {.app = app, .options = &o}};
 	struct engine_options tuned;
 	int rc = -1, count = argc > 0 ? argc : 1;
@@ -437,6 +440,7 @@ run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 	struct engine_options unused;
 	struct from from;
 	struct observer *observer;
+	struct quota *quota;
 	enum gap_action on_gap;
 	const char *command;
 	bool again;
@@ -454,16 +458,20 @@ run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 		return error_wrap(e, "option '--from'");
 	if (tuning_apply(&left.tuning, &unused, e) != 0)
 		return -1;
-	observer = observer_new(app, left.metrics, e);
-	if (observer == NULL)
+	quota = quota_new(app, left.quota_interval_ms);
+	observer = observer_new(app, left.metrics, quota, e);
+	if (observer == NULL) {
+		quota_free(quota);
 		return -1;
-	rc = run_once(app, observer, &from, &left, &again, argc, argv, e);
+	}
+	rc = run_once(app, observer, quota, &from, &left, &again, argc, argv, e);
 	while (again) {
 		error_clear(e);
 		from.kind = FROM_AUTO; /* a position is stored */
-		rc = run_once(app, observer, &from, &left, &again, argc, argv, e);
+		rc = run_once(app, observer, quota, &from, &left, &again, argc, argv, e);
 	}
 	observer_free(observer);
+	quota_free(quota);
 	return rc;
 }
 

@@ -20,7 +20,7 @@
 struct stream_options {
 	const char *table, *from, *managed, *schema_json, *metrics, *on_gap;
 	struct tuning tuning;
-	int64_t quiet_for_ms, limit, timeout_ms, watchdog_ms, visibility_ms, stats_interval_ms, max_dead_letters;
+	int64_t quiet_for_ms, limit, timeout_ms, watchdog_ms, visibility_ms, stats_interval_ms, max_dead_letters, quota_interval_ms;
 	int layout, on_lost;
 	int64_t set_aside_before; /* by engines of this run that came before */
 	bool until_caught_up, create, strict;

@@ -12,9 +12,9 @@
 #include "cli/output.h"
 #include "commands/event_format.h"
 #include "commands/event_print.h"
-#include "commands/limits.h"
 #include "commands/list.h"
 #include "commands/patience.h"
+#include "commands/quota.h"
 #include "commands/tail.h"
 
 #define FROM_WORDS "earliest|latest|stored"
@@ -58,6 +58,7 @@ static const struct option options[] = {
 	    "what to do when the server no longer has the place to begin at"),
 	OPTION_INTEGER(0, "max-retries", struct tail_options, max_retries, "<count>", "-1",
 	    "give up after so many failures in a row (-1: never)", .min = -1, .max = INT64_MAX),
+	OPTION_QUOTA(struct tail_options),
 	OPTION_END,
 };
 
@@ -263,6 +264,7 @@ add_sources(struct tail *t)
 static void
 release(struct tail *t)
 {
+	quota_free(t->quota);
 	pump_free(t->pump);
 	subscriptions_release(&t->topics);
 	print_sink_free(t->sink);
@@ -284,11 +286,12 @@ run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 	struct from from;
 	int rc = -1;
 
+	t.quota = quota_new(app, t.options->quota_interval_ms);
 	patience_init(&patience, "tail", t.options->max_retries);
 	if (t.options->timeout_ms > 0)
 		patience.until_ms = clock_monotonic_ms(&clock_system) + t.options->timeout_ms;
 	if (prepare(&t, &from, e) != 0 || name_topics(&t, &from, &patience, argc, argv, e) != 0 ||
-	    patient_open_salesforce(&patience, app, e) != 0 || app_wait(app, limits_warn, app, e) != 0 ||
+	    patient_open_salesforce(&patience, app, e) != 0 || app_wait(app, quota_first, t.quota, e) != 0 ||
 	    app_open_pubsub(app, e) != 0 ||
 	    subscriptions_open(&t.topics, app, &patience, &from, t.options->table, e) != 0)
 		goto out;
@@ -297,6 +300,7 @@ run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 	sink.loop = app->loop;
 	t.sink = print_sink_new(&sink);
 	t.pump = pump_new(app, &pump_setup);
+	quota_start(t.quota);
 	add_sources(&t);
 	rc = judge(&t, pump_run(t.pump, e), e);
 out:

@@ -16,7 +16,7 @@
 
 struct tail_options {
 	const char *from, *table, *entity, *change_type, *filter, *transform, *format, *managed;
-	int64_t limit, timeout_ms, quiet_for_ms, max_retries;
+	int64_t limit, timeout_ms, quiet_for_ms, max_retries, quota_interval_ms;
 	bool until_caught_up, changes, explode, raw;
 	int on_lost;
 };
@@ -42,6 +42,7 @@ struct tail {
 	const struct tail_options *options;
 	enum tail_form form;
 	struct pump *pump;
+	struct quota *quota;
 	struct print_sink *sink;
 	struct subscriptions topics;
 	struct managed_store commits;

@@ -1,5 +1,6 @@
 #include "salesforce/rest.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,15 +88,20 @@ static void
 watch_usage(const struct http_response *r)
 {
 	struct text t = http_response_header(r, "sforce-limit-info");
-	long used, allowed;
+	static atomic_long told; /* percent: a run of months says each once, not at every request */
+	long used, allowed, percent;
 	char line[100];
 
 	if (t.len == 0 || t.len >= sizeof(line))
 		return;
 	memcpy(line, t.data, t.len);
 	line[t.len] = '\0';
-	if (sscanf(line, "api-usage=%ld/%ld", &used, &allowed) == 2 && allowed > 0 &&
-	    used >= allowed / 10 * 9)
+	if (sscanf(line, "api-usage=%ld/%ld", &used, &allowed) != 2 || allowed <= 0)
+		return;
+	percent = (long)((double)used * 100 / (double)allowed);
+	if (percent < 90)
+		atomic_store(&told, 0);
+	else if (percent > atomic_exchange(&told, percent))
 		log_warn("salesforce", "%ld of %ld API requests of these 24 hours are used", used, allowed);
 }
 

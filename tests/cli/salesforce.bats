@@ -81,6 +81,21 @@ inside() { # EMULATOR OPTIONS… -- COMMAND…   fine, in a fresh emulator
 	says "hint: reading limits takes the permission 'View Setup and Configuration'"
 }
 
+@test "tail and stream warn when a quota runs low while they run, once for each step" {
+	local run
+	for run in 'tail Account --from earliest' 'stream Account --table main.default.account'; do
+		ends 0 sfzb emulator -q --events 10 --objects Account --keepalive 300ms --delivery-limit 1000 -- bash -c '
+			sfzb '"$run"' --quota-interval 1s >got 2>log & pid=$!
+			wait_for() { for i in $(seq 300); do grep -q "warning: $1 of 1000 events delivered" log && return; sleep 0.1; done; cat log >&2; exit 90; }
+			more() { curl -sS -d "{\"count\":$1}" "$SFZB_EMULATOR_ADMIN/events" >/dev/null; }
+			more 900; wait_for 90
+			more 50; wait_for 40
+			sleep 3; more 40; wait_for 0
+			kill -TERM $pid; wait $pid; rc=$?; cat log >&2; exit $rc'
+		[ "$(grep -c 'warning: .* of 1000 events delivered to subscribers, 24 hours, are left' "$err")" -eq 3 ]
+	done
+}
+
 @test "schema of a channel lists its entities; of an unknown topic, of an unknown id; differences" {
 	inside -- sfzb schema ChangeEvents
 	jq -se 'map(.entity) == ["AccountChangeEvent", "ContactChangeEvent", "OpportunityChangeEvent", "Invoice__ChangeEvent"]
