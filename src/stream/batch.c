@@ -23,6 +23,7 @@ destroy(struct batch *b)
 	buffer_release(&b->kept);
 	free(b->ends);
 	free(b->rows);
+	free(b->why);
 	free(b);
 }
 
@@ -58,6 +59,8 @@ batch_new(struct batch_pool *p, int64_t now_ms)
 void
 batch_free(struct batch_pool *p, struct batch *b)
 {
+	free(b->why);
+	b->why = NULL;
 	if (p->bytes + memory_of(b) > POOL_BYTES) {
 		destroy(b);
 		return;

@@ -46,6 +46,7 @@ struct batch {
 	int64_t begun_ms;   /* monotonic: first row */
 	int64_t sent_ms;
 	int64_t visible_ms; /* a look-up of its suspects says the truth from then on */
+	struct error *why;  /* it was refused, and this is why: NULL for others; freed with it */
 	bool closed;	    /* takes no more rows */
 	bool fenced;	    /* waits for all older batches of its table, on other streams too */
 };

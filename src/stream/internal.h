@@ -120,6 +120,8 @@ struct lane {
 	/* After a refusal: one batch at a time until those rows are through. */
 	bool careful;
 	size_t careful_rows;
+	/* Single rows that were refused alone, in order: they never go out again, and are set aside unless they turn up. */
+	struct batch *refused, **refused_end;
 
 	/* the open question */
 	bool asking;
@@ -130,6 +132,15 @@ struct lane {
 	} *asked;
 	struct sought *sought; /* the same, as the sink is asked */
 	size_t asked_count, asked_capacity, sought_capacity;
+	/* the row that was acknowledged last */
+	struct {
+		struct buffer id; /* empty: none yet */
+		struct replay_id replay_id;
+		bool id_is_unique;
+		bool asked;  /* the open question has it, behind `asked` */
+		bool missed; /* an answer did not have it */
+		int64_t acked_ms;
+	} witness;
 	int64_t ask_at_ms;
 	unsigned ask_failures, ask_session_failures;
 };
@@ -149,7 +160,8 @@ void lane_finish(struct lane *l, int64_t now);
 void lane_cancel(struct lane *l, int64_t now);
 struct batch *lane_at(const struct lane *l, size_t i);
 void lane_insert(struct lane *l, size_t i, struct batch *b);
-void lane_remove(struct lane *l, size_t i); /* frees the batch; its rows are done with */
+void lane_park(struct lane *l, struct batch *b); /* from the queue to the end of `refused` */
+void lane_remove(struct lane *l, struct batch *b); /* from the queue or from `refused`; its rows are done with */
 /* One row is durable or set aside: tells its window and lets go of the room. */
 void lane_row_done(struct lane *l, struct row *r);
 int64_t lane_oldest_sent_ms(const struct lane *l); /* NEVER: none */
@@ -201,10 +213,13 @@ bool spread_is_open(const struct spread *s);
 void suspects_mark(struct lane *l, struct batch *b, int64_t visible_ms);
 void suspects_mark_row(struct lane *l, struct batch *b, struct row *r, int64_t visible_ms);
 int64_t suspects_tick(struct lane *l, int64_t now);
+void suspects_note_witness(struct lane *l, const struct batch *b, int64_t now); /* it is acknowledged */
 void suspects_found(struct lane *l, const bool *found, size_t count, const struct error *why);
 
 /* refusal.c: the stream has ended with ERR_REFUSED and the first `outstanding` batches not acknowledged. */
 void refusal_begin(struct lane *l, size_t outstanding, const struct error *why, int64_t now);
+/* A batch with its `why` has been looked up, as far as that can be: what is left of it is not in the table. */
+void refusal_settle(struct lane *l, struct batch *b);
 void refusal_passed(struct lane *l, size_t rows);
 
 /* ---- storing positions */

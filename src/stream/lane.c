@@ -23,6 +23,7 @@ lane_new(struct engine *e, struct spread *spread, size_t index, struct sink *s)
 	l->spread = spread;
 	l->index = index;
 	l->sink = s;
+	l->refused_end = &l->refused;
 	l->name = spread->count > 1 ? memory_format("%s (%zu of %zu)", s->table, index + 1, spread->count)
 				    : memory_strdup(s->table);
 	return l;
@@ -33,9 +34,16 @@ lane_free(struct lane *l)
 {
 	for (size_t i = 0; i < l->count; i++)
 		batch_free(&l->engine->pool, lane_at(l, i));
+	while (l->refused != NULL) {
+		struct batch *b = l->refused;
+
+		l->refused = b->next;
+		batch_free(&l->engine->pool, b);
+	}
 	free(l->ring);
 	free(l->asked);
 	free(l->sought);
+	buffer_release(&l->witness.id);
 	free(l->name);
 	free(l);
 }
@@ -68,18 +76,32 @@ lane_insert(struct lane *l, size_t i, struct batch *b)
 	l->count++;
 }
 
-void
-lane_remove(struct lane *l, size_t i)
+static void
+take_out(struct lane *l, struct batch *b)
 {
-	struct batch *b = lane_at(l, i);
+	size_t i = 0;
 
-	if (i == 0) {
-		l->head = (l->head + 1) & (l->capacity - 1);
-	} else {
-		for (size_t j = i; j + 1 < l->count; j++)
-			l->ring[(l->head + j) & (l->capacity - 1)] = lane_at(l, j + 1);
+	for (struct batch **at = &l->refused; *at != NULL; at = &(*at)->next) {
+		if (*at != b)
+			continue;
+		*at = b->next;
+		if (b->next == NULL)
+			l->refused_end = at;
+		return;
 	}
+	while (lane_at(l, i) != b)
+		i++;
+	if (i == 0)
+		l->head = (l->head + 1) & (l->capacity - 1);
+	for (; i > 0 && i + 1 < l->count; i++)
+		l->ring[(l->head + i) & (l->capacity - 1)] = lane_at(l, i + 1);
 	l->count--;
+}
+
+void
+lane_remove(struct lane *l, struct batch *b)
+{
+	take_out(l, b);
 	l->engine->bytes -= (int64_t)batch_size(b);
 	l->suspect_rows -= b->suspects;
 	batch_free(&l->engine->pool, b);
@@ -87,10 +109,19 @@ lane_remove(struct lane *l, size_t i)
 		spread_release(l->spread);
 }
 
+void
+lane_park(struct lane *l, struct batch *b)
+{
+	take_out(l, b);
+	b->next = NULL;
+	*l->refused_end = b;
+	l->refused_end = &b->next;
+}
+
 bool
 lane_is_empty(const struct lane *l)
 {
-	return l->count == 0;
+	return l->count == 0 && l->refused == NULL;
 }
 
 void
@@ -228,12 +259,14 @@ on_acknowledged(void *context, int64_t batches)
 		struct batch *b = lane_at(l, 0);
 		size_t rows = b->count;
 
+		if (fresh == 0)
+			suspects_note_witness(l, b, now);
 		for (size_t i = 0; i < rows; i++)
 			lane_row_done(l, &b->rows[i]);
 		e->statistics.stored += (int64_t)rows;
 		e->statistics.stored_bytes += (int64_t)b->bytes.len;
 		l->sent--;
-		lane_remove(l, 0);
+		lane_remove(l, b);
 		refusal_passed(l, rows);
 	}
 	l->acked = batches;
@@ -460,7 +493,7 @@ drop_hollow(struct lane *l, int64_t now)
 {
 	while (l->sent < l->count && lane_at(l, l->sent)->count == 0 &&
 	    spread_is_clear(l->spread, lane_at(l, l->sent))) {
-		lane_remove(l, l->sent);
+		lane_remove(l, lane_at(l, l->sent));
 		engine_wake(l->engine, now);
 	}
 }

@@ -1,9 +1,17 @@
 /*
  * Finding the row that the table refuses. The server says that a record was refused, not which: what was
- * outstanding is looked up, then goes out one batch at a time; the batch that is refused alone is halved, on new
- * streams, until one row is left. That one is set aside and the rest goes on.
+ * outstanding is looked up, then goes out one batch at a time. The batch that is refused alone is taken apart, and the
+ * row that is refused alone is set aside; the rest goes on.
+ *
+ * A batch is stored whole or not at all (wire/zerobus.md §3), so one that was refused alone should not be in the table.
+ * It is looked up nevertheless: a server that stores and then refuses would double it. A look-up takes as long as rows
+ * may be invisible, so as few as possible are waited for: a batch falls apart into single rows at once, and a row that
+ * was refused alone waits aside, for it never goes out again.
  */
+#include <stdlib.h>
+
 #include "base/log.h"
+#include "base/memory.h"
 #include "stream/internal.h"
 
 /*
@@ -22,8 +30,11 @@ refusal_passed(struct lane *l, size_t rows)
 		l->careful = false;
 }
 
+/* A batch that is refused alone falls into at most so many parts, into single rows unless it was huge. */
+#define PARTS 512
+
 static void
-set_row_aside(struct lane *l, struct batch *b, const struct error *why)
+set_row_aside(struct lane *l, struct batch *b)
 {
 	struct row *r = &b->rows[0];
 	struct dead_letter letter = {
@@ -39,15 +50,51 @@ set_row_aside(struct lane *l, struct batch *b, const struct error *why)
 		letter.schema_id = text_span(r->schema->id, r->schema->id_len);
 		letter.schema_json = text_span(r->schema->json, r->schema->json_len);
 	}
-	if (!engine_set_aside(l->engine, &letter, why)) {
+	if (!engine_set_aside(l->engine, &letter, b->why)) {
 		l->broken = true; /* the row stays, and holds the position back */
 		return;
 	}
 	lane_row_done(l, r);
-	lane_remove(l, 0);
+	lane_remove(l, b);
 	refusal_passed(l, 1);
 	if (l->careful_rows < CAREFUL_ROWS)
 		l->careful_rows = CAREFUL_ROWS;
+}
+
+static void
+take_apart(struct lane *l, struct batch *b)
+{
+	size_t part = (b->count + PARTS - 1) / PARTS, at = 0;
+
+	free(b->why);
+	b->why = NULL;
+	while (lane_at(l, at) != b)
+		at++;
+	/* from the back, so that each part is cut off whole and lands in front of those cut before */
+	while (b->count > part) {
+		struct batch *last = batch_new(&l->engine->pool, b->begun_ms);
+
+		batch_split(b, (b->count - 1) / part * part, last);
+		lane_insert(l, at + 1, last);
+	}
+}
+
+void
+refusal_settle(struct lane *l, struct batch *b)
+{
+	if (b->count > 1)
+		take_apart(l, b);
+	else
+		set_row_aside(l, b);
+	engine_wake(l->engine, engine_now(l->engine));
+}
+
+static void
+mark(struct lane *l, struct batch *b, int64_t now)
+{
+	for (size_t i = 0; i < b->count; i++)
+		b->rows[i].sent = true;
+	suspects_mark(l, b, now + l->sink->visibility_ms);
 }
 
 void
@@ -60,25 +107,17 @@ refusal_begin(struct lane *l, size_t outstanding, const struct error *why, int64
 		log_warn("stream", "%s: a row was refused (%s); looking for it", l->sink->table, why->text);
 		l->careful = true;
 		l->careful_rows = CAREFUL_ROWS;
-		for (size_t i = 0; i < outstanding; i++) {
-			struct batch *doubted = lane_at(l, i);
-
-			l->careful_rows += doubted->count;
-			for (size_t j = 0; j < doubted->count; j++)
-				doubted->rows[j].sent = true;
-			suspects_mark(l, doubted, now + l->sink->visibility_ms);
-		}
-		return;
+		for (size_t i = 0; i < outstanding; i++)
+			l->careful_rows += lane_at(l, i)->count;
 	}
-	/* A batch is stored whole or not at all (wire/zerobus.md §3), and this one was refused alone: it is not stored. */
-	for (size_t j = 0; j < b->count; j++)
-		b->rows[j].sent = true;
-	if (b->count > 1) {
-		struct batch *half = batch_new(&l->engine->pool, now);
-
-		batch_split(b, b->count / 2, half);
-		lane_insert(l, 1, half);
-	} else {
-		set_row_aside(l, b, why);
-	}
+	for (size_t i = 0; i < outstanding; i++)
+		mark(l, lane_at(l, i), now);
+	if (outstanding > 1)
+		return; /* which of them it was the next streams will tell */
+	b->why = memory_alloc(sizeof(*b->why));
+	*b->why = *why;
+	if (b->count == 1)
+		lane_park(l, b);
+	if (b->suspects == 0) /* nobody to ask: what the contract says must do */
+		refusal_settle(l, b);
 }

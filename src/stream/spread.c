@@ -54,7 +54,9 @@ spread_free(struct spread *s)
 static uint64_t
 first_serial(const struct lane *l)
 {
-	return l->count > 0 ? lane_at(l, 0)->serial : UINT64_MAX;
+	uint64_t queued = l->count > 0 ? lane_at(l, 0)->serial : UINT64_MAX;
+
+	return l->refused != NULL && l->refused->serial < queued ? l->refused->serial : queued;
 }
 
 static bool

@@ -24,7 +24,7 @@ SINGLE = ["ingest ack-delay 300ms p=0.5", "ingest close-signal 500ms after 1 x2"
           "ingest close-signal 1ms after 2 x1", "ingest UNAUTHENTICATED x1", "ingest UNAUTHENTICATED after 2 x1",
           "salesforce.tokens expire after 1 x1", "databricks.tokens expire after 1 x1", "get-schema UNAVAILABLE x2",
           "databricks.token http=503 x1", "salesforce.token http=503 x1", "catalog http=503 x1", "ingest stall after 2 x1",
-          "subscribe stall after 70 x1", "subscribe delay 200ms after 50 x1", "ingest INVALID_ARGUMENT after 2 x1"]
+          "subscribe stall after 70 x1", "subscribe delay 200ms after 50 x1", "ingest INVALID_ARGUMENT after 2 x1", "ingest INVALID_ARGUMENT after 1 x3"]
 # a recovery that is disturbed, and the recovery of that
 NESTED = [["ingest lose-ack after 2 x1", "databricks.sql http=503 x2 retry-after=1"],
           ["ingest lose-ack after 2 x1", "databricks.sql drop x1"],
@@ -127,6 +127,15 @@ def duplicates_around_a_stop():
         world.close(options.keep)
 
 
+def seen_late():
+    """The table shows rows much later than the run was told; the row acknowledged last gives it away."""
+    world = World(seed=16, events=600, emulator_args=("--visibility-delay", "4s"))
+    try:
+        error_script(world, "ingest lose-ack after 4 x1\ningest lose-ack after 3 x1", 0)
+    finally:
+        world.close(options.keep)
+
+
 def two_topics_hold_it():
     """A topic and a channel that holds it, into one table: each event once, whichever brings it first."""
     world = World(seed=15, events=400)
@@ -163,6 +172,7 @@ def sweep(rnd):
     case("events published twice by the bus", duplicates)
     case("events published twice, the second copy after a stop or a kill", duplicates_around_a_stop)
     case("events that two topics hold", two_topics_hold_it)
+    case("rows that are seen late", seen_late)
     cases = [(f"error script {script!r}", error_script, script, expected) for script, expected in everything]
     cases += [(f"3 streams, error script {script!r}", error_script, script, expected, 3)
               for script, expected in everything if expected == 0 and script.startswith("ingest")]
