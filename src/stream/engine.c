@@ -380,10 +380,12 @@ engine_fail(struct engine *e, const struct error *why)
 	begin_drain(e, e->options.drain_timeout_ms);
 }
 
-/* Nothing more can become durable. */
+/* Nothing more can become durable, or what does cannot be written down. */
 static bool
 is_drained(const struct engine *e)
 {
+	if (e->unrecordable)
+		return true;
 	for (size_t i = 0; i < e->lane_count; i++)
 		if (!e->lanes[i]->broken && !lane_is_empty(e->lanes[i]))
 			return false;

@@ -245,6 +245,7 @@ struct engine {
 
 	enum engine_phase phase;
 	bool abandoned;
+	bool unrecordable; /* positions could not be stored: nothing more may be sent, and no acknowledgement kept */
 	int64_t phase_until_ms; /* NEVER: no limit */
 	struct error result;
 	int64_t started_ms;

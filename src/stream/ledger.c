@@ -124,8 +124,10 @@ ledger_store(struct engine *e, int64_t now, bool final, struct error *error)
 	e->ledger_last_ms = now;
 	if (count == 0)
 		return 0;
-	if (e->positions.store(e->positions.context, e->updates, count, error) != 0)
+	if (e->positions.store(e->positions.context, e->updates, count, error) != 0) {
+		e->unrecordable = true;
 		return -1;
+	}
 	e->statistics.positions_stored++;
 	for (size_t i = 0, at_update = 0; i < e->feed_count; i++) {
 		struct feed *f = e->feeds[i];

@@ -19,9 +19,8 @@ def resource(kind, n, action, path):
         shim = {"LD_PRELOAD": SHIM, "SFZB_SHIM": f"{kind}:{n}:{action}", "SFZB_SHIM_PATH": path}
         # small batches and slow answers: many records of what is in flight, and something in flight at each
         world.faults("ingest ack-delay 30ms\n")
-        status, _, err = world.run(*world.stream_args("main.crm.t", ("Account",), "--batch-rows", "20", "--linger", "0s",
-                                                      "--flush-timeout", "2s"),
-                                   shim=shim)
+        status, _, err = world.run(*world.stream_args("main.crm.t", ("Account",), "--batch-rows", "20", "--linger", "0s"),
+                                   shim=shim, timeout=50)
         world.faults("")
         count_fault(action)
         if not is_clean(status, err):

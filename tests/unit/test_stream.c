@@ -364,6 +364,41 @@ test_positions_cannot_be_stored(void **state)
 	no_fault();
 }
 
+/* A disk that fills up ends the run at once: neither rows that cannot go out nor acknowledgements are waited for. */
+static void
+test_full_disk_ends_soon(void **state)
+{
+	int64_t began;
+
+	(void)state;
+	publish(12);
+	world_begin(&w);
+	deliver_and_send();
+	publish(200);
+	w.fail_positions = true;
+	world_process(&w.tables[0]);
+	world_acknowledge(&w.tables[0]);
+	world_deliver(&w.topics[0], 1000);
+	began = w.now;
+	for (int i = 0; i < 100 && !w.done; i++) {
+		world_pass(&w, 100);
+		if (w.tables[0].cancelled)
+			world_end_sink(&w.tables[0], ERR_UNAVAILABLE);
+		if (w.topics[0].closing)
+			world_end_source(&w.topics[0], NULL);
+	}
+	assert_true(w.done);
+	assert_true(w.now - began < 3000);
+	assert_int_equal(w.result.code, ERR_FAILED);
+	no_fault();
+	w.fail_positions = false;
+	world_kill(&w);
+	w.options.until_caught_up = true;
+	world_begin(&w);
+	world_calm(&w);
+	expect_complete();
+}
+
 static void
 test_too_many_dead_letters(void **state)
 {
@@ -970,6 +1005,7 @@ main(void)
 	    TEST(test_witness_deleted),
 	    TEST(test_dead_letters_cannot_be_stored),
 	    TEST(test_positions_cannot_be_stored),
+	    TEST(test_full_disk_ends_soon),
 	    TEST(test_too_many_dead_letters),
 	    TEST(test_lost_position),
 	    TEST(test_source_failures),
