@@ -84,15 +84,64 @@ append_without_nulls(struct buffer *out, struct text json)
 	return any;
 }
 
+/* Members of an object of scalars; 0: no object, or not there. */
+static size_t
+count_members(struct text object)
+{
+	struct buffer name = BUFFER_INIT;
+	struct json_reader r;
+	struct text value;
+	size_t n = 0;
+
+	if (!text_starts(object, "{"))
+		return 0;
+	json_reader_init(&r, object);
+	json_reader_next(&r, NULL);
+	while (next_member(&r, &name, &value))
+		n++;
+	json_reader_release(&r);
+	buffer_release(&name);
+	return n;
+}
+
+/* How many parts the compound field has by its schema: the whole record writes them all. */
+static size_t
+count_parts(const struct event *event, struct text field)
+{
+	struct buffer name = BUFFER_INIT;
+	struct json_reader r;
+	struct text value;
+	size_t n = 0;
+
+	json_reader_init(&r, event->record_json);
+	json_reader_next(&r, NULL);
+	while (n == 0 && next_member(&r, &name, &value))
+		if (text_equal(buffer_span(&name), field))
+			n = count_members(value);
+	json_reader_release(&r);
+	buffer_release(&name);
+	return n;
+}
+
+/* What stands there is the difference to the text before, not the value. */
+static bool
+is_diff(const struct event *event, struct text name)
+{
+	for (size_t i = 0; i < event->diff_fields.count; i++)
+		if (text_equal(event->diff_fields.items[i], name))
+			return true;
+	return false;
+}
+
 static void
-append_field(struct buffer *out, struct text name, struct text value, size_t widest)
+append_field(struct buffer *out, const struct event *event, struct text name, struct text value, size_t widest)
 {
 	size_t used;
 
 	if (out->len > 0)
 		buffer_append_byte(out, ' ');
 	buffer_append(out, name.data, name.len);
-	buffer_append_byte(out, '=');
+	buffer_append_text(out, is_diff(event, name) ? "=diff:" : "=");
 	if (widest == 0 || width_of(value) <= widest) {
 		buffer_append(out, value.data, value.len);
 		return;
@@ -101,12 +150,35 @@ append_field(struct buffer *out, struct text name, struct text value, size_t wid
 	buffer_append_text(out, "…");
 }
 
+/* A compound of which a part changed: Name.FirstName="Ada" Name.Suffix=null. */
+static void
+append_parts(struct buffer *out, const struct event *event, struct text field, struct text object, size_t widest)
+{
+	struct buffer name = BUFFER_INIT, whole = BUFFER_INIT;
+	struct json_reader r;
+	struct text value;
+
+	json_reader_init(&r, object);
+	json_reader_next(&r, NULL);
+	while (next_member(&r, &name, &value)) {
+		buffer_clear(&whole);
+		buffer_append(&whole, field.data, field.len);
+		buffer_append_byte(&whole, '.');
+		buffer_append(&whole, name.data, name.len);
+		append_field(out, event, buffer_span(&whole), value, widest);
+	}
+	json_reader_release(&r);
+	buffer_release(&name);
+	buffer_release(&whole);
+}
+
 /*
- * {"Name":"Acme","Phone":null} → Name="Acme" Phone=null; nested values stay JSON. nulls: those, too. widest: columns of one
- * value, so that a long one leaves room for others; 0: any.
+ * {"Name":"Acme","Phone":null} → Name="Acme" Phone=null. nulls: those, too, and of a compound just the parts that are there,
+ * unless that is all of them (wire/cdc-events.md §3, "collapsed"); without, compounds stay JSON. widest: columns of one value,
+ * so that a long one leaves room for others; 0: any.
  */
 static void
-append_fields(struct buffer *out, struct text json, bool nulls, size_t widest)
+append_fields(struct buffer *out, const struct event *event, struct text json, bool nulls, size_t widest)
 {
 	struct buffer line = BUFFER_INIT, name = BUFFER_INIT, compound = BUFFER_INIT;
 	struct json_reader r;
@@ -123,7 +195,10 @@ append_fields(struct buffer *out, struct text json, bool nulls, size_t widest)
 				continue;
 			value = buffer_span(&compound);
 		}
-		append_field(&line, buffer_span(&name), value, widest);
+		if (nulls && text_starts(value, "{") && count_members(value) < count_parts(event, buffer_span(&name)))
+			append_parts(&line, event, buffer_span(&name), value, widest);
+		else
+			append_field(&line, event, buffer_span(&name), value, widest);
 	}
 	append_cleaned(out, buffer_span(&line));
 	json_reader_release(&r);
@@ -139,7 +214,7 @@ append_content(struct buffer *out, const struct event *event, size_t columns)
 	bool update = event->is_change && text_is(event->change_type, "UPDATE");
 	size_t widest = columns == 0 ? 0 : columns < 72 ? 24 : columns / 3;
 
-	append_fields(out, event->changed_json.len > 0 ? event->changed_json : event->record_json, update, widest);
+	append_fields(out, event, event->changed_json.len > 0 ? event->changed_json : event->record_json, update, widest);
 }
 
 /* ---- lines and rows */
