@@ -194,13 +194,14 @@ bench: ## measure events a second and memory on the emulator
 	@$(MAKE) --no-print-directory -j2 all tools
 	@BUILD=$(BUILD) tests/bench/run
 
-docs: $(BUILD)/sfzb ## make the man pages and completion scripts anew from the program's tables
+docs: $(PROGRAMS) ## make the man pages and completion scripts anew from the program's tables
 	$(Q)rm -f man/*.1
-	$(Q)$< help --man > man/sfzb.1
-	$(Q)for c in $$($< help --names commands); do $< help --man $$c > man/sfzb-$$c.1; done
-	$(Q)$< help --completion bash > completions/sfzb.bash
-	$(Q)$< help --completion zsh > completions/_sfzb
-	$(Q)$< help --completion fish > completions/sfzb.fish
+	$(Q)$(BUILD)/sfzb help --man > man/sfzb.1
+	$(Q)for c in $$($(BUILD)/sfzb help --names commands); do $(BUILD)/sfzb help --man $$c > man/sfzb-$$c.1; done
+	$(Q)$(BUILD)/sfzb-emulator --man > man/sfzb-emulator.1
+	$(Q)$(BUILD)/sfzb help --completion bash > completions/sfzb.bash
+	$(Q)$(BUILD)/sfzb help --completion zsh > completions/_sfzb
+	$(Q)$(BUILD)/sfzb help --completion fish > completions/sfzb.fish
 
 install: all ## install under DESTDIR/PREFIX (default /usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \

@@ -61,6 +61,7 @@ run(struct app *app, const void *options, int argc, char **argv, struct error *e
 static const struct command_example examples[] = {
 	{"sfzb emulator", "serve until Ctrl-C; other terminals use --profile emulator"},
 	{"sfzb emulator -- sfzb tail Account --from earliest -n 1", "run one command inside"},
+	{"sfzb emulator --events 500 --faults faults.txt -- pytest", "the tests of another client, with an error script"},
 	{"sfzb emulator --help", "all of its options"},
 	{NULL, NULL},
 };
@@ -72,8 +73,10 @@ const struct command command_emulator = {
 	.description =
 	    "Serves a small Salesforce org (OAuth, REST, Pub/Sub API) and a Databricks workspace (OAuth, SQL, Unity "
 	    "Catalog, Zerobus) on loopback addresses over TLS, and writes a profile 'emulator' that knows "
-	    "them. With a command behind '--' it runs that inside, with SFZB_PROFILE=emulator, and ends with its "
-	    "exit status.\n\n"
+	    "them. With a command behind '--' it runs that inside, with SFZB_PROFILE=emulator and SFZB_EMULATOR_ADMIN, the URL of "
+	    "its admin listener, and ends with its exit status: a test of any client is one line in CI.\n\n"
+	    "What goes wrong is yours to say: an error script (--faults, or PUT /faults while it runs), tokens, quotas and "
+	    "warehouses that behave as the vendors' do, fields that come and go.\n\n"
 	    "The servers are the program sfzb-emulator, which sfzb looks for beside itself, in ../libexec/sfzb and in "
 	    "PATH; all arguments go to it, and its --help lists them.",
 	.examples = examples,

@@ -96,27 +96,8 @@ help(void *context, const struct web_request *r, struct http_answer *a)
 {
 	(void)context;
 	(void)r;
-	web_text(a, 200, NULL,
-	    "GET /state                     counts\n"
-	    "GET /faults                    the error script, with how often each rule struck\n"
-	    "PUT /faults                    another script\n"
-	    "POST /faults                   more rules\n"
-	    "DELETE /faults                 none\n"
-	    "GET /published?after=&limit=&topic=\n"
-	    "                               what is on the bus: id, replay id, topic, one JSON object a line\n"
-	    "POST /events {\"count\": N}      makes N events now\n"
-	    "POST /events {\"count\": N, \"object\": \"Account\", \"type\": \"GAP_UPDATE\"}\n"
-	    "                               N events of an object, of a change type, or both\n"
-	    "POST /events {\"rate\": N}       makes N events a second from now on\n"
-	    "POST /events (raw events)      publishes what 'sfzb tail --raw' printed: same ids, payloads and schemas\n"
-	    "GET /schemas                   the newest schema of each object\n"
-	    "POST /schema {\"object\": \"Account\", \"add\": \"Region__c\", \"type\": \"Text\"}\n"
-	    "POST /schema {\"object\": \"Account\", \"drop\": \"Fax\"}\n"
-	    "                               gives an object a field or takes one away; events before keep their schema\n"
-	    "POST /managed {\"expire\": NAME}  the committed place of a managed subscription ages out\n"
-	    "POST /managed {\"stop\": NAME}    its state becomes STOP; also run and delete\n"
-	    "POST /shutdown                 ends the emulator\n"
-	    "\n");
+	web_text(a, 200, NULL, admin_help);
+	buffer_append_byte(&a->body, '\n');
 	buffer_append_text(&a->body, faults_help);
 }
 

@@ -21,4 +21,7 @@ struct admin *admin_open(struct emulator *em, const struct open_part *parts, siz
 void admin_close(struct admin *a);
 uint16_t admin_port(const struct admin *a);
 
+/* The endpoints, a line or two each. */
+extern const char admin_help[];
+
 #endif

@@ -4,6 +4,7 @@
  * Opens the parts, writes the profile `emulator`, then waits for a signal or runs one command. Holds no
  * knowledge of what the parts serve.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -192,6 +193,28 @@ serve(struct run *r)
 	return 0;
 }
 
+/* What the profile says, for programs that know nothing of profiles: SFZB_EMULATOR_SALESFORCE_CLIENT_ID and so on. */
+static void
+export_settings(struct run *r)
+{
+	for (size_t i = 0; i < r->count; i++) {
+		struct json *settings = json_object();
+
+		if (r->parts[i].part->settings)
+			r->parts[i].part->settings(r->parts[i].self, settings);
+		for (const struct json *j = json_first(settings); j; j = json_next(j)) {
+			char *name = memory_format("SFZB_EMULATOR_%s_%s", r->parts[i].part->name, json_key(j));
+
+			for (char *c = name; *c; c++)
+				*c = (char)toupper((unsigned char)*c);
+			if (json_string(j))
+				setenv(name, json_string(j), 1);
+			free(name);
+		}
+		json_free(settings);
+	}
+}
+
 static int
 spawn(struct run *r, char **command, pid_t *child, struct error *e)
 {
@@ -203,6 +226,9 @@ spawn(struct run *r, char **command, pid_t *child, struct error *e)
 	snprintf(url, sizeof url, "http://127.0.0.1:%u", admin_port(r->admin));
 	setenv("SFZB_PROFILE", "emulator", 1);
 	setenv("SFZB_EMULATOR_ADMIN", url, 1);
+	setenv("SFZB_EMULATOR_CA_FILE", r->em.identity.ca_path, 1);
+	setenv("SFZB_EMULATOR_DIR", r->em.directory, 1);
+	export_settings(r);
 	sigemptyset(&none);
 	sigemptyset(&defaults);
 	sigaddset(&defaults, SIGPIPE);
@@ -287,6 +313,14 @@ main(int argc, char **argv)
 
 	if (options_parse(&line, argc, argv, &e) != 0)
 		return print_error(&e);
+	if (line.man) {
+		struct buffer page = BUFFER_INIT;
+
+		manual_write(&page);
+		fputs(buffer_text(&page), stdout);
+		buffer_release(&page);
+		return fflush(stdout) == 0 ? 0 : 1;
+	}
 	if (line.help || line.help_faults || line.version) {
 		fputs(line.help	     ? options_help
 			: line.version ? "sfzb-emulator " SFZB_VERSION "\n"

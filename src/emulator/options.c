@@ -5,75 +5,6 @@
 
 #include "emulator/options.h"
 
-const char options_help[] =
-    "usage: sfzb-emulator [OPTION ...] [-- COMMAND ...]\n"
-    "\n"
-    "A local Salesforce and Databricks on loopback addresses, over TLS, and a profile 'emulator' that knows them.\n"
-    "With a COMMAND: runs it with SFZB_PROFILE=emulator and ends with its exit status; SFZB_EMULATOR_ADMIN holds\n"
-    "the admin URL. Without one: serves until SIGINT or SIGTERM.\n"
-    "\n"
-    "      --dir DIR             keep bus, tables and keys in DIR (default: a temporary one, removed at the end)\n"
-    "      --seed N              of ids, values and chances (default 1)\n"
-    "      --events N            make N change events before serving\n"
-    "      --rate N              make N events a second (default 0: only what is asked for)\n"
-    "      --objects LIST        which objects live, of Account,Contact,Opportunity,Invoice__c,Order_Event__e\n"
-    "      --add-field OBJECT.FIELD[:TYPE][@N]\n"
-    "                            give the object a field (Account.Region__c:Text) once N events have been made, so that\n"
-    "                            later ones have another schema; may be repeated\n"
-    "      --drop-field OBJECT.FIELD[@N]\n"
-    "                            and take one away\n"
-    "      --enrich LIST         enriched fields of the channel Crm__chn: Account.Industry,Contact.Email\n"
-    "      --faults FILE         the error script (see --help-faults)\n"
-    "      --keepalive DURATION  of silent subscriptions (default 10s)\n"
-    "      --retention DURATION  of the event bus (default 72h)\n"
-    "      --visibility-delay DURATION\n"
-    "                            from a durable acknowledgement until SQL sees the row (default 0s)\n"
-    "      --warehouse-start DURATION\n"
-    "                            of the SQL warehouse, which is stopped until the first statement (default 0s: it runs)\n"
-    "      --ack-interval DURATION\n"
-    "                            hold acknowledgements of ingested rows so long and merge them (default 0s)\n"
-    "      --ingest-rate N       records a second on one ingest stream (default 0: any number)\n"
-    "      --ingest-opens N      ingest streams opened for a table in a minute (default 0: any number)\n"
-    "      --ingest-idle DURATION\n"
-    "                            how long an ingest stream without a message lives (default 0s: for ever)\n"
-    "      --poll-lag DURATION   how long a poll still says RUNNING of a statement that has ended (default 0s)\n"
-    "      --connection-age DURATION\n"
-    "                            end each gRPC connection about so old with GOAWAY, as load balancers do; calls on it\n"
-    "                            may go on for a tenth of that (default 0s: never)\n"
-    "      --synchronous-full    flush every commit of ingested rows to the disk: they survive a power loss too\n"
-    "      --token-lifetime DURATION\n"
-    "                            of access tokens (default 1h)\n"
-    "      --token-ends-streams  a stream's next request fails once its token has ended, and not only the next call\n"
-    "      --publish-limit N     events that clients may publish in an hour (default 250000)\n"
-    "      --delivery-limit N    events that are delivered to all subscribers in 24 hours (default 10000000)\n"
-    "      --api-limit N         REST calls in 24 hours (default 15000)\n"
-    "      --client-limit N      subscriptions and publish streams at a time (default 1000)\n"
-    "      --fetch-rate N        requests a second on one subscription (default 0: any number)\n"
-    "      --zero-credit DURATION\n"
-    "                            how long a subscription without credit lives (default 60s)\n"
-    "      --publish-idle DURATION\n"
-    "                            how long a publish stream without an event lives (default 70s)\n"
-    "      --latest-delay DURATION\n"
-    "                            how long after its start a subscription from LATEST finds its place: events of that\n"
-    "                            time are missed (default 0s)\n"
-    "      --rotate-refresh-tokens\n"
-    "                            each use of a refresh token gives a new one and ends the old one\n"
-    "      --clock-offset [-]DURATION\n"
-    "                            the emulator's clock is ahead of the machine's (or behind it)\n"
-    "      --clock-speed N       and runs N times as fast (default 1)\n"
-    "      --managed-slot DURATION\n"
-    "                            how long a broken connection holds a managed subscription (default 15m)\n"
-    "      --managed-patience DURATION\n"
-    "                            how long one goes without a commit (default 30m)\n"
-    "      --commit-interval DURATION\n"
-    "                            hold answers to its commits so long and merge them (default 0s)\n"
-    "      --salesforce-port N, --pubsub-port N, --databricks-port N, --zerobus-port N, --admin-port N\n"
-    "                            (default: any free one)\n"
-    "      --compare TABLE       serve nothing: say whether TABLE in DIR holds each published event once (exit 1: no)\n"
-    "  -q, --quiet               do not say how to connect\n"
-    "      --help-faults         the language of the error script\n"
-    "  -h, --help, --version\n";
-
 enum {
 	OPT_DIR = 256,
 	OPT_SEED,
@@ -118,6 +49,7 @@ enum {
 	OPT_ADMIN_PORT,
 	OPT_COMPARE,
 	OPT_HELP_FAULTS,
+	OPT_MAN,
 	OPT_VERSION,
 };
 
@@ -167,6 +99,7 @@ static const struct option long_options[] = {
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "help", no_argument, NULL, 'h' },
 	{ "help-faults", no_argument, NULL, OPT_HELP_FAULTS },
+	{ "man", no_argument, NULL, OPT_MAN },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ NULL, 0, NULL, 0 },
 };
@@ -367,6 +300,8 @@ options_parse(struct command_line *c, int argc, char **argv, struct error *e)
 			c->help = true;
 		else if (option == OPT_HELP_FAULTS)
 			c->help_faults = true;
+		else if (option == OPT_MAN)
+			c->man = true;
 		else if (option == OPT_VERSION)
 			c->version = true;
 		else if (option == '?' || option == ':')

@@ -483,6 +483,19 @@ def test_command(_):
         r = run("--", "sh", "-c", "echo $SFZB_PROFILE $KEPT; ls $SFZB_HOME/profiles/emulator; exit 7")
         assert (r.returncode, r.stdout.split()[:2], r.stderr) == (7, ["emulator", "1"], ""), r
         assert "salesforce.json" in r.stdout
+        # a client that knows nothing of profiles finds all it needs in the environment
+        r = run("--", "sh", "-ec", """
+            curl -sf $SFZB_EMULATOR_ADMIN/state >/dev/null
+            curl -sf --cacert $SFZB_EMULATOR_CA_FILE $SFZB_EMULATOR_SALESFORCE_LOGIN_URL/services/oauth2/token -d grant_type=client_credentials \\
+                -d client_id=$SFZB_EMULATOR_SALESFORCE_CLIENT_ID --data-urlencode client_secret=$SFZB_EMULATOR_SALESFORCE_CLIENT_SECRET | grep -o '"token_type":"Bearer"'
+            curl -sf --cacert $SFZB_EMULATOR_CA_FILE $SFZB_EMULATOR_DATABRICKS_HOST/oidc/v1/token -d grant_type=client_credentials -d scope=all-apis \\
+                -u $SFZB_EMULATOR_DATABRICKS_CLIENT_ID:$SFZB_EMULATOR_DATABRICKS_CLIENT_SECRET | grep -o '"token_type":"Bearer"'
+            for u in $SFZB_EMULATOR_SALESFORCE_PUBSUB_ENDPOINT ${SFZB_EMULATOR_DATABRICKS_INGEST_ENDPOINT#https://}; do
+                openssl s_client -connect $u -CAfile $SFZB_EMULATOR_CA_FILE -verify_return_error -verify_hostname localhost -alpn h2 </dev/null 2>/dev/null | grep -a 'ALPN protocol'
+            done
+            openssl verify -x509_strict -CAfile $SFZB_EMULATOR_CA_FILE $SFZB_EMULATOR_DIR/server.pem >/dev/null
+            [ -n "$SFZB_EMULATOR_DATABRICKS_WAREHOUSE_ID$SFZB_EMULATOR_DATABRICKS_WORKSPACE_ID" ]""")
+        assert (r.returncode, r.stdout.split("\n")[:4]) == (0, ['"token_type":"Bearer"'] * 2 + ["ALPN protocol: h2"] * 2), r
         assert run("--", "sh", "-c", "kill -9 $$").returncode == 137
         assert run("--", "/no/such/program").returncode == 1
         assert not os.path.exists(scratch + "/home/profiles/emulator"), "the profile of a temporary emulator stays"
