@@ -85,6 +85,24 @@ back_off(struct databricks_session *s, int tries, const struct http_response *r,
 	return wait > asked ? wait : asked;
 }
 
+/* What is left to do when the tries are used up. */
+static void
+give_hint(const struct http_response *r, enum databricks_repeat repeat, struct error *e)
+{
+	bool is_over = e->code == ERR_UNAVAILABLE || e->code == ERR_OVERLOADED;
+	char wait[32];
+
+	if (e->hint[0] != '\0' || !is_over || r->never_sent)
+		return;
+	if (repeat == REPEAT_STATEMENT && r->status != 429 && r->status != 503)
+		error_hint(e, "whether it has run is not known: look before running it again");
+	else if (e->retry_after_ms > 0)
+		error_hint(e, "the workspace asks to be left alone for %s: try again then",
+		    clock_format_duration(wait, sizeof(wait), e->retry_after_ms));
+	else
+		error_hint(e, "the workspace is down or overloaded: try again in a while");
+}
+
 static int
 call(struct databricks_session *s, const struct http_request *q, enum databricks_repeat repeat,
     struct json **out, struct error *e)
@@ -122,6 +140,8 @@ call(struct databricks_session *s, const struct http_request *q, enum databricks
 	}
 	if (rc < 0 && e->retry_after_ms == 0)
 		e->retry_after_ms = http_retry_after_ms(&r, clock_wall_ms(clock));
+	if (rc < 0 && repeat != REPEAT_LAST_WORD)
+		give_hint(&r, repeat, e);
 	http_response_release(&r);
 	secret_release(&token);
 	return rc;

@@ -208,7 +208,11 @@ failed(struct run *run, const struct json *status, struct error *e)
 	text_clean(clean, sizeof(clean), text_of(message != NULL ? message : "no reason given"));
 	error_set(e, result, "SQL: %s%s%s (statement %s)", code != NULL ? code : "", code != NULL ? ": " : "",
 	    clean, run->id);
-	if (result == ERR_PERMISSION)
+	if (result == ERR_SESSION)
+		error_hint(e, "log in again with 'sfzb login databricks'");
+	else if (result == ERR_UNAVAILABLE || result == ERR_OVERLOADED)
+		error_hint(e, "this passes: run it again in a while");
+	else if (result == ERR_PERMISSION)
 		error_hint(e, "SQL takes USE CATALOG, USE SCHEMA and SELECT on the table, and CAN USE on the warehouse");
 	return -1;
 }
@@ -277,17 +281,16 @@ take_rows(struct run *run, const struct json *chunk, size_t *capacity, struct er
 	for (; row != NULL && !run->stopped; row = json_next(row)) {
 		size_t i = 0;
 
-		for (struct json *cell = json_first(row); cell != NULL && i < r->column_count;
-		     cell = json_next(cell)) {
+		if (json_count(row) != r->column_count)
+			return error_set(e, ERR_REFUSED, "statement %s: a row has %zu cells, not %zu", run->id, json_count(row),
+			    r->column_count);
+		for (struct json *cell = json_first(row); cell != NULL; cell = json_next(cell)) {
 			const char *text = json_string(cell);
 
 			if (text == NULL && !json_is_null(cell))
 				return error_set(e, ERR_REFUSED, "statement %s: a cell is neither text nor null", run->id);
 			run->cells[i++] = text_of(text);
 		}
-		if (i != r->column_count)
-			return error_set(e, ERR_REFUSED, "statement %s: a row has %zu cells, not %zu", run->id, i,
-			    r->column_count);
 		if (st->row != NULL)
 			run->stopped = !st->row(st->context, r->columns, run->cells, r->column_count);
 		else if (keep_row(run, capacity, e) < 0)

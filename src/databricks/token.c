@@ -154,6 +154,10 @@ token_post(struct http_pool *pool, const struct token_question *question, struct
 			rc = r.status == 200 ? read_grant(&r, what, out, e) : databricks_error(&r, what, e);
 		if (rc < 0)
 			read_error_word(&r, error_word);
+		if (rc < 0 && (*status == 404 || *status == 405)) {
+			e->code = ERR_CONFIG;
+			error_hint(e, "no workspace answers there: check DATABRICKS_HOST");
+		}
 		if (rc == 0 || (e->code != ERR_UNAVAILABLE && e->code != ERR_OVERLOADED) || r.never_sent ||
 		    (question->once && r.status != 429 && r.status != 503))
 			break;
@@ -168,6 +172,8 @@ token_post(struct http_pool *pool, const struct token_question *question, struct
 		if (http_pool_pause(pool, wait, e) < 0)
 			break;
 	}
+	if (rc < 0 && e->hint[0] == '\0' && (e->code == ERR_UNAVAILABLE || e->code == ERR_OVERLOADED))
+		error_hint(e, "the workspace gives no tokens now: try again in a while");
 	http_response_release(&r);
 	free(what);
 	return rc;
@@ -179,19 +185,35 @@ is_refusal(int status)
 	return status == 400 || status == 401 || status == 403;
 }
 
+/* What to do about an OAuth error of a program's login (RFC 6749, §5.2); the first row that fits. */
+static const struct {
+	const char *word; /* NULL: any */
+	const char *hint;
+} refusals[] = {
+    {"invalid_client", "check client id and secret: an OAuth secret of a service principal that is in this workspace"},
+    {"unauthorized_client", "this client may not log in by itself: use the client id and an OAuth secret of a service principal"},
+    {"access_denied", "the service principal may not use this workspace: an administrator assigns it there"},
+    {"invalid_scope", "is DATABRICKS_HOST a workspace? its tokens have the scope all-apis"},
+    {"unsupported_grant_type", "is DATABRICKS_HOST a workspace? it takes client credentials"},
+    {NULL, "check client id and secret, and that DATABRICKS_HOST is the workspace they are for"},
+};
+
 /* The token of a client is refused, or what it asks for a table. */
-static int
+static void
 refused(int status, const char *error_word, const char *table, struct error *e)
 {
 	bool is_client = table == NULL || status == 401 || strcmp(error_word, "invalid_client") == 0 ||
 	    strcmp(error_word, "unauthorized_client") == 0;
+	size_t i = 0;
 
 	if (!is_refusal(status))
-		return -1;
+		return;
 	e->code = is_client ? ERR_CREDENTIALS : ERR_PERMISSION;
-	if (is_client)
-		return error_hint(e, "check client id and secret: an OAuth secret of a service principal that is in this workspace");
-	return error_hint(e, "the service principal needs USE CATALOG, USE SCHEMA, and SELECT and MODIFY on the table, each granted by name");
+	while (refusals[i].word != NULL && strcmp(refusals[i].word, error_word) != 0)
+		i++;
+	error_hint(e, "%s", is_client ? refusals[i].hint :
+					"the service principal needs USE CATALOG, USE SCHEMA, and SELECT and MODIFY on the table, each "
+					"granted by name");
 }
 
 int
@@ -223,15 +245,16 @@ databricks_token_request(const struct databricks_config *c, struct http_pool *po
 
 /* ---- a person's login: the client has no secret, so that it says who it is in the form ---- */
 
-static int
+static void
 person_refused(int status, const char *error_word, struct error *e)
 {
 	if (!is_refusal(status))
-		return -1;
+		return;
 	e->code = ERR_CREDENTIALS;
 	if (strcmp(error_word, "invalid_client") == 0 || strcmp(error_word, "unauthorized_client") == 0)
-		return error_hint(e, "this workspace does not know the client: name an app of your own with --client-id");
-	return error_hint(e, "log in again: sfzb login databricks --method browser");
+		error_hint(e, "this workspace does not know the client: name an app of your own with --client-id");
+	else
+		error_hint(e, "log in again: sfzb login databricks --method browser");
 }
 
 static int

@@ -1,16 +1,18 @@
 #!/usr/bin/env -S /usr/bin/python3 -B
-"""Every answer that Salesforce can give, on a live emulator: the exit status and the words of the program, held against
+"""Every answer that Salesforce and Databricks can give, on a live emulator: the exit status and the words of the program, held against
 tests/faults/answers.txt (UPDATE=1 writes it anew; then read what has changed).
 
 One emulator serves all rows; its error script is replaced for each. Retries are switched off where a server's trouble
 would be waited out for ever, and `x1` rows show that one bad answer alone is survived in silence.
 """
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 
+import answers_databricks
 from emulator_client import TOP, Emulator
 
 GOLDEN = TOP + "/tests/faults/answers.txt"
@@ -133,7 +135,7 @@ DATA = [rest(*row) for row in [
       "http=504 x1", "drop x1"]
 
 
-def rows():
+def salesforce_rows():
     for suffix, status, method, commands in CODES:
         for command in commands:
             yield (f"{method} status={status} error-code={PREFIX}{suffix}", command)
@@ -142,6 +144,12 @@ def rows():
     for answer in DATA:
         yield ("sobjects " + answer, TOPICS)
     yield ('userinfo http=403 message="Bad_OAuth_Token"', LOGIN)
+
+
+def rows():
+    for script, command in salesforce_rows():
+        yield script, command, {}
+    yield from answers_databricks.rows()
 
 
 def settle(text):
@@ -153,7 +161,17 @@ def settle(text):
     return text
 
 
-def run(emulator, home, script, command):
+def log_in_as_person(profile):
+    """With a refresh token that the workspace does not know."""
+    path = profile + "/databricks.json"
+    settings = json.load(open(path))
+    del settings["client_id"], settings["client_secret"]
+    settings.update(auth_type="external-browser", refresh_token="doau-of-another-time")
+    with open(path, "w") as f:
+        json.dump(settings, f)
+
+
+def run(emulator, home, script, command, more):
     emulator.faults(script)
     # each row logs in anew and knows no schema
     profile = home + "/profiles/emulator"
@@ -165,10 +183,13 @@ def run(emulator, home, script, command):
         if os.path.exists(path):
             os.remove(path)
     env = {k: v for k, v in emulator.env.items() if not k.startswith(("SALESFORCE_", "DATABRICKS_"))}
-    env.update(SFZB_HOME=home, SFZB_PROFILE="emulator", LC_ALL="C.UTF-8")
+    if more.get("LOGIN") == "browser":
+        log_in_as_person(profile)
+    env.update(more, SFZB_HOME=home, SFZB_PROFILE="emulator", LC_ALL="C.UTF-8")
     done = subprocess.run([PROGRAM, *command.split()], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, timeout=60)
-    return f"# {script}\n$ sfzb {command}\n{settle(done.stderr)}exit {done.returncode}\n\n"
+    shown = "".join(f"{name}={value} " for name, value in more.items())
+    return f"# {script}\n$ {shown}sfzb {command}\n{settle(done.stderr)}exit {done.returncode}\n\n"
 
 
 def main():
@@ -176,10 +197,10 @@ def main():
     got = {}
     try:
         home = emulator.scratch + "/client"
-        first = run(emulator, home, "", "create-table -q main.default.accounts")
+        first = run(emulator, home, "", "create-table -q main.default.accounts", {})
         assert "exit 0" in first, first
-        for script, command in rows():
-            got[script, command] = run(emulator, home, script, command)
+        for script, command, more in rows():
+            got[script, command, *more.values()] = run(emulator, home, script, command, more)
     finally:
         emulator.close()
     if os.environ.get("UPDATE") == "1":
