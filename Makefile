@@ -34,7 +34,7 @@ endif
 # gRPC, Abseil and OpenSSL are not built for TSan, which cannot see their locks: what they do inside is not looked at
 # (test_rpc would otherwise drown in reports, one for every eight bytes that it sends).
 ifeq ($(MODE),tsan)
-export TSAN_OPTIONS := ignore_noninstrumented_modules=1 halt_on_error=1 suppressions=$(CURDIR)/tests/unit/tsan.suppressions $(TSAN_OPTIONS)
+export TSAN_OPTIONS := ignore_noninstrumented_modules=1 halt_on_error=1 $(TSAN_OPTIONS)
 endif
 ifeq ($(CI),true)
 WERROR  := -Werror

@@ -26,38 +26,58 @@ struct seen {
 	size_t replay_id_len;
 };
 
-/*
- * What the peer's threads change while the test looks, or the other way round, is atomic or under the lock. The rest is set
- * before a call and read after it: the messages between them order that.
- */
+/* The test sets it and looks at it while the peer's threads serve: each member is atomic, or under the lock. */
 static struct {
-	pthread_mutex_t lock;
+	pthread_mutex_t lock; /* of first and order */
 	/* what to do */
-	int events;		/* that exist; replay ids 1 … events */
-	int batch;		/* events a response */
-	bool silent;		/* no responses at all */
-	bool keepalive;		/* an empty response when all is delivered */
-	bool end_in_order;	/* an OK status when all is delivered */
-	int second_schema_from; /* events from here on have another schema; 0: none */
-	int bad_payload;	/* the event of this number is cut short; 0: none */
-	atomic_bool schema_held; /* GetSchema waits */
-	int schema_status;	/* of GetSchema */
-	const char *schema_code;
-	int status; /* of Subscribe, at once */
-	const char *code, *message;
-	char good_token[32]; /* others are UNAUTHENTICATED; "": all are fine */
+	atomic_int events;	       /* that exist; replay ids 1 … events */
+	atomic_int batch;	       /* events a response */
+	atomic_bool silent;	       /* no responses at all */
+	atomic_bool keepalive;	       /* an empty response when all is delivered */
+	atomic_bool end_in_order;      /* an OK status when all is delivered */
+	atomic_int second_schema_from; /* events from here on have another schema; 0: none */
+	atomic_int bad_payload;	       /* the event of this number is cut short; 0: none */
+	atomic_bool schema_held;       /* GetSchema waits */
+	atomic_int schema_status;      /* of GetSchema */
+	_Atomic(const char *) schema_code;
+	atomic_int status; /* of Subscribe, at once */
+	_Atomic(const char *) code, message;
+	_Atomic(const char *) good_token; /* others are UNAUTHENTICATED; NULL: all are fine */
 	/* what was seen */
 	struct seen first;
 	atomic_int subscriptions, requests, schema_calls, topic_calls;
-	int outstanding, most_outstanding;
+	atomic_int outstanding, most_outstanding;
 	atomic_bool half_closed;
 	/* publishing */
-	int refuse, quota;     /* numbers of events that get an error */
-	int break_after;       /* answers; then the stream breaks with the next request read */
-	int end_at; /* events published: the stream then ends in good order; 0: never */
+	atomic_int refuse, quota; /* numbers of events that get an error */
+	atomic_int break_after;	  /* answers; then the stream breaks with the next request read */
+	atomic_int end_at;	  /* events published: the stream then ends in good order; 0: never */
 	atomic_int published, publish_streams, publish_calls;
 	char order[4096]; /* ids as they came */
 } fake = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* The first request of the latest subscription. */
+static inline struct seen
+seen_first(void)
+{
+	struct seen first;
+
+	pthread_mutex_lock(&fake.lock);
+	first = fake.first;
+	pthread_mutex_unlock(&fake.lock);
+	return first;
+}
+
+static inline bool
+order_begins(const char *ids)
+{
+	bool begins;
+
+	pthread_mutex_lock(&fake.lock);
+	begins = strncmp(fake.order, ids, strlen(ids)) == 0;
+	pthread_mutex_unlock(&fake.lock);
+	return begins;
+}
 
 static const char schema_1[] =
     "{\"type\":\"record\",\"name\":\"Order__e\",\"namespace\":\"com.sforce.eventbus\",\"fields\":[{"
@@ -93,13 +113,12 @@ authorised(struct peer_call *c)
 {
 	static const char *const trailers[] = {
 	    "error-code", "sfdc.platform.eventbus.grpc.service.auth.error", NULL};
+	const char *good = fake.good_token;
 	char token[64];
 	bool ok;
 
 	peer_metadata(c, "accesstoken", token, sizeof(token));
-	pthread_mutex_lock(&fake.lock);
-	ok = fake.good_token[0] == '\0' || strcmp(fake.good_token, token) == 0;
-	pthread_mutex_unlock(&fake.lock);
+	ok = good == NULL || strcmp(good, token) == 0;
 	if (!ok)
 		peer_finish(c, 16, "An authentication exception occurred. rpcId: 4711", trailers);
 	return ok;
@@ -216,11 +235,13 @@ serve_subscribe(struct peer_call *c)
 	if (!read_request(c, &first))
 		return;
 	if (fake.status != 0) {
+		const char *suffix = fake.code, *message = fake.message;
+
 		snprintf(code, sizeof(code), "%s%s", PUBSUB_CODE_PREFIX,
-		    fake.code != NULL ? fake.code : "");
+		    suffix != NULL ? suffix : "");
 		trailers[1] = code;
-		peer_finish(c, fake.status, fake.message != NULL ? fake.message : "no. rpcId: 4711",
-		    fake.code != NULL ? trailers : NULL);
+		peer_finish(c, fake.status, message != NULL ? message : "no. rpcId: 4711",
+		    suffix != NULL ? trailers : NULL);
 		return;
 	}
 	if (strcmp(first.preset, "2") == 0)
@@ -262,14 +283,12 @@ serve_schema(struct peer_call *c)
 	char code[160];
 
 	peer_read(c, &b);
-	pthread_mutex_lock(&fake.lock);
 	fake.schema_calls++;
-	pthread_mutex_unlock(&fake.lock);
 	while (fake.schema_held && !atomic_load(&c->peer->stopping))
 		usleep(1000);
 	q = eventbus__v1__schema_request__unpack(NULL, b.len, b.data);
 	if (fake.schema_status != 0) {
-		snprintf(code, sizeof(code), "%s%s", PUBSUB_CODE_PREFIX, fake.schema_code);
+		snprintf(code, sizeof(code), "%s%s", PUBSUB_CODE_PREFIX, (const char *)fake.schema_code);
 		trailers[1] = code;
 		peer_finish(c, fake.schema_status, "no schema", trailers);
 	} else {
@@ -288,9 +307,7 @@ serve_topic(struct peer_call *c)
 	struct buffer b = BUFFER_INIT;
 
 	peer_read(c, &b);
-	pthread_mutex_lock(&fake.lock);
 	fake.topic_calls++;
-	pthread_mutex_unlock(&fake.lock);
 	r.topic_name = (char *)TOPIC;
 	r.schema_id = (char *)"one";
 	r.can_subscribe = 1;
@@ -335,8 +352,10 @@ serve_publish_request(struct peer_call *c, int answered)
 			items[i].replay_id = (ProtobufCBinaryData){10, ids[i]};
 		list[i] = &items[i];
 		fake.published++;
+		pthread_mutex_lock(&fake.lock);
 		if (strlen(fake.order) < sizeof(fake.order) - 40)
 			sprintf(fake.order + strlen(fake.order), "%d ", n);
+		pthread_mutex_unlock(&fake.lock);
 	}
 	r.results = list;
 	r.n_results = q->n_events;
