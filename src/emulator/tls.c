@@ -137,18 +137,41 @@ out:
 	return rc;
 }
 
-/* Whether the server certificate is good for another day; false also for one that cannot be read. */
-static bool
-is_fresh(const char *pem, int64_t now_ms)
+static X509 *
+read_certificate(const char *pem)
 {
 	BIO *bio = BIO_new_mem_buf(pem, -1);
 	X509 *c = PEM_read_bio_X509(bio, NULL, NULL, NULL);
-	time_t tomorrow = (time_t)(now_ms / 1000) + 86400;
-	bool fresh = c && X509_cmp_time(X509_get0_notAfter(c), &tomorrow) > 0;
 
-	X509_free(c);
 	BIO_free(bio);
-	return fresh;
+	return c;
+}
+
+/*
+ * Whether clients that trust the authority's file will take the server: all three files can be read, belong together (a start
+ * may have been cut short between them), and are good for another day.
+ */
+static bool
+is_good(const struct tls_identity *t, int64_t now_ms)
+{
+	struct buffer pem = BUFFER_INIT;
+	struct error ignored = ERROR_INIT;
+	BIO *bio = BIO_new_mem_buf(t->key_pem, -1);
+	EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+	X509 *server = read_certificate(t->certificate_pem), *ca = NULL;
+	time_t tomorrow = (time_t)(now_ms / 1000) + 86400;
+	bool good;
+
+	if (file_read(t->ca_path, &pem, &ignored) == 0)
+		ca = read_certificate(buffer_text(&pem));
+	good = key && server && ca && X509_check_private_key(server, key) == 1 && X509_verify(server, X509_get0_pubkey(ca)) == 1 &&
+	    X509_cmp_time(X509_get0_notAfter(server), &tomorrow) > 0 && X509_cmp_time(X509_get0_notAfter(ca), &tomorrow) > 0;
+	X509_free(ca);
+	X509_free(server);
+	EVP_PKEY_free(key);
+	BIO_free(bio);
+	buffer_release(&pem);
+	return good;
 }
 
 static int
@@ -178,11 +201,13 @@ tls_identity_open(struct tls_identity *t, const char *directory, int64_t now_ms,
 	*t = (struct tls_identity){ 0 };
 	if (access(p.ca, R_OK) == 0 && access(p.server, R_OK) == 0 && access(p.server_key, R_OK) == 0)
 		rc = load(t, &p, e);
-	if (rc == 0 && (!t->certificate_pem || !is_fresh(t->certificate_pem, now_ms))) {
+	if (rc == 0 && (!t->certificate_pem || !is_good(t, now_ms))) {
 		tls_identity_release(t);
 		rc = make_all(&p, now_ms, e);
 		if (rc == 0)
 			rc = load(t, &p, e);
+		if (rc == 0 && !is_good(t, now_ms))
+			rc = error_set(e, ERR_FAILED, "the certificates that were made in \"%s\" cannot be read", directory);
 	}
 	if (rc != 0)
 		tls_identity_release(t);
