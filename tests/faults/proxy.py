@@ -95,6 +95,13 @@ class Proxy:
                 pass
             s.close()
 
+    def cut_all(self):
+        """Every connection there is now; returns how many."""
+        pairs, self.pairs = self.pairs, []
+        for pair in pairs:
+            self.end(pair, reset=True)
+        return len(pairs)
+
     def strikes(self, direction, n):
         with self.lock:
             if self.plan is None or self.struck or self.plan[:2] != (direction, n):

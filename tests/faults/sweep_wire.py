@@ -6,12 +6,15 @@ import signal
 import threading
 import time
 
-from ground import count, count_fault, finish, in_lanes, options
+from ground import count, count_fault, count_struck, finish, in_lanes, options
 from proxy import Proxy
 from world import SHIM, Broken, World
 
 SETTINGS = {"pubsub": ("salesforce.json", "pubsub_endpoint", "localhost:{}"),
             "zerobus": ("databricks.json", "ingest_endpoint", "https://localhost:{}")}
+DRAINS = ["", "ingest UNAVAILABLE x2\n", "databricks.sql http=503 x2\n", "ingest UNAUTHENTICATED x1\n", "ingest cut after 1 x2\n",
+          "databricks.sql drop x1\ningest INTERNAL x1\n", "ingest stall x1\n", "ingest lose-ack after 1 x2\n",
+          "databricks.sql http=503 x1\ningest close-signal 1ms after 1 x1\ningest DEADLINE_EXCEEDED x1\n"]
 numbers = iter(range(1 << 30))
 mutex = threading.Lock()
 
@@ -70,6 +73,35 @@ def refused(world, name, n, times):
     proxy.set_plan(None)
     if status != 0:
         raise Broken(f"{name} refuses {times} connections: exit {status}: {err[-1200:]}")
+    count("events compared", world.compare(table))
+
+
+def while_it_drains(world, script):
+    """The signal has come and rows are in flight; their connection is lost, and what opens the next one has troubles too."""
+    with mutex:
+        table = f"main.crm.w{next(numbers)}"
+    world.faults("ingest stall after 2 x1\n")
+    before = world.state()["databricks"]["zerobus"]["requests"]
+    p = world.popen("stream", "Account", "--table", table, "--visibility-wait", "700ms", "-q", "--batch-rows", "40",
+                    "--linger", "5ms", "--retry-backoff", "5ms..300ms", "--ack-timeout", "2s")
+    deadline = time.monotonic() + 60
+    while world.state()["databricks"]["zerobus"]["requests"] < before + 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    p.send_signal(signal.SIGTERM)
+    world.faults(script)
+    count_fault("cut while it drains", world.proxies["zerobus"].cut_all())
+    try:
+        _, err = p.communicate(timeout=90)
+    finally:
+        p.kill()
+    if script and count_struck(world) == 0:
+        raise Broken(f"it drains while '{script}': it never struck, so it shows nothing: {err[-1200:]}")
+    world.faults("")
+    if p.returncode != 0:
+        raise Broken(f"it drains while '{script}': exit {p.returncode}: {err[-1200:]}")
+    status, _, err = world.run(*world.stream_args(table))
+    if status != 0:
+        raise Broken(f"the run after draining while '{script}': exit {status}: {err[-1200:]}")
     count("events compared", world.compare(table))
 
 
@@ -140,7 +172,7 @@ def sweep(rnd):
     in_lanes([(f"names are not resolved: {n}, {many} times", nameless, n, many)
               for n in (range(1, 8) if options.long else (1, 2)) for many in ((1, 3, 6) if options.long else (3,))],
              lambda: World(seed=19, events=400))
-    cases = []
+    cases = [(f"while it drains: {script!r}", while_it_drains, script) for script in (DRAINS if options.long else DRAINS[:2])]
     for name in SETTINGS:
         for direction in ("up", "down"):
             points = list(range(1, 201)) if options.long else sorted(rnd.sample(range(1, 60), 4))
