@@ -47,6 +47,14 @@ hide_memory(void)
 #endif
 }
 
+/* Libraries end a process that gets no memory or no thread by abort, mostly without a word. */
+static void
+on_abort(int number)
+{
+	(void)number;
+	terminal_give_up("a part of the program gave up, most likely for want of memory or threads");
+}
+
 static int
 print_help(const struct command *command, struct error *e)
 {
@@ -133,6 +141,8 @@ main(int argc, char **argv)
 	hold_standard_descriptors();
 	hide_memory();
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGABRT, on_abort);
+	memory_set_last_resort(terminal_give_up);
 	rc = dispatch(argc > 0 ? argc - 1 : 0, argv + (argc > 0), &error);
 	terminal_set_status(NULL);
 	/* what was found out stays true when its reader has gone or the disk is full */

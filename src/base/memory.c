@@ -6,12 +6,42 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PROBE_BYTES (1024 * 1024)
+
+static void (*last_resort)(const char *why);
+
+void
+memory_set_last_resort(void (*f)(const char *why))
+{
+	last_resort = f;
+}
+
+void
+memory_give_up(const char *why)
+{
+	if (last_resort != NULL)
+		last_resort(why);
+	fprintf(stderr, "sfzb: %s\n", why);
+	abort();
+}
+
+bool
+memory_is_out(void)
+{
+	void *volatile p = malloc(PROBE_BYTES); /* volatile: or nobody would ask for it */
+
+	free(p);
+	return p == NULL;
+}
+
 static void *
 check(void *p, size_t bytes)
 {
+	char why[64];
+
 	if (p == NULL && bytes > 0) {
-		fprintf(stderr, "sfzb: out of memory (%zu bytes)\n", bytes);
-		abort();
+		snprintf(why, sizeof(why), "out of memory (%zu bytes)", bytes);
+		memory_give_up(why);
 	}
 	return p;
 }

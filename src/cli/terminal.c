@@ -202,6 +202,36 @@ terminal_print_error(const struct error *e)
 	buffer_release(&b);
 }
 
+static void
+write_plainly(const char *s)
+{
+	ssize_t n = write(STDERR_FILENO, s, strlen(s));
+
+	(void)n;
+}
+
+/* Neither memory nor locks are to be had here. */
+void
+terminal_give_up(const char *why)
+{
+	static const char hint[] = "give it more memory; what was stored is intact, and a stream goes on where it stood";
+
+	if (terminal.format == LOG_JSON) {
+		write_plainly("{\"level\":\"error\",\"message\":\"");
+		write_plainly(why);
+		write_plainly("\",\"code\":\"failed\",\"exit_status\":1,\"hint\":\"");
+		write_plainly(hint);
+		write_plainly("\"}\n");
+	} else {
+		write_plainly("sfzb: error: ");
+		write_plainly(why);
+		write_plainly("\nsfzb: hint: ");
+		write_plainly(hint);
+		write_plainly("\n");
+	}
+	_exit(1);
+}
+
 bool
 terminal_can_ask(void)
 {

@@ -27,6 +27,12 @@ void terminal_set_status(const char *text);
 /* Prints the one error and its hint. */
 void terminal_print_error(const struct error *e);
 
+/*
+ * The last word of a process that cannot go on (no memory, a library that aborts): says why and ends with status 1. May be
+ * called from a signal handler; why is plain text.
+ */
+void terminal_give_up(const char *why) __attribute__((noreturn));
+
 /* Standard input and standard error are both a terminal: questions make sense. */
 bool terminal_can_ask(void);
 /* Asks on the terminal; *answer is malloc'ed, without its newline; fallback (may be NULL) for an empty one. */

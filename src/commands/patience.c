@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "stream/backoff.h"
 
 void
@@ -71,6 +72,11 @@ patience_wait(struct patience *p, struct app *app, struct error *e)
 	if ((d != DISPOSITION_RETRY && d != DISPOSITION_RETRY_SLOWLY) || e->retry_after_ms < 0 ||
 	    (p->max_retries >= 0 && p->failures >= p->max_retries))
 		return false;
+	if (memory_is_out()) {
+		e->code = ERR_FAILED;
+		error_hint(e, "there is no memory left; no repetition would help");
+		return false;
+	}
 	if (p->until_ms != 0 && now >= p->until_ms) {
 		error_wrap(e, "the time given with --timeout is over");
 		e->code = ERR_TIMEOUT;

@@ -391,6 +391,9 @@ explain(struct http_client *c, const struct http_request *q, const struct transf
 	text_clean(clean, sizeof(clean), text_of(why[0] != '\0' ? why : curl_easy_strerror(code)));
 	if (t->interrupted)
 		return error_set(e, ERR_INTERRUPTED, "%s %s: interrupted", q->method, url);
+	/* what TLS says then is anything but that, and no repetition helps */
+	if (code == CURLE_OUT_OF_MEMORY || memory_is_out())
+		return error_set(e, ERR_FAILED, "%s %s: out of memory (%s)", q->method, url, clean);
 	if (t->too_large)
 		return error_set(e, ERR_FAILED, "%s %s: the answer is larger than %zu bytes", q->method,
 		    url, c->body_limit_bytes);

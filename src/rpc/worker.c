@@ -132,7 +132,7 @@ worker_new(struct loop *l, const char *name)
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->wake, NULL);
 	if (pthread_create(&w->thread, NULL, work, w) != 0)
-		abort();
+		memory_give_up("out of memory or threads (no thread can be started)");
 	for (size_t i = 0; i < sizeof(short_name) - 1 && name[i] != '\0'; i++)
 		short_name[i] = name[i];
 	pthread_setname_np(w->thread, short_name);

@@ -289,6 +289,9 @@ engine_set_aside(struct engine *e, struct dead_letter *letter, const struct erro
 	struct error error = ERROR_INIT;
 	char id[80], count[TEXT_COUNT_SIZE];
 
+	/* whatever could not be decoded or encoded then, the event is not to blame */
+	if (memory_is_out())
+		memory_give_up("out of memory");
 	letter->code = why->code;
 	letter->reason = text_of(why->text);
 	if (e->letters.store(e->letters.context, letter, 1, &error) != 0) {
@@ -325,6 +328,11 @@ engine_retry(struct engine *e, const char *what, const char *name, const struct 
 	error_wrap(&error, "%s %s", what, name);
 	if (error_disposition(why->code) == DISPOSITION_STOP)
 		goto fail;
+	if (memory_is_out()) {
+		error.code = ERR_FAILED;
+		error_hint(&error, "there is no memory left; no repetition would help");
+		goto fail;
+	}
 	if (session && ++*session_failures >= SESSION_FAILURES) {
 		error.code = ERR_CREDENTIALS; /* new tokens are refused like the old one */
 		goto fail;

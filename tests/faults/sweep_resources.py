@@ -5,7 +5,7 @@ import subprocess
 import time
 
 from ground import count_fault, finish, in_lanes, options
-from world import SHIM, Broken, World
+from world import BUILD, SHIM, Broken, World
 
 
 def is_clean(status, err):
@@ -107,6 +107,26 @@ def memory_runs_out(points):
         world.close(options.keep)
 
 
+def little_memory(limits):
+    """Too little address space for the program: one clear error, soon, whoever it is that gets no memory."""
+    world = World(seed=13, events=300)
+    try:
+        for limit in limits:
+            try:
+                p = subprocess.run(["sh", "-c", f"ulimit -v {limit}; exec sfzb " + " ".join(world.stream_args())],
+                                   env=world.env, capture_output=True, text=True, timeout=90, stdin=subprocess.DEVNULL)
+            except subprocess.TimeoutExpired as e:
+                raise Broken(f"with {limit} kB the run does not end: {str(e.stderr)[-800:]}") from None
+            count_fault("ENOMEM")
+            if not is_clean(p.returncode, p.stderr) or p.returncode < 0:
+                raise Broken(f"with {limit} kB: {p.returncode}: {p.stderr[-800:]}")
+            if world.set_aside():
+                raise Broken(f"with {limit} kB sound events were set aside")
+        finish(world)
+    finally:
+        world.close(options.keep)
+
+
 def clock_jump(seconds, every):
     """The wall clock jumps while a run is under way; positions, waits and watchdogs must not care."""
     world = World(seed=13, events=1500)
@@ -134,6 +154,8 @@ def sweep(rnd):
     cases += [("descriptors run out on the way", descriptors_run_out, 10 if options.long else 2)]
     points = [range(first, 3500, 40) for first in range(1, 40, 4)] if options.long else [rnd.sample(range(1, 3500), 8)]
     cases += [(f"memory runs out, {i}", memory_runs_out, p) for i, p in enumerate(points)]
+    if "asan" not in BUILD and "tsan" not in BUILD:  # they want terabytes
+        cases.append(("little memory", little_memory, range(60000, 600000, 20000 if options.long else 110000)))
     for seconds in (86400, -86400, 100000000):
         for every in (5, 200, 1000) if options.long else (200,):
             cases.append((f"clock jumps by {seconds}", clock_jump, seconds, every))
