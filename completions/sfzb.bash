@@ -90,6 +90,8 @@ _sfzb() {
 	'stream --on-lost-position') COMPREPLY=($(compgen -W 'fail earliest latest' -- "$cur")); return ;;
 	'stream --record-type') COMPREPLY=($(compgen -W 'proto json' -- "$cur")); return ;;
 	'stream --streams') :; return ;;
+	'stream --headers-helper') :; return ;;
+	'stream --application-name') :; return ;;
 	'stream --max-retries') :; return ;;
 	'stream --retry-backoff') :; return ;;
 	'stream --batch-rows') :; return ;;
@@ -121,6 +123,8 @@ _sfzb() {
 	'ingest --max-rejects') :; return ;;
 	'ingest --record-type') COMPREPLY=($(compgen -W 'proto json' -- "$cur")); return ;;
 	'ingest --streams') :; return ;;
+	'ingest --headers-helper') :; return ;;
+	'ingest --application-name') :; return ;;
 	'ingest --max-retries') :; return ;;
 	'ingest --retry-backoff') :; return ;;
 	'ingest --batch-rows') :; return ;;
@@ -235,13 +239,13 @@ _sfzb() {
 		fi ;;
 	stream)
 		if [[ $cur == -* ]]; then
-			COMPREPLY=($(compgen -W ' --table --from --managed --until-caught-up --quiet-for --limit --timeout --layout --no-create --schema-json --on-lost-position --record-type --streams --no-recovery --max-retries --retry-backoff --batch-rows --batch-bytes --linger --max-in-flight-rows --max-in-flight-bytes --ack-timeout --open-timeout --flush-timeout --close-wait --watchdog --visibility-wait --stats-interval --on-gap --strict --max-dead-letters --metrics --quota-interval --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
+			COMPREPLY=($(compgen -W ' --table --from --managed --until-caught-up --quiet-for --limit --timeout --layout --no-create --schema-json --on-lost-position --record-type --streams --headers-helper --application-name --no-recovery --max-retries --retry-backoff --batch-rows --batch-bytes --linger --max-in-flight-rows --max-in-flight-bytes --ack-timeout --open-timeout --flush-timeout --close-wait --watchdog --visibility-wait --stats-interval --on-gap --strict --max-dead-letters --metrics --quota-interval --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
 		else
 			_sfzb_names topics
 		fi ;;
 	ingest)
 		if [[ $cur == -* ]]; then
-			COMPREPLY=($(compgen -W ' --format --delimiter --columns --ignore-unknown --time-unit --rejects --max-rejects --resume --record-type --streams --no-recovery --max-retries --retry-backoff --batch-rows --batch-bytes --linger --max-in-flight-rows --max-in-flight-bytes --ack-timeout --open-timeout --flush-timeout --close-wait --stats-interval --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
+			COMPREPLY=($(compgen -W ' --format --delimiter --columns --ignore-unknown --time-unit --rejects --max-rejects --resume --record-type --streams --headers-helper --application-name --no-recovery --max-retries --retry-backoff --batch-rows --batch-bytes --linger --max-in-flight-rows --max-in-flight-bytes --ack-timeout --open-timeout --flush-timeout --close-wait --stats-interval --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
 		else
 			compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur"))
 		fi ;;

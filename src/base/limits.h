@@ -26,6 +26,7 @@
 #define LIMIT_HTTP_BODY_BYTES (64 * 1024 * 1024)
 #define LIMIT_HTTP_HEADER_BYTES (256 * 1024)
 #define LIMIT_TOKEN_BYTES 16384
+#define LIMIT_STREAM_HEADERS 64
 #define LIMIT_JSON_DEPTH 100
 #define LIMIT_SETTINGS_BYTES (1024 * 1024) /* a file of the profile */
 #define LIMIT_REPLAY_FILE_BYTES (64 * 1024 * 1024) /* of 'replay import' */

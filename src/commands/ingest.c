@@ -41,7 +41,7 @@ static const struct option options[] = {
 	    "what a number in a TIMESTAMP column counts since 1970"),
 	OPTION_STRING(0, "rejects", struct ingest_options, rejects, "<file>", NULL,
 	    "append each refused row to this file, with file, line and reason, as NDJSON", .complete = COMPLETE_FILE),
-	OPTION_INTEGER(0, "max-rejects", struct ingest_options, max_rejects, "<rows>", "-1",
+	OPTION_INTEGER(0, "max-rejects", struct ingest_options, max_rejects, "<rows>", TUNING_TEXT(ENGINE_MAX_DEAD_LETTERS),
 	    "stop when more rows than this are refused (-1: never)", .min = -1, .max = INT64_MAX),
 	OPTION_FLAG(0, "resume", struct ingest_options, resume,
 	    "go on in each file behind the last row that an earlier --resume stored, and remember where this run stops"),
@@ -91,7 +91,7 @@ prepare(void *context, struct error *e)
 {
 	struct run *r = context;
 
-	if (target_ingest(r->app, &r->config, e) != 0)
+	if (target_ingest(r->app, &r->config, r->o->tuning.headers_helper != NULL, e) != 0)
 		return -1;
 	r->table = target_find(r->app, r->table_name, e);
 	return r->table == NULL ? -1 : check_table(r->table, e);
@@ -116,11 +116,10 @@ open_sink(struct run *r, struct error *e)
 		.streams = (size_t)r->o->tuning.streams,
 	};
 
-	r->channel = channel_new(r->app->loop,
-	    &(struct channel_options){.target = r->config.ingest.target, .ca_file = r->config.ca_file}, e);
+	r->channel = tuning_channel(&r->o->tuning, r->app->loop, &r->config, e);
 	if (r->channel == NULL)
 		return -1;
-	r->tokens = sink_tokens_new(r->app->loop, r->app->databricks);
+	r->tokens = sink_tokens_new(r->app->loop, r->app->databricks, r->o->tuning.headers_helper);
 	o.channel = r->channel;
 	o.token = sink_tokens_source(r->tokens);
 	r->sink = table_sink_new(&o, e);

@@ -138,7 +138,7 @@ try_stream(struct app *app, struct databricks_session *s, const struct databrick
 	channel = channel_new(app->loop, &(struct channel_options){.target = config.ingest.target, .ca_file = config.ca_file}, e);
 	if (channel == NULL)
 		goto out;
-	tokens = sink_tokens_new(app->loop, s);
+	tokens = sink_tokens_new(app->loop, s, NULL);
 	p.stream = zerobus_new(&(struct zerobus_options){.loop = app->loop,
 	    .channel = channel,
 	    .table = t->full_name,

@@ -116,7 +116,7 @@ stream_tables_prepare(struct stream_tables *t, struct error *e)
 {
 	t->by_entity = strstr(t->options->table, PLACE) != NULL;
 	databricks_config_release(&t->config);
-	if (target_ingest(t->app, &t->config, e) != 0)
+	if (target_ingest(t->app, &t->config, t->options->tuning.headers_helper != NULL, e) != 0)
 		return -1;
 	if (!t->by_entity && t->first == NULL) { /* not at the first try */
 		t->first = get_fitting(t, t->options->table, &t->first_created, e);
@@ -170,13 +170,12 @@ add_table(struct stream_tables *t, const char *name, struct delta_table *table, 
 int
 stream_tables_open(struct stream_tables *t, struct error *e)
 {
-	struct channel_options o = {.target = t->config.ingest.target, .ca_file = t->config.ca_file};
 	struct delta_table *table;
 
-	t->channel = channel_new(t->app->loop, &o, e);
+	t->channel = tuning_channel(&t->options->tuning, t->app->loop, &t->config, e);
 	if (t->channel == NULL)
 		return -1;
-	t->tokens = sink_tokens_new(t->app->loop, t->app->databricks);
+	t->tokens = sink_tokens_new(t->app->loop, t->app->databricks, t->options->tuning.headers_helper);
 	t->lookup.session = t->app->databricks;
 	if (t->by_entity)
 		return 0;

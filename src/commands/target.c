@@ -139,12 +139,12 @@ target_ensure(struct app *app, const char *name, enum layout layout, bool may_cr
 }
 
 int
-target_ingest(struct app *app, struct databricks_config *c, struct error *e)
+target_ingest(struct app *app, struct databricks_config *c, bool has_helper, struct error *e)
 {
 	struct error lacking = ERROR_INIT;
 
 	databricks_config_copy(c, databricks_session_config(app->databricks));
-	if (c->method != DATABRICKS_M2M) {
+	if (c->method != DATABRICKS_M2M && !has_helper) {
 		error_set(e, ERR_CREDENTIALS, "Zerobus takes a service principal, not %s", databricks_method_words(c->method));
 		return error_hint(e, "give the client id and secret of a service principal: sfzb login databricks");
 	}

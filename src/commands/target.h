@@ -22,8 +22,8 @@ struct delta_table *target_ensure(struct app *app, const char *name, enum layout
     bool *created, struct error *e);
 /*
  * The session's settings with the ingest endpoint found; the workspace is asked where they do not tell. ERR_CREDENTIALS
- * when there is a personal access token only. Blocking. c is initialised here and the caller's to release.
+ * when there is a personal access token only, unless a headers helper may have an authorization. Blocking. c is initialised here and the caller's to release.
  */
-int target_ingest(struct app *app, struct databricks_config *c, struct error *e);
+int target_ingest(struct app *app, struct databricks_config *c, bool has_helper, struct error *e);
 
 #endif

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/version.h"
+#include "rpc/channel.h"
 
 /* "1s..60s", or one time for both. */
 static int
@@ -25,6 +27,16 @@ parse_backoff(const char *s, int64_t *first_ms, int64_t *last_ms, struct error *
 	return 0;
 }
 
+/* It goes into a header. */
+static int
+check_name(const char *name, struct error *e)
+{
+	for (const char *c = name; c != NULL && *c != '\0'; c++)
+		if (*c < ' ' || *c > '~')
+			return error_set(e, ERR_USAGE, "option '--application-name': only printable ASCII can be sent");
+	return 0;
+}
+
 int
 tuning_apply(const struct tuning *t, struct engine_options *o, struct error *e)
 {
@@ -39,7 +51,20 @@ tuning_apply(const struct tuning *t, struct engine_options *o, struct error *e)
 	o->drain_timeout_ms = t->flush_timeout_ms;
 	o->close_wait_ms = t->close_wait_ms;
 	o->max_retries = t->recovery ? t->max_retries : 0;
-	return parse_backoff(t->backoff, &o->backoff_first_ms, &o->backoff_last_ms, e);
+	return check_name(t->application_name, e) == 0
+	    ? parse_backoff(t->backoff, &o->backoff_first_ms, &o->backoff_last_ms, e)
+	    : -1;
+}
+
+struct channel *
+tuning_channel(const struct tuning *t, struct loop *l, const struct databricks_config *c, struct error *e)
+{
+	char *agent = t->application_name != NULL ? memory_format("%s %s", SFZB_USER_AGENT, t->application_name) : NULL;
+	struct channel_options o = {.target = c->ingest.target, .ca_file = c->ca_file, .user_agent = agent};
+	struct channel *channel = channel_new(l, &o, e);
+
+	free(agent);
+	return channel;
 }
 
 enum row_format

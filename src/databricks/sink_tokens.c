@@ -1,5 +1,6 @@
 #include "databricks/sink_tokens.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,8 @@ struct request {
 	struct request *next;
 	struct sink_tokens *owner;
 	struct databricks_token_job job;
+	struct headers headers;
+	bool fresh;
 	char *table;
 	zerobus_token_done *done;
 	void *done_context;
@@ -25,17 +28,21 @@ struct sink_tokens {
 	struct loop *loop;
 	struct databricks_session *session;
 	struct worker *worker;
+	char *headers_helper;
+	bool helped; /* it has worked; the worker's */
+	atomic_bool freeing;
 	struct request *requests;
 	struct last *last;
 };
 
 struct sink_tokens *
-sink_tokens_new(struct loop *l, struct databricks_session *session)
+sink_tokens_new(struct loop *l, struct databricks_session *session, const char *headers_helper)
 {
 	struct sink_tokens *t = memory_zero(1, sizeof(*t));
 
 	t->loop = l;
 	t->session = session;
+	t->headers_helper = memory_strdup(headers_helper);
 	return t;
 }
 
@@ -63,17 +70,43 @@ hand_over(struct request *r, const struct secret *token, const struct error *why
 	while (*at != r)
 		at = &(*at)->next;
 	*at = r->next;
-	r->done(r->done_context, token, why);
+	r->done(r->done_context, token, why == NULL ? &r->headers : NULL, why);
+	headers_release(&r->headers);
 	secret_release(&r->job.refused);
 	secret_release(&r->job.token);
 	free(r->table);
 	free(r);
 }
 
+static bool
+is_freeing(void *context)
+{
+	return atomic_load(&((struct sink_tokens *)context)->freeing);
+}
+
+static int
+ask_helper(struct request *r)
+{
+	struct sink_tokens *t = r->owner;
+	struct headers_question q = {.command = t->headers_helper, .table = r->table, .refused = r->fresh,
+	    .is_cancelled = is_freeing, .context = t};
+	int rc = headers_ask(&r->headers, &q, &r->job.error);
+
+	if (rc == 0)
+		t->helped = true;
+	else if (r->job.error.code == ERR_UNAVAILABLE && !t->helped)
+		r->job.error.code = ERR_CREDENTIALS;
+	return rc;
+}
+
 static void
 work(void *context)
 {
-	databricks_token_work(&((struct request *)context)->job);
+	struct request *r = context;
+
+	r->job.result = r->owner->headers_helper != NULL ? ask_helper(r) : 0;
+	if (r->job.result == 0 && headers_find(&r->headers, "authorization") == NULL)
+		databricks_token_work(&r->job);
 }
 
 static void
@@ -82,7 +115,8 @@ done(void *context)
 	struct request *r = context;
 
 	if (r->job.result == 0) {
-		secret_copy(&last_of(r->owner, r->table)->token, &r->job.token);
+		if (secret_is_set(&r->job.token))
+			secret_copy(&last_of(r->owner, r->table)->token, &r->job.token);
 		hand_over(r, &r->job.token, NULL);
 	} else {
 		hand_over(r, NULL, &r->job.error);
@@ -99,6 +133,7 @@ get(void *context, const char *table, bool fresh, zerobus_token_done *token_done
 	*r = (struct request){.next = t->requests,
 	    .owner = t,
 	    .table = memory_strdup(table),
+	    .fresh = fresh,
 	    .done = token_done,
 	    .done_context = done_context};
 	r->job.session = t->session;
@@ -124,6 +159,7 @@ sink_tokens_free(struct sink_tokens *t)
 
 	if (t == NULL)
 		return;
+	atomic_store(&t->freeing, true);
 	worker_free(t->worker);
 	error_set(&why, ERR_INTERRUPTED, "the program ends");
 	while (t->requests != NULL)
@@ -136,5 +172,6 @@ sink_tokens_free(struct sink_tokens *t)
 		free(last->table);
 		free(last);
 	}
+	free(t->headers_helper);
 	free(t);
 }

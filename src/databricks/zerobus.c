@@ -67,7 +67,7 @@ zerobus_new(const struct zerobus_options *o)
 
 	z->options = *o;
 	if (z->options.open_timeout_ms == 0)
-		z->options.open_timeout_ms = 15000;
+		z->options.open_timeout_ms = ZEROBUS_OPEN_TIMEOUT_S * 1000;
 	if (z->options.finish_timeout_ms == 0)
 		z->options.finish_timeout_ms = 2000;
 	z->table = memory_strdup(o->table);
@@ -357,31 +357,47 @@ on_ended(void *context, const struct call_status *status)
 	conclude(z, &why);
 }
 
+/* Ours, unless the headers have one of that name. */
 static void
-begin_call(struct zerobus *z, const struct secret *token)
+add_metadata(struct metadata *metadata, size_t *count, const struct headers *headers, const char *key, const char *value,
+    bool secret)
+{
+	if (value != NULL && headers_find(headers, key) == NULL)
+		metadata[(*count)++] = (struct metadata){key, value, secret};
+}
+
+static void
+begin_call(struct zerobus *z, const struct secret *token, const struct headers *headers)
 {
 	static const struct call_events events = {
 	    .message = on_message, .sent = on_sent, .ended = on_ended};
+	struct metadata metadata[3 + LIMIT_STREAM_HEADERS];
 	struct buffer bearer = BUFFER_INIT;
-	struct metadata metadata[] = {{"authorization", NULL, true},
-	    {"x-databricks-zerobus-table-name", z->table, false},
-	    {"x-zerobus-sdk", SFZB_USER_AGENT, false}};
+	size_t count = 0;
 
-	buffer_reserve(&bearer, token->len + sizeof("Bearer "));
-	buffer_append_text(&bearer, "Bearer ");
-	buffer_append(&bearer, secret_reveal(token), token->len);
-	metadata[0].value = buffer_text(&bearer);
+	if (token != NULL) {
+		buffer_reserve(&bearer, token->len + sizeof("Bearer "));
+		buffer_append_text(&bearer, "Bearer ");
+		buffer_append(&bearer, secret_reveal(token), token->len);
+	}
+	add_metadata(metadata, &count, headers, "authorization", token != NULL ? buffer_text(&bearer) : NULL, true);
+	add_metadata(metadata, &count, headers, "x-databricks-zerobus-table-name", z->table, false);
+	add_metadata(metadata, &count, headers, "x-zerobus-sdk", SFZB_USER_AGENT, false);
+	for (size_t i = 0; i < headers->count; i++)
+		metadata[count++] =
+		    (struct metadata){headers->items[i].name, secret_reveal(&headers->items[i].value), true};
 	z->state = STATE_OPENING;
-	z->attempt->call = call_begin(z->options.channel, METHOD, metadata,
-	    sizeof(metadata) / sizeof(metadata[0]), 0, &events, z->attempt);
-	secret_wipe(bearer.data, bearer.capacity);
+	z->attempt->call = call_begin(z->options.channel, METHOD, metadata, count, 0, &events, z->attempt);
+	if (bearer.data != NULL)
+		secret_wipe(bearer.data, bearer.capacity);
 	buffer_release(&bearer);
 	send_create(z, z->attempt->call);
 }
 
 static void
-on_token(void *done_context, const struct secret *token, const struct error *why)
+on_token(void *done_context, const struct secret *token, const struct headers *headers, const struct error *why)
 {
+	static const struct headers none = HEADERS_INIT;
 	struct attempt *a = done_context;
 	struct zerobus *z = a->owner;
 
@@ -390,8 +406,12 @@ on_token(void *done_context, const struct secret *token, const struct error *why
 		release_attempt(a);
 		return;
 	}
-	if (token != NULL && secret_is_set(token)) {
-		begin_call(z, token);
+	if (headers == NULL)
+		headers = &none;
+	if (token != NULL && !secret_is_set(token))
+		token = NULL;
+	if (why == NULL && (token != NULL || headers_find(headers, "authorization") != NULL)) {
+		begin_call(z, token, headers);
 		return;
 	}
 	if (why != NULL && why->code != ERR_OK)

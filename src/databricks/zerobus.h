@@ -16,23 +16,28 @@
 #include "base/error.h"
 #include "base/secret.h"
 #include "base/text.h"
+#include "databricks/headers.h"
 #include "databricks/row.h"
 #include "rpc/channel.h"
 #include "rpc/loop.h"
 #include "stream/sink.h"
 
-typedef void zerobus_token_done(void *done_context, const struct secret *token, const struct error *why);
+/* token may be NULL when the headers (NULL: none) have an authorization of their own. */
+typedef void zerobus_token_done(void *done_context, const struct secret *token, const struct headers *headers,
+    const struct error *why);
 
 /* Where tokens come from: databricks/session.h on a second thread, or a fake. */
 struct zerobus_token_source {
 	/*
-	 * Gets the token scoped to this table (the name is for the call only: copy it). fresh: the last one was
+	 * Gets the token scoped to this table (the name is for the call only: copy it), and headers to send with it. fresh: the last one was
 	 * refused, so a cached one will not do. Must call done exactly once, from the loop's thread, at once or
-	 * later, with a token or with the error; also when the stream was cancelled or freed meanwhile.
+	 * later, with what opens a stream or with the error; also when the stream was cancelled or freed meanwhile.
 	 */
 	void (*get)(void *context, const char *table, bool fresh, zerobus_token_done *done, void *done_context);
 	void *context;
 };
+
+#define ZEROBUS_OPEN_TIMEOUT_S 15 /* the default */
 
 struct zerobus_options {
 	struct loop *loop;	 /* borrowed, like all that follows but the texts */
@@ -42,7 +47,7 @@ struct zerobus_options {
 	struct text descriptor; /* a DescriptorProto, copied; for ROW_PROTO */
 	struct zerobus_token_source token;
 	const char *principal;	   /* application id, for the GRANT statements of a hint; may be NULL */
-	int64_t open_timeout_ms;   /* from open to the server's answer, token included; 0: 15000 */
+	int64_t open_timeout_ms;   /* from open to the server's answer, token included; 0: the default */
 	int64_t finish_timeout_ms; /* from finish, or the last acknowledgement after it, to the status; 0: 2000 */
 };
 

@@ -11,8 +11,10 @@
 #include "base/random.h"
 
 /* the usual first and last ceiling */
-#define BACKOFF_FIRST_MS 1000
-#define BACKOFF_LAST_MS 60000
+#define BACKOFF_FIRST_S 1
+#define BACKOFF_LAST_S 60
+#define BACKOFF_FIRST_MS (BACKOFF_FIRST_S * 1000)
+#define BACKOFF_LAST_MS (BACKOFF_LAST_S * 1000)
 
 /*
  * failures: how many in a row before this one. why: what went wrong. first, last: the ceilings of an ordinary failure;

@@ -18,24 +18,24 @@ void
 engine_options_init(struct engine_options *o)
 {
 	*o = (struct engine_options){
-	    .batch_rows = 500,
-	    .batch_bytes = 1024 * 1024,
-	    .linger_ms = 50,
-	    .max_rows = 10000,
-	    .max_bytes = 16 * 1024 * 1024,
-	    .ack_timeout_ms = 60000,
+	    .batch_rows = ENGINE_BATCH_ROWS,
+	    .batch_bytes = ENGINE_BATCH_MIB * 1024 * 1024,
+	    .linger_ms = ENGINE_LINGER_MS,
+	    .max_rows = ENGINE_MAX_ROWS,
+	    .max_bytes = ENGINE_MAX_MIB * 1024 * 1024,
+	    .ack_timeout_ms = ENGINE_ACK_TIMEOUT_S * 1000,
 	    .open_timeout_ms = 60000,
 	    .position_interval_ms = 200,
 	    .position_events = 20000,
 	    .find_rows = 2000,
-	    .drain_timeout_ms = 60000,
-	    .close_wait_ms = NEVER,
-	    .max_retries = -1,
+	    .drain_timeout_ms = ENGINE_DRAIN_TIMEOUT_S * 1000,
+	    .close_wait_ms = ENGINE_CLOSE_WAIT_H * INT64_C(3600000),
+	    .max_retries = ENGINE_MAX_RETRIES,
 	    .backoff_first_ms = BACKOFF_FIRST_MS,
 	    .backoff_last_ms = BACKOFF_LAST_MS,
 	    .on_lost_position = ON_LOST_FAIL,
-	    .quiet_for_ms = 10000,
-	    .max_dead_letters = -1,
+	    .quiet_for_ms = ENGINE_QUIET_FOR_S * 1000,
+	    .max_dead_letters = ENGINE_MAX_DEAD_LETTERS,
 	};
 }
 

@@ -36,6 +36,19 @@
 
 struct engine;
 
+/* Defaults of struct engine_options, in the units that people are told them in: options take their text from here. */
+#define ENGINE_BATCH_ROWS 500
+#define ENGINE_BATCH_MIB 1
+#define ENGINE_LINGER_MS 50
+#define ENGINE_MAX_ROWS 10000
+#define ENGINE_MAX_MIB 16
+#define ENGINE_ACK_TIMEOUT_S 60
+#define ENGINE_DRAIN_TIMEOUT_S 60
+#define ENGINE_CLOSE_WAIT_H 24
+#define ENGINE_MAX_RETRIES -1
+#define ENGINE_QUIET_FOR_S 10
+#define ENGINE_MAX_DEAD_LETTERS -1
+
 enum on_lost_position { ON_LOST_FAIL, ON_LOST_EARLIEST, ON_LOST_LATEST };
 
 struct engine_options {

@@ -32,8 +32,7 @@ CREATE='sfzb sql "CREATE TABLE main.default.t (id BIGINT NOT NULL, name STRING)"
 		done"
 	jq -cS . rows >wanted
 	for r in proto json; do
-		# VARIANT comes as JSON text
-		jq -cS '.va |= if . == null then null else fromjson end' "$r.out" | diff wanted - || return 1
+		jq -cS . "$r.out" | diff wanted - || return 1
 	done
 	# beyond what jq's numbers hold
 	grep -q '"de":12345678901234567890.12[,}]' proto.out
@@ -77,8 +76,8 @@ CREATE='sfzb sql "CREATE TABLE main.default.t (id BIGINT NOT NULL, name STRING)"
 		sfzb sql -o json "SELECT * FROM main.default.t ORDER BY id"'
 	[ "$(sed -n 1p "$out")" = 6 ]
 	says 'in.csv, line 6: the record has 2 cells, the header names 4 columns'
-	sed 1d "$out" | jq -se '. == [{"id":1,"name":"a;\"b\"\r\nc","tags":["x"],"v":"{\"k\":1}"},
-		{"id":2,"name":null,"tags":null,"v":"\"plain\""},{"id":3,"name":"","tags":null,"v":null}]'
+	sed 1d "$out" | jq -se '. == [{"id":1,"name":"a;\"b\"\r\nc","tags":["x"],"v":{"k":1}},
+		{"id":2,"name":null,"tags":null,"v":"plain"},{"id":3,"name":"","tags":null,"v":null}]'
 }
 
 @test "--resume goes on in each file where it stopped, and sees a file that has changed" {

@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <signal.h>
+#include <unistd.h>
+
 #include <cmocka.h>
 
 #include "base/clock.h"
@@ -299,17 +302,22 @@ test_position(void **state)
 
 struct got {
 	int count;
-	char token[32];
+	char token[32], extra[32], text[1024];
 	enum error_code code;
 };
 
 static void
-on_token(void *context, const struct secret *token, const struct error *why)
+on_token(void *context, const struct secret *token, const struct headers *headers, const struct error *why)
 {
 	struct got *g = context;
+	const struct secret *other = headers != NULL ? headers_find(headers, "authorization") : NULL;
+	const struct secret *extra = headers != NULL ? headers_find(headers, "x-extra") : NULL;
 
 	g->count++;
-	snprintf(g->token, sizeof(g->token), "%s", token != NULL ? secret_reveal(token) : "");
+	snprintf(g->token, sizeof(g->token), "%s", other != NULL ? secret_reveal(other) : token != NULL ? secret_reveal(token) : "");
+	snprintf(g->extra, sizeof(g->extra), "%s", extra != NULL ? secret_reveal(extra) : "");
+	if (why != NULL)
+		snprintf(g->text, sizeof(g->text), "%s", why->text);
 	g->code = why != NULL ? why->code : ERR_OK;
 }
 
@@ -328,7 +336,7 @@ static void
 test_tokens(void **state)
 {
 	struct loop *l = loop_new(&clock_system);
-	struct sink_tokens *t = sink_tokens_new(l, workspace.session);
+	struct sink_tokens *t = sink_tokens_new(l, workspace.session, NULL);
 	struct zerobus_token_source source = sink_tokens_source(t);
 	struct got first, second;
 	char kept[32];
@@ -352,11 +360,86 @@ test_tokens(void **state)
 	loop_free(l);
 }
 
+/* A headers helper: what it is asked, what it may answer, and what its failures are. */
+static void
+test_headers_helper(void **state)
+{
+	static const struct {
+		const char *name, *command;
+		bool fresh;
+		enum error_code code;
+		const char *token, *extra, *text; /* token "t": one of the session's */
+	} rows[] = {
+	    {"on top of the token", "echo; echo X-Extra: a b ", false, ERR_OK, "t", "a b", NULL},
+	    {"an authorization of its own", "printf 'authorization: Custom x\\r\\nx-extra:1'", false, ERR_OK, "Custom x", "1", NULL},
+	    {"it is told the table", "sed -n 's/^table=/x-extra: /p'", false, ERR_OK, "t", "main.crm.t", NULL},
+	    {"and that the last one was refused", "sed -n 's/^refused=/x-extra: /p'", true, ERR_OK, "t", "true", NULL},
+	    {"nothing at all", "true", false, ERR_OK, "t", "", NULL},
+	    {"it fails", "exit 3", false, ERR_CREDENTIALS, NULL, NULL, "'exit 3': it ended with status 3"},
+	    {"it is not there", "no-such-command-here", false, ERR_CONFIG, NULL, NULL, "status 127"},
+	    {"no header", "echo 'x-extra: 1'; echo sec''ret", false, ERR_CREDENTIALS, NULL, NULL, "line 2"},
+	    {"a name with a space", "echo 'x extra: 1'", false, ERR_CREDENTIALS, NULL, NULL, "line 1"},
+	    {"no value", "echo 'x-extra:'", false, ERR_CREDENTIALS, NULL, NULL, "no value"},
+	    {"a value that is no ASCII", "printf 'x-extra: \\303\\244'", false, ERR_CREDENTIALS, NULL, NULL, "no value"},
+	    {"twice", "echo a: 1; echo A: 2", false, ERR_CREDENTIALS, NULL, NULL, "'a' is there twice"},
+	    {"the transport's", "echo User-Agent: x", false, ERR_CREDENTIALS, NULL, NULL, "'user-agent' is not one"},
+	    {"bytes", "echo x-y-bin: x", false, ERR_CREDENTIALS, NULL, NULL, "'x-y-bin' is not one"},
+	    {"too many", "seq 65 | sed 's/.*/x&: 1/'", false, ERR_CREDENTIALS, NULL, NULL, "more than 64 headers"},
+	};
+
+	(void)state;
+	signal(SIGPIPE, SIG_IGN); /* as in the program: a helper need not read */
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char command[200];
+		struct loop *l = loop_new(&clock_system);
+		struct sink_tokens *t;
+		struct got g;
+
+		snprintf(command, sizeof(command), "%s", rows[i].command);
+		t = sink_tokens_new(l, workspace.session, command);
+		memset(command, 'x', sizeof(command) - 1);
+		ask_token(l, sink_tokens_source(t), rows[i].fresh, &g);
+		if (g.code != rows[i].code || (rows[i].text != NULL && strstr(g.text, rows[i].text) == NULL) ||
+		    strstr(g.text, "secret") != NULL)
+			fail_msg("%s: %d, '%s'", rows[i].name, g.code, g.text);
+		if (rows[i].token != NULL && (strcmp(rows[i].token, "t") == 0 ? g.token[0] != 't' : strcmp(g.token, rows[i].token) != 0))
+			fail_msg("%s: token '%s'", rows[i].name, g.token);
+		if (rows[i].extra != NULL && strcmp(g.extra, rows[i].extra) != 0)
+			fail_msg("%s: header '%s'", rows[i].name, g.extra);
+		sink_tokens_free(t);
+		loop_free(l);
+	}
+}
+
+/* Until it has worked a helper that fails ends the run; then it is tried again. */
+static void
+test_headers_helper_outage(void **state)
+{
+	char path[] = "/tmp/sfzb-helper-XXXXXX", command[100];
+	int file = mkstemp(path);
+	struct loop *l = loop_new(&clock_system);
+	struct sink_tokens *t;
+	struct got g;
+
+	(void)state;
+	assert_true(file >= 0);
+	close(file);
+	snprintf(command, sizeof(command), "rm %s 2>/dev/null && echo a: 1", path);
+	t = sink_tokens_new(l, workspace.session, command);
+	ask_token(l, sink_tokens_source(t), false, &g);
+	assert_int_equal(g.code, ERR_OK);
+	ask_token(l, sink_tokens_source(t), false, &g);
+	assert_int_equal(g.code, ERR_UNAVAILABLE);
+	sink_tokens_free(t);
+	loop_free(l);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_find), cmocka_unit_test(test_find_by_replay_id), cmocka_unit_test(test_find_many),
-	    cmocka_unit_test(test_position), cmocka_unit_test(test_tokens)};
+	    cmocka_unit_test(test_position), cmocka_unit_test(test_tokens),
+	    cmocka_unit_test(test_headers_helper), cmocka_unit_test(test_headers_helper_outage)};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -130,7 +130,7 @@ give_token(void *context)
 	snprintf(text, sizeof(text), "token for %s%s", b->table, b->fresh && !b->never_fresh ? " fresh" : "");
 	secret_set(&token, text_of(text));
 	error_set(&why, b->token_error, "no token today");
-	b->done(b->done_context, b->token_error == ERR_OK ? &token : NULL, b->token_error == ERR_OK ? NULL : &why);
+	b->done(b->done_context, b->token_error == ERR_OK ? &token : NULL, NULL, b->token_error == ERR_OK ? NULL : &why);
 	secret_release(&token);
 }
 
