@@ -128,9 +128,9 @@ profile() { # NAME FILE CONTENT
 	fails 5 sfzb topics
 	says "https://127.0.0.1:1/"
 	says "hint: nothing answers there"
-	fails 5 sfzb stream Account --table a.b.c
+	fails 5 sfzb stream Account --table a.b.c --max-retries 0
 	run ! grep -q secret-token "$err"
-	ends 5 sfzb -vv tail Account
+	ends 5 sfzb -vv tail Account --max-retries 0
 	run ! grep -q secret-token "$err"
 }
 
