@@ -110,6 +110,17 @@ parameters_json(const struct sql_statement *st)
 	return list;
 }
 
+static int
+ask(struct run *run, const char *method, const char *path, const struct json *body, enum databricks_repeat repeat,
+    struct json **answer, struct error *e)
+{
+	const struct sql_statement *st = run->statement;
+
+	if (st->call != NULL)
+		return st->call(st->context, method, path, body, answer, e);
+	return databricks_call(run->session, method, path, body, repeat, answer, e);
+}
+
 static int64_t
 elapsed_ms(const struct run *run)
 {
@@ -146,8 +157,7 @@ submit(struct run *run, const char *warehouse_id, struct json **answer, struct e
 	json_set_string(body, "format", "JSON_ARRAY");
 	json_set_string(body, "wait_timeout", wait);
 	json_set_string(body, "on_wait_timeout", "CONTINUE");
-	rc = databricks_call(run->session, "POST", STATEMENTS, body,
-	    st->only_reads ? REPEAT_SAFE : REPEAT_STATEMENT, answer, e);
+	rc = ask(run, "POST", STATEMENTS, body, st->only_reads ? REPEAT_SAFE : REPEAT_STATEMENT, answer, e);
 	json_free(body);
 	return rc;
 }
@@ -169,13 +179,15 @@ static void
 cancel(struct run *run)
 {
 	struct error ignored = ERROR_INIT;
+	struct json *answer = NULL;
 	char *path;
 
 	if (run->id[0] == '\0')
 		return;
 	path = statement_path(run, "/cancel");
-	if (databricks_call(run->session, "POST", path, NULL, REPEAT_LAST_WORD, NULL, &ignored) < 0)
+	if (ask(run, "POST", path, NULL, REPEAT_LAST_WORD, &answer, &ignored) < 0)
 		log_debug("databricks", "statement %s is not cancelled: %s", run->id, ignored.text);
+	json_free(answer);
 	free(path);
 }
 
@@ -328,7 +340,7 @@ read_result(struct run *run, struct json *answer, struct error *e)
 		page = NULL;
 		snprintf(rest, sizeof(rest), "/result/chunks/%" PRId64, next);
 		path = statement_path(run, rest);
-		if (databricks_call(run->session, "GET", path, NULL, REPEAT_SAFE, &page, e) < 0) {
+		if (ask(run, "GET", path, NULL, REPEAT_SAFE, &page, e) < 0) {
 			free(path);
 			goto out;
 		}
@@ -371,7 +383,7 @@ static int
 poll_state(struct run *run, struct json **answer, struct error *e)
 {
 	char *path = statement_path(run, "");
-	int rc = databricks_call(run->session, "GET", path, NULL, REPEAT_SAFE, answer, e);
+	int rc = ask(run, "GET", path, NULL, REPEAT_SAFE, answer, e);
 
 	free(path);
 	if (rc < 0 && e->code == ERR_INTERRUPTED)
