@@ -192,9 +192,10 @@ try_steps(struct app *app, struct databricks_session *s, const struct databricks
 	return failed;
 }
 
-/* From the step that failed on. CREATE TABLE is for a table that is not there, or may not be seen. */
+/* From the step that failed on. CREATE TABLE is for a table that is not there, or cannot be seen. */
 static void
-write_missing(struct buffer *out, enum step failed, const char *name, char parts[3][DELTA_PART_SIZE], const char *principal)
+write_missing(struct buffer *out, enum step failed, bool is_absent, const char *name, char parts[3][DELTA_PART_SIZE],
+    const char *principal)
 {
 	struct buffer all = BUFFER_INIT;
 	char *lines[3];
@@ -204,7 +205,7 @@ write_missing(struct buffer *out, enum step failed, const char *name, char parts
 	lines[1] = strchr(lines[0], '\n') + 1;
 	lines[2] = strchr(lines[1], '\n') + 1;
 	for (int i = failed == STEP_ROWS ? STEP_TABLE : (int)failed; i < 3; i++) {
-		if (i == STEP_TABLE && failed != STEP_ROWS) {
+		if (i == STEP_TABLE && is_absent) {
 			buffer_append_text(out, "GRANT CREATE TABLE ON SCHEMA ");
 			delta_quote(out, parts[0]);
 			buffer_append_byte(out, '.');
@@ -238,11 +239,13 @@ login_databricks_table(struct app *app, struct databricks_session *s, const stru
 	struct buffer grants = BUFFER_INIT;
 	struct error unprinted = ERROR_INIT;
 	enum step failed;
+	bool is_absent;
 
 	if (delta_split_name(name, parts, e) != 0)
 		return -1;
 	plain = memory_format("%s.%s.%s", parts[0], parts[1], parts[2]);
 	failed = try_steps(app, s, c, principal, name, parts, e);
+	is_absent = e->code == ERR_OK || e->code == ERR_NOT_FOUND;
 	if (failed == STEPS) {
 		state->details = c->method == DATABRICKS_M2M ?
 		    memory_format("may write to %s", plain) :
@@ -253,8 +256,8 @@ login_databricks_table(struct app *app, struct databricks_session *s, const stru
 			error_set(e, ERR_PERMISSION, "its %s does not exist or may not be used", failed == STEP_CATALOG ? "catalog" : "schema");
 		error_wrap(e, "cannot write to table '%s'", plain);
 		error_hint(e, "an owner or administrator runs the GRANT statements on standard output%s",
-		    failed == STEP_TABLE && e->code == ERR_NOT_FOUND ? "; or the table is not there yet: sfzb create-table" : "");
-		write_missing(&grants, failed, name, parts, principal);
+		    failed == STEP_TABLE && is_absent ? "; or the table is not there yet: sfzb create-table" : "");
+		write_missing(&grants, failed, is_absent, name, parts, principal);
 		if (print_grants(app, buffer_text(&grants), &unprinted) != 0)
 			*e = unprinted;
 	} else {

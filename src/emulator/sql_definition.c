@@ -277,6 +277,8 @@ parse_create_table(struct spark *q, struct create *c)
 	if (!lakehouse_has_schema(q->lakehouse, c->name.part[0], c->name.part[1]))
 		return spark_fail(q, "SCHEMA_NOT_FOUND", "42704", "The schema `%s`.`%s` cannot be found.", c->name.part[0],
 		    c->name.part[1]);
+	if (!spark_may_use(q, c->name.part[0], c->name.part[1], "CREATE TABLE"))
+		return -1;
 	if (c->replace) {
 		struct error ignored = ERROR_INIT;
 

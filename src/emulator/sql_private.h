@@ -96,6 +96,8 @@ int spark_read_table_name(struct spark *q, struct spark_table_name *n);
 struct lake_name spark_lake_name(const struct spark_table_name *n);
 int spark_table_not_found(struct spark *q, const struct spark_table_name *n);
 /* Found and not denied; to be unreferenced. */
+/* Whether the caller may use catalog and schema and, unless NULL, has a privilege on the schema; false: the error is set. */
+bool spark_may_use(struct spark *q, const char *catalog, const char *schema, const char *privilege);
 struct lake_table *spark_open_table(struct spark *q, const struct spark_table_name *n, const char *privilege);
 
 /* Expressions: x must be zero-initialised; released by the caller also on failure. */

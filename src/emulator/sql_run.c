@@ -208,6 +208,26 @@ spark_table_not_found(struct spark *q, const struct spark_table_name *n)
 	    n->part[0], n->part[1], n->part[2]);
 }
 
+static bool
+is_allowed(struct spark *q, const char *privilege, const char *type, const char *object)
+{
+	if (q->request->principal == NULL || !lakehouse_is_denied(q->lakehouse, q->request->principal, privilege, object))
+		return true;
+	spark_fail(q, "INSUFFICIENT_PERMISSIONS", "42501", "User does not have %s on %s '%s'.", privilege, type, object);
+	return false;
+}
+
+bool
+spark_may_use(struct spark *q, const char *catalog, const char *schema, const char *privilege)
+{
+	char *full = memory_format("%s.%s", catalog, schema);
+	bool may = is_allowed(q, "USE CATALOG", "Catalog", catalog) && is_allowed(q, "USE SCHEMA", "Schema", full) &&
+	    (privilege == NULL || is_allowed(q, privilege, "Schema", full));
+
+	free(full);
+	return may;
+}
+
 struct lake_table *
 spark_open_table(struct spark *q, const struct spark_table_name *n, const char *privilege)
 {
@@ -219,9 +239,7 @@ spark_open_table(struct spark *q, const struct spark_table_name *n, const char *
 		return NULL;
 	}
 	lake_table_full_name(t, &full);
-	if (q->request->principal != NULL && lakehouse_is_denied(q->lakehouse, q->request->principal, privilege, buffer_text(&full))) {
-		spark_fail(q, "INSUFFICIENT_PERMISSIONS", "42501",
-		    "User does not have permission %s on table `%s`.`%s`.`%s`.", privilege, t->catalog, t->schema, t->name);
+	if (!spark_may_use(q, t->catalog, t->schema, NULL) || !is_allowed(q, privilege, "Table", buffer_text(&full))) {
 		lake_table_unref(t);
 		t = NULL;
 	}

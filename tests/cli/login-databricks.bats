@@ -204,3 +204,36 @@ browse='
 	says 'no credentials: profile mine is for https://localhost:'
 	says "'jwt' is no way to log in to Databricks"
 }
+
+@test "each grant that is taken away is found by trying, and what is printed to paste gives it back" {
+	inside 'export SFZB_PROFILE=emulator; t=main.crm.accounts
+		sfzb create-table -q $t
+		sfzb login databricks --check --table $t -o table | grep -c "may write to $t"
+		for one in "USE CATALOG ON CATALOG main" "USE SCHEMA ON SCHEMA main.crm" "SELECT ON TABLE $t" "MODIFY ON TABLE $t"; do
+			sfzb sql "REVOKE $one FROM \`$id\`"
+			rc=0; sfzb login databricks --check --table $t -o table >missing || rc=$?
+			[ $rc = 4 ] || { cat missing; exit 90; }
+			echo "== $one: $(head -1 missing)" | sed "s/$id/ID/"
+			while read -r grant; do sfzb sql "$grant" </dev/null; done <missing
+			sfzb login databricks --check --table $t -o table | grep -c "may write to $t"
+		done
+		sfzb sql "REVOKE CREATE TABLE ON SCHEMA main.crm FROM \`$id\`"
+		rc=0; sfzb create-table -q main.crm.other || rc=$?; [ $rc = 4 ] || exit 91
+		rc=0; sfzb login databricks --check --table main.crm.other -o table >missing || rc=$?; [ $rc = 4 ] || exit 92
+		while read -r grant; do case $grant in *"CREATE TABLE"*) sfzb sql "$grant" </dev/null;; esac; done <missing
+		sfzb create-table -q main.crm.other && echo made'
+	grep -v '^{' "$out" >said
+	cat >wanted <<-'END'
+		1
+		== USE CATALOG ON CATALOG main: GRANT USE CATALOG ON CATALOG `main` TO `ID`;
+		1
+		== USE SCHEMA ON SCHEMA main.crm: GRANT USE SCHEMA ON SCHEMA `main`.`crm` TO `ID`;
+		1
+		== SELECT ON TABLE main.crm.accounts: GRANT SELECT, MODIFY ON TABLE `main`.`crm`.`accounts` TO `ID`;
+		1
+		== MODIFY ON TABLE main.crm.accounts: GRANT SELECT, MODIFY ON TABLE `main`.`crm`.`accounts` TO `ID`;
+		1
+		made
+	END
+	diff -u wanted said || { cat "$err"; return 1; }
+}
