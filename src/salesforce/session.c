@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "profile/settings_lock.h"
 #include "salesforce/rest.h"
 
 struct salesforce_session {
@@ -177,6 +178,23 @@ store(struct salesforce_session *s, struct profile *profile, const struct secret
 	return rc;
 }
 
+static bool
+same_words(const char *a, const char *b)
+{
+	return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
+}
+
+/* Is the file still of this login? Another may have been stored meanwhile, or none (logout). */
+static bool
+is_own(const struct salesforce_session *s, const struct json *j)
+{
+	const char *org = json_find_string(json_find(j, "session"), "org_id");
+
+	return j != NULL && same_words(json_find_string(j, "login_url"), s->login.login_url) &&
+	    same_words(json_find_string(j, "client_id"), s->login.client_id) &&
+	    (org == NULL || s->org_id[0] == '\0' || strncmp(org, s->org_id, 15) == 0);
+}
+
 /* The file may hold more than a login knows (an emulator's mark): only what the renewal changed is written. */
 static int
 store_renewed(struct salesforce_session *s, const struct secret *token, struct error *e)
@@ -186,8 +204,11 @@ store_renewed(struct salesforce_session *s, const struct secret *token, struct e
 
 	if (profile_load(s->profile, SALESFORCE_SETTINGS_FILE, &j, e) < 0)
 		return -1;
-	if (j == NULL)
-		return store(s, s->profile, token, e);
+	if (!is_own(s, j)) {
+		json_free(j);
+		log_debug("salesforce", "the new token is not stored: the profile's login is another one by now");
+		return 0;
+	}
 	if (secret_is_set(&s->login.refresh_token))
 		json_set_string(j, "refresh_token", secret_reveal(&s->login.refresh_token));
 	json_set(j, "session", session_json(s, token));
@@ -222,6 +243,64 @@ log_in(struct salesforce_session *s, struct error *e)
 		rc = 0;
 	}
 	salesforce_token_release(&token);
+	return rc;
+}
+
+static int
+pause_pool(void *context, int64_t ms, struct error *e)
+{
+	return http_pool_pause(context, ms, e);
+}
+
+/* What another process has renewed: its refresh token, as ours may be used up, and its token, when it is not the refused one. */
+static bool
+take_shared(struct salesforce_session *s, const struct json *stored, const struct secret *refused)
+{
+	const char *refresh = json_find_string(stored, "refresh_token");
+	const struct json *session = json_find(stored, "session");
+	const char *token = json_find_string(session, "access_token");
+
+	if (!is_own(s, stored))
+		return false;
+	if (s->login.method == LOGIN_REFRESH_TOKEN && refresh != NULL)
+		secret_set(&s->login.refresh_token, text_of(refresh));
+	if (token == NULL || s->org_id[0] == '\0' || !same_words(json_find_string(session, "instance_url"), s->instance_url) ||
+	    strcmp(token, secret_reveal(refused)) == 0)
+		return false;
+	pthread_mutex_lock(&s->mutex);
+	secret_set(&s->token, text_of(token));
+	pthread_mutex_unlock(&s->mutex);
+	return true;
+}
+
+/* One process at a time: a refresh token may be good for one use only, and a login by password is not made twice for nothing. */
+static int
+log_in_shared(struct salesforce_session *s, const struct secret *refused, struct error *e)
+{
+	struct settings_lock *lock;
+	struct json *stored = NULL;
+	struct error why = ERROR_INIT;
+	int rc;
+
+	if (s->profile == NULL)
+		return log_in(s, e);
+	lock = settings_lock(s->profile, SALESFORCE_SETTINGS_FILE, pause_pool, s->pool, &why);
+	if (lock == NULL && why.code != ERR_CONFIG) {
+		*e = why;
+		return -1;
+	}
+	if (lock == NULL)
+		log_debug("salesforce", "renewing without a lock: %s", why.text);
+	if (profile_load(s->profile, SALESFORCE_SETTINGS_FILE, &stored, e) < 0) {
+		rc = -1;
+	} else if (take_shared(s, stored, refused)) {
+		log_debug("salesforce", "another process has renewed the token");
+		rc = 0;
+	} else {
+		rc = log_in(s, e);
+	}
+	json_free(stored);
+	settings_unlock(lock);
 	return rc;
 }
 
@@ -277,9 +356,12 @@ salesforce_session_new(const struct salesforce_login *l, const struct profile *p
 int
 salesforce_session_begin(struct salesforce_session *s, struct error *e)
 {
+	struct secret none;
+
 	if (s->ready)
 		return 0;
-	if (log_in(s, e) < 0 || learn_identity(s, e) < 0)
+	secret_init(&none);
+	if (log_in_shared(s, &none, e) < 0 || learn_identity(s, e) < 0)
 		return -1;
 	s->ready = true;
 	return 0;
@@ -339,7 +421,7 @@ salesforce_session_renew(struct salesforce_session *s, const struct secret *refu
 		error_hint(e, "give a fresh one in SALESFORCE_ACCESS_TOKEN, or log in with 'sfzb login salesforce'");
 		rc = -1;
 	} else if (same) {
-		rc = log_in(s, e);
+		rc = log_in_shared(s, refused, e);
 		if (rc == 0 && secret_equal(&s->token, refused))
 			rc = same_again(s, e);
 		else if (rc == 0)
@@ -347,12 +429,6 @@ salesforce_session_renew(struct salesforce_session *s, const struct secret *refu
 	}
 	pthread_mutex_unlock(&s->renewal);
 	return rc;
-}
-
-static bool
-same_words(const char *a, const char *b)
-{
-	return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
 }
 
 int
@@ -435,10 +511,14 @@ int
 salesforce_session_store(struct salesforce_session *s, struct profile *profile, struct error *e)
 {
 	struct secret token = SECRET_INIT;
+	struct settings_lock *lock;
 	int rc;
 
 	salesforce_session_token(s, &token);
+	/* a run that renews must not put the login before this one back */
+	lock = settings_lock(profile, SALESFORCE_SETTINGS_FILE, pause_pool, s->pool, NULL);
 	rc = store(s, profile, &token, e);
+	settings_unlock(lock);
 	secret_release(&token);
 	return rc;
 }

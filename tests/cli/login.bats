@@ -157,6 +157,26 @@ browse='
 	hides
 }
 
+@test "two processes share a login: a rotated refresh token is used once, and both go on with what came of it" {
+	within 0 --rotate-refresh-tokens --keepalive 300ms -- "port=17175 more=; $browse"'
+		curl -s "$location" >/dev/null; wait $pid || exit 92
+		lines() { for i in $(seq 600); do [ "$(wc -l <$1)" -ge $2 ] && return; sleep 0.1; done; cat log.* >&2; exit 93; }
+		for n in 1 2 3; do sfzb tail -v Account --from earliest >got.$n 2>log.$n & pids="${pids-} $!"; done
+		for round in 20 40 60 80; do
+			for n in 1 2 3; do lines got.$n $round; done
+			printf "%s\n" "tokens expire" "subscribe UNAVAILABLE x3" "subscribe cut after 5 x3" |
+				curl -sS --data-binary @- -X PUT "$SFZB_EMULATOR_ADMIN/faults" >/dev/null
+			curl -sS -d "{\"count\":20}" "$SFZB_EMULATOR_ADMIN/events" >/dev/null
+		done
+		for n in 1 2 3; do lines got.$n 100; done
+		kill $pids; wait $pids
+		cat log.* >&2
+		check'
+	says "another process has renewed the token"
+	run ! grep -q "expired access/refresh token" "$err"
+	jq -e '.checked == "works"' "$out"
+}
+
 @test "user name and password: with a client id by OAuth, without by SOAP; each says that it ends, and when" {
 	within 0 -- '
 		export SALESFORCE_INSTANCE_URL=$url SALESFORCE_USERNAME=$user SALESFORCE_PASSWORD=$password

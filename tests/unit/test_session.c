@@ -554,6 +554,7 @@ test_stored_and_renewed(void **state)
 	if (s == NULL)
 		fail_msg("%s", e.text);
 	check_token(s, "a1");
+	assert_int_equal(salesforce_session_store(s, p, &e), 0);
 	salesforce_session_free(s);
 
 	/* the next run: no request, the stored token, the refresh token that was rotated */
