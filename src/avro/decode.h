@@ -30,7 +30,6 @@ struct avro_decoder;
 /* Keeps a reference to the schema. Never fails for a schema that was parsed. */
 struct avro_decoder *avro_decoder_new(struct avro_schema *schema);
 void avro_decoder_free(struct avro_decoder *d); /* NULL is fine */
-struct avro_schema *avro_decoder_schema(const struct avro_decoder *d);
 
 /* Appends the whole datum as one JSON value. */
 int avro_decode_json(

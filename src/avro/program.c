@@ -161,8 +161,3 @@ avro_decoder_free(struct avro_decoder *d)
 	free(d);
 }
 
-struct avro_schema *
-avro_decoder_schema(const struct avro_decoder *d)
-{
-	return d->schema;
-}

@@ -7,15 +7,11 @@
 
 #include "base/buffer.h"
 #include "base/clock.h"
-#include "base/json_text.h"
 
 static _Atomic int current_level = LOG_INFO;
-static enum log_format current_format = LOG_TEXT;
 static log_writer *current_writer;
 static void *writer_context;
 static pthread_mutex_t writer_mutex = PTHREAD_MUTEX_INITIALIZER;
-
-static const char *const level_names[] = {"error", "warning", "info", "debug", "trace"};
 
 static void
 write_line(enum log_level level, const char *area, const char *message)
@@ -24,12 +20,7 @@ write_line(enum log_level level, const char *area, const char *message)
 	char time[CLOCK_TIME_SIZE];
 
 	clock_format_time(time, clock_wall_ms(&clock_system));
-	if (current_format == LOG_JSON) {
-		buffer_append_format(&line, "{\"time\":\"%s\",\"level\":\"%s\",\"area\":\"%s\",\"message\":",
-		    time, level_names[level], area);
-		json_text_string(&line, text_of(message));
-		buffer_append_text(&line, "}\n");
-	} else if (level == LOG_WARN) {
+	if (level == LOG_WARN) {
 		buffer_append_format(&line, "sfzb: warning: %s\n", message);
 	} else if (level <= LOG_INFO) {
 		buffer_append_format(&line, "sfzb: %s\n", message);
@@ -51,12 +42,6 @@ enum log_level
 log_get_level(void)
 {
 	return (enum log_level)current_level;
-}
-
-void
-log_set_format(enum log_format format)
-{
-	current_format = format;
 }
 
 void

@@ -1,6 +1,6 @@
 /*
- * Messages about the program's doings, for stderr. The library calls log_…; where the lines go and
- * in which form is set once by main. Never data, never secrets.
+ * Messages about the program's doings, for stderr. The library calls log_…; where the lines go
+ * is set once by main. Never data, never secrets.
  *
  * Levels: error is for main alone; warn needs a person's eye; info is what -v off shows on a
  * terminal or in a journal (starts, stops, reconnects); debug is -v; trace is -vv (messages on the
@@ -12,14 +12,12 @@
 #include <stdbool.h>
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_TRACE };
-enum log_format { LOG_TEXT, LOG_JSON };
 
 /* Called with one message, no newline; may be called from any thread, one at a time. */
 typedef void log_writer(void *context, enum log_level level, const char *area, const char *message);
 
 void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
-void log_set_format(enum log_format format);	   /* of the default writer */
 void log_set_writer(log_writer *writer, void *context); /* NULL: the default, lines on stderr */
 
 /* area: the folder or module that speaks, e.g. "pubsub", "zerobus", "stream". */

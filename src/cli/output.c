@@ -46,12 +46,6 @@ output_columns(void)
 }
 
 bool
-output_has_color(void)
-{
-	return out.color;
-}
-
-bool
 output_error_has_color(void)
 {
 	return out.error_color;

@@ -20,7 +20,6 @@ void output_init(enum color color);
 bool output_is_terminal(void);
 /* Columns of the terminal, 0 when there is none (lines are then never cut). */
 size_t output_columns(void);
-bool output_has_color(void); /* on standard output */
 bool output_error_has_color(void); /* on standard error */
 /* The escape sequence for a style, "" where there is no colour; STYLE_PLAIN ends it. */
 const char *output_style(enum style style);

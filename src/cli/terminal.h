@@ -13,6 +13,8 @@
 #include "base/log.h"
 #include "base/secret.h"
 
+enum log_format { LOG_TEXT, LOG_JSON };
+
 /* Takes over the log's messages. Call after output_init. */
 void terminal_init(enum log_format format, bool quiet, int verbose);
 

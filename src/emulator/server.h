@@ -76,7 +76,6 @@ void server_timer_stop(struct server *s, struct server_timer *t);
 /* What the method keeps for a call. */
 void server_call_set_data(struct server_call *c, void *data);
 void *server_call_data(const struct server_call *c);
-struct server *server_call_server(const struct server_call *c);
 const struct server_method *server_call_method(const struct server_call *c);
 /* Request metadata; key in lower case; empty text when absent. */
 struct text server_call_metadata(const struct server_call *c, const char *key);

@@ -546,12 +546,6 @@ server_call_data(const struct server_call *c)
 	return c->data;
 }
 
-struct server *
-server_call_server(const struct server_call *c)
-{
-	return c->server;
-}
-
 const struct server_method *
 server_call_method(const struct server_call *c)
 {

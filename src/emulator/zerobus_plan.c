@@ -394,12 +394,6 @@ record_plan_free(struct record_plan *p)
 	free(p);
 }
 
-struct lake_table *
-record_plan_table(const struct record_plan *p)
-{
-	return p->table;
-}
-
 const int *
 record_plan_columns(const struct record_plan *p, size_t *count)
 {

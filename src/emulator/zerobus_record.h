@@ -21,7 +21,6 @@ struct record_plan *record_plan_proto(struct text descriptor, struct lake_table 
 struct record_plan *record_plan_json(struct lake_table *table, struct error *e);
 void record_plan_free(struct record_plan *p);
 
-struct lake_table *record_plan_table(const struct record_plan *p);
 /* The columns that its rows fill, as for lake_layout_new. */
 const int *record_plan_columns(const struct record_plan *p, size_t *count);
 

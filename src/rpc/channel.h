@@ -117,10 +117,4 @@ void call_pause(struct call *call, bool paused);
 void call_half_close(struct call *call); /* no more sends; queued behind one that is under way */
 void call_cancel(struct call *call); /* ended follows with CANCELLED unless it was over already */
 
-/* A unary call: done is called once, with the response's bytes when the status is OK. */
-typedef void call_unary_done(void *context, const struct call_status *status, struct text response);
-struct call *call_unary(struct channel *c, const char *method, const struct metadata *metadata,
-    size_t metadata_count, int64_t deadline_ms, struct buffer *request, call_unary_done *done,
-    void *context);
-
 #endif

@@ -13,6 +13,7 @@
 #include "grpc_peer.h"
 #include "rpc/channel.h"
 #include "rpc/loop.h"
+#include "unary.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define PATIENCE_MS 20000

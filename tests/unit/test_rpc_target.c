@@ -15,6 +15,7 @@
 #include "rpc/channel.h"
 #include "rpc/loop.h"
 #include "rpc/native.h"
+#include "unary.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
