@@ -55,6 +55,27 @@ on_abort(int number)
 	terminal_give_up("a part of the program gave up, most likely for want of memory or threads");
 }
 
+/* The libraries' own way out may wait for threads that never began; by then all that counts is done. */
+#define CLOSE_SECONDS 30
+static const struct error *last_error;
+
+static void
+on_alarm(int number)
+{
+	(void)number;
+	terminal_give_up_with(last_error);
+}
+
+static void
+close_in_time(struct app *app, const struct error *e)
+{
+	last_error = e;
+	signal(SIGALRM, on_alarm);
+	alarm(CLOSE_SECONDS);
+	app_close(app);
+	alarm(0);
+}
+
 static int
 print_help(const struct command *command, struct error *e)
 {
@@ -98,7 +119,9 @@ run_command(const struct command *command, struct common_options *common, int ar
 		goto out;
 	rc = command->run(&app, options, operands, argv, e);
 out:
-	app_close(&app);
+	if (rc == 0)
+		rc = output_flush(e);
+	close_in_time(&app, e);
 	free(options);
 	return rc;
 }

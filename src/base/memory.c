@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PROBE_BYTES (1024 * 1024)
-
 static void (*last_resort)(const char *why);
 
 void
@@ -26,9 +24,9 @@ memory_give_up(const char *why)
 }
 
 bool
-memory_is_out(void)
+memory_is_out(size_t bytes)
 {
-	void *volatile p = malloc(PROBE_BYTES); /* volatile: or nobody would ask for it */
+	void *volatile p = malloc(bytes); /* volatile: or nobody would ask for it */
 
 	free(p);
 	return p == NULL;

@@ -22,8 +22,13 @@ char *memory_format(const char *format, ...) __attribute__((format(printf, 1, 2)
  */
 void memory_set_last_resort(void (*f)(const char *why));
 void memory_give_up(const char *why) __attribute__((noreturn));
-/* For whoever was told of a strange failure by a library: a megabyte cannot be had. */
-bool memory_is_out(void);
+/*
+ * For whoever was told of a strange failure by a library: so many bytes cannot be had. A TLS connection takes some
+ * megabytes, and has given them back by the time it has failed.
+ */
+#define MEMORY_OF_EVENT ((size_t)1 << 20)
+#define MEMORY_OF_CONNECTION ((size_t)32 << 20)
+bool memory_is_out(size_t bytes);
 
 /* Doubles *capacity until it holds need elements of the given size. */
 void *memory_reserve(void *p, size_t *capacity, size_t need, size_t element_bytes);

@@ -210,26 +210,62 @@ write_plainly(const char *s)
 	(void)n;
 }
 
-/* Neither memory nor locks are to be had here. */
-void
-terminal_give_up(const char *why)
+/* Of text for JSON: what would need an escape is left out. */
+static void
+write_for_json(const char *s)
 {
-	static const char hint[] = "give it more memory; what was stored is intact, and a stream goes on where it stood";
+	while (*s != '\0') {
+		size_t n = strcspn(s, "\"\\\n\t\r");
+		ssize_t written = write(STDERR_FILENO, s, n);
+
+		(void)written;
+		s += n + (s[n] != '\0');
+	}
+}
+
+/* Neither memory nor locks are to be had here. */
+static void
+write_last(const char *why, const char *hint, const char *code, int status)
+{
+	char digits[4] = {(char)('0' + status / 100), (char)('0' + status / 10 % 10), (char)('0' + status % 10), '\0'};
 
 	if (terminal.format == LOG_JSON) {
 		write_plainly("{\"level\":\"error\",\"message\":\"");
-		write_plainly(why);
-		write_plainly("\",\"code\":\"failed\",\"exit_status\":1,\"hint\":\"");
-		write_plainly(hint);
+		write_for_json(why);
+		write_plainly("\",\"code\":\"");
+		write_plainly(code);
+		write_plainly("\",\"exit_status\":");
+		write_plainly(digits + (status < 10 ? 2 : status < 100 ? 1 : 0));
+		write_plainly(",\"hint\":\"");
+		write_for_json(hint);
 		write_plainly("\"}\n");
-	} else {
-		write_plainly("sfzb: error: ");
-		write_plainly(why);
-		write_plainly("\nsfzb: hint: ");
-		write_plainly(hint);
-		write_plainly("\n");
+		return;
 	}
+	write_plainly("sfzb: error: ");
+	write_plainly(why);
+	write_plainly("\n");
+	if (hint[0] == '\0')
+		return;
+	write_plainly("sfzb: hint: ");
+	write_plainly(hint);
+	write_plainly("\n");
+}
+
+void
+terminal_give_up(const char *why)
+{
+	write_last(why, "give it more memory; what was stored is intact, and a stream goes on where it stood", "failed", 1);
 	_exit(1);
+}
+
+void
+terminal_give_up_with(const struct error *e)
+{
+	int status = error_exit_status(e->code);
+
+	if (e->code != ERR_OK)
+		write_last(e->text, e->hint, error_name(e->code), status);
+	_exit(status);
 }
 
 bool

@@ -34,6 +34,8 @@ void terminal_print_error(const struct error *e);
  * called from a signal handler; why is plain text.
  */
 void terminal_give_up(const char *why) __attribute__((noreturn));
+/* The same with an error that was found before, or, when that is ERR_OK, without a word and with status 0. */
+void terminal_give_up_with(const struct error *e) __attribute__((noreturn));
 
 /* Standard input and standard error are both a terminal: questions make sense. */
 bool terminal_can_ask(void);

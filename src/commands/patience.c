@@ -72,7 +72,7 @@ patience_wait(struct patience *p, struct app *app, struct error *e)
 	if ((d != DISPOSITION_RETRY && d != DISPOSITION_RETRY_SLOWLY) || e->retry_after_ms < 0 ||
 	    (p->max_retries >= 0 && p->failures >= p->max_retries))
 		return false;
-	if (memory_is_out()) {
+	if (memory_is_out(MEMORY_OF_CONNECTION)) {
 		e->code = ERR_FAILED;
 		error_hint(e, "there is no memory left; no repetition would help");
 		return false;

@@ -392,7 +392,7 @@ explain(struct http_client *c, const struct http_request *q, const struct transf
 	if (t->interrupted)
 		return error_set(e, ERR_INTERRUPTED, "%s %s: interrupted", q->method, url);
 	/* what TLS says then is anything but that, and no repetition helps */
-	if (code == CURLE_OUT_OF_MEMORY || memory_is_out())
+	if (code == CURLE_OUT_OF_MEMORY || memory_is_out(MEMORY_OF_CONNECTION))
 		return error_set(e, ERR_FAILED, "%s %s: out of memory (%s)", q->method, url, clean);
 	if (t->too_large)
 		return error_set(e, ERR_FAILED, "%s %s: the answer is larger than %zu bytes", q->method,

@@ -290,7 +290,7 @@ engine_set_aside(struct engine *e, struct dead_letter *letter, const struct erro
 	char id[80], count[TEXT_COUNT_SIZE];
 
 	/* whatever could not be decoded or encoded then, the event is not to blame */
-	if (memory_is_out())
+	if (memory_is_out(MEMORY_OF_EVENT))
 		memory_give_up("out of memory");
 	letter->code = why->code;
 	letter->reason = text_of(why->text);
@@ -328,7 +328,7 @@ engine_retry(struct engine *e, const char *what, const char *name, const struct 
 	error_wrap(&error, "%s %s", what, name);
 	if (error_disposition(why->code) == DISPOSITION_STOP)
 		goto fail;
-	if (memory_is_out()) {
+	if (memory_is_out(MEMORY_OF_CONNECTION)) {
 		error.code = ERR_FAILED;
 		error_hint(&error, "there is no memory left; no repetition would help");
 		goto fail;
