@@ -493,7 +493,7 @@ def test_names_and_widths(em):
 
 def test_limits_of_a_stream(_):
     """Too many records a second, too many streams a minute, a silent stream, a token that ends, a poll that is behind."""
-    em = Emulator("--ingest-rate", "50", "--ingest-opens", "6", "--ingest-idle", "600ms", "--poll-lag", "700ms")
+    em = Emulator("--ingest-rate", "50", "--ingest-opens", "6", "--ingest-idle", "2500ms", "--poll-lag", "700ms")
     try:
         create_events(em)
         s = em.open(EVENTS, PROTO, EVENT_DESCRIPTOR["Event"])
@@ -509,7 +509,7 @@ def test_limits_of_a_stream(_):
             next(s.call)
             raise AssertionError("a message on a silent stream")
         except StopIteration:
-            assert time.monotonic() - silent >= 0.4  # it ends with OK
+            assert time.monotonic() - silent >= 1  # it ends with OK
         s.drop()
         for _ in range(4):
             em.open(EVENTS, PROTO, EVENT_DESCRIPTOR["Event"]).finish()
@@ -527,7 +527,7 @@ def test_limits_of_a_stream(_):
     finally:
         em.close()
     for args, outlives in (((), True), (("--token-ends-streams",), False)):
-        em = Emulator("--token-lifetime", "1500ms", *args)
+        em = Emulator("--token-lifetime", "4s", *args)
         try:
             create_events(em)
             s = em.open(EVENTS, PROTO, EVENT_DESCRIPTOR["Event"])

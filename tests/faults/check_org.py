@@ -210,17 +210,18 @@ def test_quotas():
         assert used == "api-usage=12/12" and json.loads(body)[0]["errorCode"] == "REQUEST_LIMIT_EXCEEDED", (used, body)
     finally:
         em.close()
-    em = Emulator("--events", "20", "--delivery-limit", "10", "--publish-limit", "0", "--clock-speed", "20000")
+    em = Emulator("--events", "20", "--delivery-limit", "10", "--publish-limit", "0", "--clock-speed", "20000", "--token-lifetime", "1000000h",
+                  "--retention", "1000000h")
     try:
         assert len(ended(em.subscribe("/data/ChangeEvents"))[3]) == 10
-        until(lambda: (em.log_in(), limits(em)["DailyDeliveredPlatformEvents"]["Remaining"])[1] == 10)  # 24 h in 4.3 s
+        until(lambda: limits(em)["DailyDeliveredPlatformEvents"]["Remaining"] == 10)  # 24 h in 4.3 s
     finally:
         em.close()
 
 
 def test_retention_by_the_clock():
     """72 h of the emulated clock: what is older is gone, its replay ids are refused, EARLIEST starts behind it."""
-    em = Emulator("--events", "30", "--clock-speed", "100000", "--token-lifetime", "1000000h")
+    em = Emulator("--events", "30", "--clock-speed", "30000", "--token-lifetime", "1000000h")
     try:
         with em.subscribe("/data/ChangeEvents", EARLIEST, 1) as s:
             old = next(iter(s)).latest_replay_id
@@ -258,7 +259,7 @@ def test_clients():
 
 def test_patience():
     """Without credit, without an event to publish, too many requests: how long the server looks on, and how it ends."""
-    em = Emulator("--events", "10", "--zero-credit", "400ms", "--publish-idle", "500ms", "--fetch-rate", "20")
+    em = Emulator("--events", "10", "--zero-credit", "400ms", "--publish-idle", "2s", "--fetch-rate", "20")
     try:
         started = time.monotonic()
         status, _, _, events = ended(em.subscribe("/data/ChangeEvents", EARLIEST, 2))
@@ -274,7 +275,7 @@ def test_patience():
             raise AssertionError("an answer without a request")
         except grpc.RpcError as e:
             assert e.code().name == "DEADLINE_EXCEEDED" and dict(e.trailing_metadata())["error-code"].endswith("publish.stream.sweeper.timeout")
-        assert time.monotonic() - started >= 0.3
+        assert time.monotonic() - started >= 1
         s.__exit__()
 
         def hurried():
@@ -297,7 +298,7 @@ def test_patience():
 
 def test_latest_is_late():
     """With --latest-delay the tip is fixed some time after the stream began: what comes between is missed, what comes later is not."""
-    em = Emulator("--events", "10", "--latest-delay", "700ms")
+    em = Emulator("--events", "10", "--latest-delay", "3s")
     try:
         with em.subscribe("/data/ChangeEvents", LATEST) as s:
             until(lambda: em.state()["salesforce"]["subscriptions"] == 1)
@@ -316,7 +317,7 @@ def test_latest_is_late():
 def test_tokens_and_streams():
     """A session that times out ends the next call, not a stream; one that is revoked ends the stream too; with the option both do."""
     for args, outlives in (((), True), (("--token-ends-streams",), False)):
-        em = Emulator("--events", "30", "--token-lifetime", "1s", *args)
+        em = Emulator("--events", "30", "--token-lifetime", "4s", *args)
         try:
             with em.subscribe("/data/ChangeEvents", EARLIEST, 3) as s:
                 assert next(iter(s)).events
@@ -350,7 +351,7 @@ def committed(s):
 
 def test_managed():
     """Resumes behind what was committed, over a restart too; commits are checked; the slot, the states, the 30 minutes."""
-    em = Emulator("--events", "60", "--objects", "Account", "--managed-slot", "1500ms", "--commit-interval", "300ms")
+    em = Emulator("--events", "60", "--objects", "Account", "--managed-slot", "5s", "--commit-interval", "300ms")
     try:
         everything = em.read_all("/data/AccountChangeEvent")
         s = managed(em, 10)
