@@ -15,7 +15,8 @@
 #include "commands/target.h"
 
 struct create_options {
-	const char *comment, *properties, *cluster_by;
+	const char *comment, *cluster_by;
+	struct option_list properties;
 	int layout; /* enum layout */
 	bool dry_run, check, alter, create_schema;
 };
@@ -23,7 +24,8 @@ struct create_options {
 static const struct option options[] = {
 	OPTION_CHOICE(0, "layout", struct create_options, layout, "classic|full", "full",
 	    "columns: the 16 of the Python project, or these and what it takes to order, merge and deduplicate"),
-	OPTION_FLAG('n', "dry-run", struct create_options, dry_run, "print the DDL and do nothing"),
+	OPTION_FLAG('n', "dry-run", struct create_options, dry_run,
+	    "print the DDL and do nothing; with --alter the ALTER statements of the table that exists"),
 	OPTION_FLAG(0, "check", struct create_options, check,
 	    "say whether the table that exists fits, and what it lacks; exit status 4 when it does not"),
 	OPTION_FLAG(0, "alter", struct create_options, alter,
@@ -31,8 +33,8 @@ static const struct option options[] = {
 	OPTION_FLAG(0, "create-schema", struct create_options, create_schema, "make the schema too when it is missing"),
 	OPTION_STRING(0, "comment", struct create_options, comment, "<text>", NULL,
 	    "of a table that is made, in place of the usual one; empty: none"),
-	OPTION_STRING(0, "property", struct create_options, properties, "<key=value,...>", NULL,
-	    "table properties of a table that is made, besides or in place of the usual ones"),
+	OPTION_LIST(0, "property", struct create_options, properties, "<key=value,...>",
+	    "table properties of a table that is made, besides or in place of the usual ones; may be given again"),
 	OPTION_STRING(0, "cluster-by", struct create_options, cluster_by, "<column>", NULL,
 	    "not possible for a table that Zerobus writes to; says why"),
 	OPTION_END,
@@ -44,14 +46,15 @@ static const struct option options[] = {
 struct plan {
 	struct delta_plan plan;
 	struct delta_property properties[PROPERTIES_MAX];
-	char *text;
+	char *texts[OPTION_LIST_MAX];
+	size_t text_count;
 };
 
 /* "a=b,c=d": a comma parts them where a key and '=' follow, so that a value may hold one. */
 static int
 parse_properties(struct plan *p, const char *given, struct error *e)
 {
-	char *at = p->text = memory_strdup(given);
+	char *at = p->texts[p->text_count++] = memory_strdup(given);
 
 	while (*at != '\0') {
 		char *equals = strchr(at, '='), *next, *comma;
@@ -92,9 +95,12 @@ make_plan(struct plan *p, const struct create_options *o, const char *name, stru
 					"refuses them elsewhere");
 		return error_hint(e, "leave it out; a copy of the table that a pipeline makes can be clustered");
 	}
-	if (o->alter && o->check)
-		return error_set(e, ERR_USAGE, "--alter and --check exclude each other");
-	return o->properties != NULL ? parse_properties(p, o->properties, e) : 0;
+	if (o->check && (o->alter || o->dry_run))
+		return error_set(e, ERR_USAGE, "--check and --%s exclude each other", o->alter ? "alter" : "dry-run");
+	for (size_t i = 0; i < o->properties.count; i++)
+		if (parse_properties(p, o->properties.items[i], e) != 0)
+			return -1;
+	return 0;
 }
 
 static int
@@ -108,6 +114,27 @@ print_ddl(const struct plan *p, struct error *e)
 		rc = output_write(buffer_span(&ddl), e);
 	}
 	buffer_release(&ddl);
+	return rc;
+}
+
+/* What --alter would run; of a table that is not there, what would make it. */
+static int
+print_alters(struct app *app, const struct plan *p, struct error *e)
+{
+	struct delta_table *t = target_find(app, p->plan.table, e);
+	struct buffer alters = BUFFER_INIT;
+	int rc;
+
+	if (t == NULL && e->code != ERR_NOT_FOUND)
+		return -1;
+	if (t == NULL) {
+		error_clear(e);
+		return print_ddl(p, e);
+	}
+	delta_alter_sql(&alters, t, p->plan.layout);
+	rc = output_write(buffer_span(&alters), e);
+	buffer_release(&alters);
+	delta_table_free(t);
 	return rc;
 }
 
@@ -259,11 +286,16 @@ run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 	int rc = make_plan(&plan, o, argv[0], e);
 
 	(void)argc;
-	if (rc == 0 && o->dry_run)
+	if (rc == 0)
+		rc = delta_check_name(argv[0], e);
+	if (rc == 0 && o->dry_run && !o->alter)
 		rc = print_ddl(&plan, e);
 	else if (rc == 0 && (rc = app_open_databricks(app, e)) == 0)
-		rc = o->check ? check(app, argv[0], plan.plan.layout, e) : create(app, o, &plan, e);
-	free(plan.text);
+		rc = o->check	? check(app, argv[0], plan.plan.layout, e)
+		    : o->dry_run ? print_alters(app, &plan, e)
+				 : create(app, o, &plan, e);
+	for (size_t i = 0; i < plan.text_count; i++)
+		free(plan.texts[i]);
 	return rc;
 }
 
@@ -283,7 +315,7 @@ const struct command command_create_table = {
 	    "Makes a Delta table with the columns that stream fills. A table that exists is left as it is; --check names "
 	    "each column that does not fit and prints the ALTER statements that add what is missing, --alter runs them. "
 	    "Rows are never touched.\n\n"
-	    "--dry-run needs no login.",
+	    "--dry-run needs no login, unless with --alter.",
 	.examples = examples,
 	.options = options,
 	.options_size = sizeof(struct create_options),

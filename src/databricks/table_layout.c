@@ -184,19 +184,26 @@ write_properties(struct buffer *out, const struct delta_plan *plan)
 }
 
 int
+delta_check_name(const char *name, struct error *e)
+{
+	char parts[3][DELTA_PART_SIZE], clean[300];
+
+	if (delta_split_name(name, parts, e) != 0)
+		return -1;
+	if (delta_name_is_plain(parts[2]))
+		return 0;
+	error_set(e, ERR_USAGE, "table name '%s' is none that Zerobus takes", text_clean(clean, sizeof(clean), text_of(parts[2])));
+	return error_hint(e, "use ASCII letters, digits and '_', not starting with a digit");
+}
+
+int
 delta_create_sql(struct buffer *out, const struct delta_plan *plan, struct error *e)
 {
 	const char *comment = plan->comment != NULL ? plan->comment : "Salesforce change events written by sfzb";
-	char parts[3][DELTA_PART_SIZE], clean[300];
 	size_t start = out->len;
 
-	if (delta_split_name(plan->table, parts, e) != 0)
+	if (delta_check_name(plan->table, e) != 0)
 		return -1;
-	if (!delta_name_is_plain(parts[2])) {
-		error_set(e, ERR_USAGE, "table name '%s' is none that Zerobus takes",
-		    text_clean(clean, sizeof(clean), text_of(parts[2])));
-		return error_hint(e, "use ASCII letters, digits and '_', not starting with a digit");
-	}
 	buffer_append_text(out, "CREATE TABLE IF NOT EXISTS ");
 	if (delta_write_name(out, plan->table, e) != 0) {
 		out->len = start;

@@ -106,6 +106,8 @@ struct delta_plan {
 	const struct delta_property *properties; /* more, or others for the usual keys */
 	size_t property_count;
 };
+/* Whether a table can have this name: three parts, the last one that Zerobus takes. ERR_USAGE. */
+int delta_check_name(const char *name, struct error *e);
 /*
  * CREATE TABLE IF NOT EXISTS … as wire/databricks-http.md §8 has it; no trailing ';'. ERR_USAGE when a name is
  * none that Zerobus takes.

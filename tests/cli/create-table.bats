@@ -28,6 +28,8 @@ inside() { # SCRIPT
 	fine sfzb create-table a.b.c --dry-run --comment ''
 	run ! grep -q '^COMMENT' "$out"
 	fails 2 sfzb create-table a.b.c --dry-run --property novalue
+	fine sfzb create-table a.b.c --dry-run --property a=1 --property "b=it's" --property c=3,d=4
+	prints "'a'='1','b'='it.*s','c'='3','d'='4'"
 	fails 2 sfzb create-table a.b.c --dry-run --cluster-by topic
 	says 'liquid clustering'
 }
@@ -51,4 +53,45 @@ inside() { # SCRIPT
 	prints "misfit +column 'topic' has type ARRAY<STRING> but"
 	prints "misfit +column 'x'.*NOT NULL"
 	[ "$(tail -3 "$out" | tr '\n' ' ')" = '4 4 4 ' ] || { tail -3 "$out"; return 1; }
+}
+
+@test "every legal identifier is quoted, and none that is not gets to the workspace; hints can be pasted" {
+	local name
+	inside 'for n in main.crm.select "main.crm.\`order\`" MAIN.CRM.Upper "main.\`é-日\`.t" "\`main\`.\`it'"'"'s\`.\`t\`" "main.\`a\`\`b\`.t"; do
+			sfzb create-table -q "$n" --create-schema || echo "bad $n"
+			sfzb create-table "$n" --check | head -1
+			sfzb create-table -q "$n" --alter || echo "bad $n"
+		done
+		rc=0; sfzb create-table "main.\`é-日\`.none" --check || rc=$?; echo $rc'
+	run ! grep bad "$out"
+	[ "$(grep -c ' fits$' "$out")" -eq 6 ]
+	says "hint: sfzb create-table 'main.\`é-日\`.none' makes it"
+	while read -r name; do
+		fails 2 sfzb create-table "$name"
+		fails 2 sfzb create-table "$name" --check
+	done <<-'END'
+		main.crm.`a b`
+		main.crm.`a.b`
+		main.crm.`x; DROP TABLE y`
+		main.crm.é
+		main.crm.1a
+		main.crm
+		a.b.c.d
+		main..t
+		main.crm.`open
+	END
+}
+
+@test "--dry-run of --alter shows what would run and does nothing; --check goes with neither" {
+	inside 'sfzb sql "CREATE TABLE main.default.t (event_id STRING)"
+		sfzb create-table main.default.t --alter --dry-run >alters
+		sfzb sql -o csv "DESCRIBE TABLE main.default.t" | wc -l
+		while read -r statement; do sfzb sql "$statement" </dev/null; done < <(tr "\n" " " <alters | sed "s/; /;\n/g")
+		sfzb create-table main.default.t --alter --dry-run
+		sfzb create-table main.default.new --alter --dry-run | head -1
+		sfzb create-table main.default.t --check | head -1'
+	grep -q '^ALTER TABLE `main`.`default`.`t` ADD COLUMNS' alters
+	printf '%s\n' 2 'CREATE TABLE IF NOT EXISTS `main`.`default`.`new` (' "table 'main.default.t' fits" | diff -u - "$out"
+	fails 2 sfzb create-table a.b.c --check --dry-run
+	fails 2 sfzb create-table a.b.c --check --alter
 }

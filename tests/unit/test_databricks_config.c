@@ -80,13 +80,44 @@ test_endpoints(void **state)
 		"1234567890123456.zerobus.westeurope.azuredatabricks.net:443", "1234567890123456", "westeurope"},
 	    {"1234567890123456.ingest.us-west-2.cloud.databricks.com:8443",
 		"1234567890123456.ingest.us-west-2.cloud.databricks.com:8443", "1234567890123456", "us-west-2"},
+	    {"1234567890123456.zerobus.us-central1.gcp.databricks.com",
+		"1234567890123456.zerobus.us-central1.gcp.databricks.com:443", "1234567890123456", "us-central1"},
+	    {"https://1234567890123456.zerobus.us-gov-west-1.cloud.databricks.us:443",
+		"1234567890123456.zerobus.us-gov-west-1.cloud.databricks.us:443", "1234567890123456", "us-gov-west-1"},
+	    {"1234567890123456.zerobus.usgovvirginia.databricks.azure.us", "1234567890123456.zerobus.usgovvirginia.databricks.azure.us:443",
+		"1234567890123456", "usgovvirginia"},
+	    {"1234567890123456.zerobus.chinanorth2.databricks.azure.cn", "1234567890123456.zerobus.chinanorth2.databricks.azure.cn:443",
+		"1234567890123456", "chinanorth2"},
+	    {" \"https://1234567890123456.zerobus.us-west-2.cloud.databricks.com/\" ",
+		"1234567890123456.zerobus.us-west-2.cloud.databricks.com:443", "1234567890123456", "us-west-2"},
+	    {"adb-1234567890123456.7.azuredatabricks.net", NULL, "", ""},
+	    {"https://x.cloud.databricks.com/sql/1.0/warehouses/abc", NULL, "", ""},
 	    {"localhost:9000", "localhost:9000", "", ""},
 	    {"http://127.0.0.1:9000", "http://127.0.0.1:9000", "", ""},
 	    {"dbc-a1b2345c-d6e7.cloud.databricks.com", NULL, "", ""},
 	    {"http://1234567890123456.zerobus.us-west-2.cloud.databricks.com", NULL, "", ""},
 	    {"", NULL, "", ""},
 	};
+	/* from a workspace's URL and, where it does not tell the region, the region of its catalog */
+	static const struct {
+		const char *host, *region, *target;
+	} built[] = {
+	    {"https://dbc-a1b2345c-d6e7.cloud.databricks.com/?o=1234567890", "eu-central-1",
+		"1234567890.zerobus.eu-central-1.cloud.databricks.com:443"},
+	    {"adb-1234567890123456.7.azuredatabricks.net", "westeurope",
+		"1234567890123456.zerobus.westeurope.azuredatabricks.net:443"},
+	    {"https://westeurope.azuredatabricks.net/?o=1234567890123456#job/1", NULL,
+		"1234567890123456.zerobus.westeurope.azuredatabricks.net:443"},
+	    {"1234567890123456.7.gcp.databricks.com", "us-central1", "1234567890123456.zerobus.us-central1.gcp.databricks.com:443"},
+	    {"x.cloud.databricks.us/login.html?o=1234567890", "us-gov-west-1",
+		"1234567890.zerobus.us-gov-west-1.cloud.databricks.us:443"},
+	    {"adb-1234567890123456.7.databricks.azure.us", "usgovvirginia",
+		"1234567890123456.zerobus.usgovvirginia.databricks.azure.us:443"},
+	    {"adb-1234567890123456.7.databricks.azure.cn", "chinanorth2",
+		"1234567890123456.zerobus.chinanorth2.databricks.azure.cn:443"},
+	};
 	struct databricks_endpoint x;
+	struct databricks_host host;
 	struct error e = ERROR_INIT;
 
 	(void)state;
@@ -99,8 +130,14 @@ test_endpoints(void **state)
 				   strcmp(x.region, rows[i].region) != 0))
 			fail_msg("\"%s\": %s id \"%s\" region \"%s\"", rows[i].given, x.target, x.workspace_id, x.region);
 	}
-	assert_int_equal(databricks_endpoint_build(&x, "1234567890", "eu-central-1", CLOUD_AWS, &e), 0);
-	assert_string_equal(x.target, "1234567890.zerobus.eu-central-1.cloud.databricks.com:443");
+	for (size_t i = 0; i < COUNT(built); i++) {
+		if (databricks_host_parse(&host, built[i].host, &e) < 0 ||
+		    databricks_endpoint_build(&x, host.workspace_id, host.region[0] != '\0' ? host.region : built[i].region, host.cloud,
+			&e) < 0)
+			fail_msg("\"%s\": %s", built[i].host, e.text);
+		if (strcmp(x.target, built[i].target) != 0)
+			fail_msg("\"%s\": %s", built[i].host, x.target);
+	}
 	assert_int_equal(databricks_endpoint_build(&x, "", "eu-central-1", CLOUD_AWS, &e), -1);
 	assert_non_null(strstr(e.text, "no workspace id"));
 	assert_int_equal(databricks_endpoint_build(&x, "1234567890", NULL, CLOUD_AWS, &e), -1);
