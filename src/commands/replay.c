@@ -186,6 +186,10 @@ manual(struct buffer *man)
 	    "old$ systemctl stop sfzb && sfzb replay export >positions.json\n"
 	    "new$ sfzb replay import positions.json && systemctl start sfzb");
 	man_paragraphs(man,
+	    "Such a file is a backup, too (of a stream that runs: --force). replay.db itself is none: put back from a copy, it would "
+	    "say that nothing was in flight at a place that the stream has long left, and what came since would be stored again. "
+	    "Without replay.db the table is asked where it ends, and nothing is stored twice.");
+	man_paragraphs(man,
 	    "The file is one JSON object: format (\"sfzb-replay\"), version (1), written, by, and positions, a list of objects with "
 	    "org_id, topic, table (as given to stream), position (\"after\": behind replay_id; \"at\": with it; \"earliest\"), "
 	    "replay_id (hex, or null), event_time, stored_time, in_flight (how many events may have been sent behind it; "
