@@ -155,7 +155,7 @@ take_enriched(void *context, const struct json *row)
 
 /* Names for the ids among the members, some at a time; an id goes in both of its lengths. */
 static int
-resolve_entities(struct salesforce_session *s, struct salesforce_channels *out, struct error *e)
+resolve_entities(channels_query *query, void *context, struct salesforce_channels *out, struct error *e)
 {
 	size_t i = 0;
 
@@ -178,7 +178,7 @@ resolve_entities(struct salesforce_session *s, struct salesforce_channels *out, 
 		}
 		buffer_append_byte(&soql, ')');
 		if (count > 0)
-			rc = salesforce_rest_query(s, buffer_text(&soql), true, take_entity, out, e);
+			rc = query(context, buffer_text(&soql), take_entity, out, e);
 		buffer_release(&soql);
 		/* without names there is still the fall-back */
 		if (rc < 0 && e->code != ERR_NOT_FOUND && e->code != ERR_PERMISSION)
@@ -202,8 +202,20 @@ guess_the_rest(struct gathering *g)
 	free(g->developer_names);
 }
 
+static int
+query_tooling(void *session, const char *soql, salesforce_each_row *each, void *context, struct error *e)
+{
+	return salesforce_rest_query(session, soql, true, each, context, e);
+}
+
 int
 salesforce_channels_get(struct salesforce_session *s, struct salesforce_channels *out, struct error *e)
+{
+	return salesforce_channels_gather(query_tooling, s, out, e);
+}
+
+int
+salesforce_channels_gather(channels_query *query, void *context, struct salesforce_channels *out, struct error *e)
 {
 	struct gathering g = {.out = out};
 	struct error ignored = ERROR_INIT;
@@ -211,16 +223,13 @@ salesforce_channels_get(struct salesforce_session *s, struct salesforce_channels
 
 	memset(out, 0, sizeof(*out));
 	/* an object that Setup's readers alone may see answers as if it did not exist */
-	if (salesforce_rest_query(s, "SELECT Id,DeveloperName,ChannelType,MasterLabel FROM PlatformEventChannel", true,
-		take_channel, &g, e) == 0 &&
-	    salesforce_rest_query(s,
-		"SELECT Id,DeveloperName,EventChannel,SelectedEntity,FilterExpression FROM PlatformEventChannelMember", true,
+	if (query(context, "SELECT Id,DeveloperName,ChannelType,MasterLabel FROM PlatformEventChannel", take_channel, &g, e) == 0 &&
+	    query(context, "SELECT Id,DeveloperName,EventChannel,SelectedEntity,FilterExpression FROM PlatformEventChannelMember",
 		take_member, &g, e) == 0)
-		rc = resolve_entities(s, out, e);
+		rc = resolve_entities(query, context, out, e);
 	guess_the_rest(&g);
 	if (rc == 0 && out->member_count > 0 &&
-	    salesforce_rest_query(s, "SELECT Field,ChannelMemberId FROM EnrichedField", true, take_enriched, out,
-		&ignored) < 0 &&
+	    query(context, "SELECT Field,ChannelMemberId FROM EnrichedField", take_enriched, out, &ignored) < 0 &&
 	    ignored.code != ERR_NOT_FOUND && ignored.code != ERR_PERMISSION) {
 		*e = ignored;
 		rc = -1;

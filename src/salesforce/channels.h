@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 
+#include "salesforce/rest.h"
 #include "salesforce/session.h"
 
 /* A custom channel. */
@@ -38,6 +39,9 @@ struct salesforce_channels {
 /* ERR_PERMISSION: Setup may not be read. */
 int salesforce_channels_get(struct salesforce_session *s, struct salesforce_channels *out,
     struct error *e);
+/* The same over any way to ask: a row of the answer at a time, until each says false. For tests. */
+typedef int channels_query(void *context, const char *soql, salesforce_each_row *each, void *each_context, struct error *e);
+int salesforce_channels_gather(channels_query *query, void *context, struct salesforce_channels *out, struct error *e);
 void salesforce_channels_release(struct salesforce_channels *c);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/encode.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/memory.h"
 
@@ -232,7 +233,7 @@ salesforce_rest_query(struct salesforce_session *s, const char *soql, bool tooli
     salesforce_each_row *each, void *context, struct error *e)
 {
 	struct buffer path = BUFFER_INIT;
-	int version, rc = -1;
+	int version, pages = 0, rc = -1;
 
 	if (salesforce_rest_version(s, &version, e) < 0)
 		return -1;
@@ -252,6 +253,11 @@ salesforce_rest_query(struct salesforce_session *s, const char *soql, bool tooli
 		more = more && !json_find_bool(page, "done", true);
 		if (more && (next == NULL || strncmp(next, "/services/data/", 15) != 0)) {
 			error_set(e, ERR_FAILED, "a query's answer names no next page");
+			json_free(page);
+			goto out;
+		}
+		if (more && ++pages >= LIMIT_QUERY_PAGES) {
+			error_set(e, ERR_FAILED, "a query's answer has more than %d pages", LIMIT_QUERY_PAGES);
 			json_free(page);
 			goto out;
 		}

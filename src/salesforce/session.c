@@ -466,6 +466,12 @@ salesforce_renewal_work(void *context)
 	r->result = salesforce_session_renew(r->session, &r->refused, &r->error);
 }
 
+static bool
+is_id_length(const char *id)
+{
+	return strlen(id) == 15 || strlen(id) == 18;
+}
+
 static char *
 member(const struct json *j, const char *key)
 {
@@ -475,25 +481,33 @@ member(const struct json *j, const char *key)
 }
 
 int
-salesforce_session_user(struct salesforce_session *s, struct salesforce_user *out, struct error *e)
+salesforce_user_take(const struct json *j, const char *instance_url, struct salesforce_user *out, struct error *e)
 {
-	struct json *j;
-
-	memset(out, 0, sizeof(*out));
-	if (salesforce_rest_get(s, "/services/oauth2/userinfo", &j, e) < 0)
-		return -1;
 	out->org_id = member(j, "organization_id");
 	out->user_id = member(j, "user_id");
 	out->username = member(j, "preferred_username");
 	out->name = member(j, "name");
 	out->email = member(j, "email");
-	json_free(j);
-	if (out->org_id[0] == '\0' || out->user_id[0] == '\0') {
+	if (!is_id_length(out->org_id) || !is_id_length(out->user_id)) {
 		salesforce_user_release(out);
-		error_set(e, ERR_CONFIG, "userinfo of %s names no organisation: this is not a Salesforce instance", s->instance_url);
+		error_set(e, ERR_CONFIG, "userinfo of %s names no organisation: this is not a Salesforce instance", instance_url);
 		return error_hint(e, "check the instance URL: https://NAME.my.salesforce.com");
 	}
 	return 0;
+}
+
+int
+salesforce_session_user(struct salesforce_session *s, struct salesforce_user *out, struct error *e)
+{
+	struct json *j;
+	int rc;
+
+	memset(out, 0, sizeof(*out));
+	if (salesforce_rest_get(s, "/services/oauth2/userinfo", &j, e) < 0)
+		return -1;
+	rc = salesforce_user_take(j, s->instance_url, out, e);
+	json_free(j);
+	return rc;
 }
 
 void

@@ -79,6 +79,8 @@ struct salesforce_user {
 	char *org_id, *user_id, *username, *name, *email;
 };
 int salesforce_session_user(struct salesforce_session *s, struct salesforce_user *out, struct error *e);
+/* The answer of userinfo, of whichever form; ERR_CONFIG: it is none. */
+int salesforce_user_take(const struct json *answer, const char *instance_url, struct salesforce_user *out, struct error *e);
 void salesforce_user_release(struct salesforce_user *u);
 
 /* Settings and session into the profile, for the next run. */

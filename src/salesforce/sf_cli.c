@@ -18,25 +18,25 @@ struct asking {
 	void *context;
 };
 
-/* sf may print notices in front of its JSON. */
-static struct json *
-parse_answer(struct buffer *answer)
+struct json *
+salesforce_sf_parse(struct text answer)
 {
 	struct error ignored = ERROR_INIT;
-	const char *brace = memchr(answer->data != NULL ? answer->data : (const uint8_t *)"", '{', answer->len);
+	const char *brace = answer.len > 0 ? memchr(answer.data, '{', answer.len) : NULL;
 
 	if (brace == NULL)
 		return NULL;
-	return json_parse(text_span(brace, answer->len - (size_t)(brace - (const char *)answer->data)), &ignored);
+	return json_parse(text_span(brace, answer.len - (size_t)(brace - answer.data)), &ignored);
 }
 
 static int
 refused(const struct asking *a, const char *what, const struct json *j, int status, struct error *e)
 {
 	const char *name = json_find_string(j, "name"), *message = json_find_string(j, "message");
-	char clean[300];
+	char clean[300], clean_name[100];
 
-	error_set(e, ERR_NOT_LOGGED_IN, "%s: %s%s%s", what, name != NULL ? name : "", name != NULL ? ": " : "",
+	error_set(e, ERR_NOT_LOGGED_IN, "%s: %s%s%s", what, text_clean(clean_name, sizeof(clean_name), text_of(name)),
+	    name != NULL ? ": " : "",
 	    message != NULL ? text_clean(clean, sizeof(clean), text_of(message)) : "failed");
 	if (name == NULL && message == NULL)
 		error_set(e, ERR_NOT_LOGGED_IN, "%s: exit status %d and no answer", what, status);
@@ -61,7 +61,7 @@ ask(const struct asking *a, const char *const *argv, const char *what, struct js
 			error_hint(e, "install the Salesforce CLI, or log in another way");
 		goto out;
 	}
-	j = parse_answer(&answer);
+	j = salesforce_sf_parse(buffer_span(&answer));
 	if (j == NULL || status != 0 || json_find_int64(j, "status", 0) != 0) {
 		refused(a, what, j, status, e);
 		goto out;
@@ -87,8 +87,8 @@ is_token(const char *text)
 	    strlen(text) <= LIMIT_TOKEN_BYTES;
 }
 
-static int
-take(const struct json *shown, const char *token, struct salesforce_token *out, struct error *e)
+int
+salesforce_sf_take(const struct json *shown, const char *token, struct salesforce_token *out, struct error *e)
 {
 	const char *instance = json_find_string(shown, "instanceUrl"), *org = json_find_string(shown, "id");
 
@@ -133,7 +133,7 @@ salesforce_sf_token(const char *alias, bool (*is_cancelled)(void *context), void
 		rc = -1;
 	}
 	if (rc == 0)
-		rc = take(shown, token, out, e);
+		rc = salesforce_sf_take(shown, token, out, e);
 	json_free(first);
 	json_free(second);
 	return rc;

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "base/json.h"
 #include "salesforce/login_token.h"
 
 /*
@@ -16,5 +17,10 @@
  */
 int salesforce_sf_token(const char *alias, bool (*is_cancelled)(void *context), void *context,
     struct salesforce_token *out, struct error *e);
+
+/* The parts of it that read what sf printed. The JSON behind any notices; NULL: there is none. */
+struct json *salesforce_sf_parse(struct text answer);
+/* shown: the result of `sf org display`. */
+int salesforce_sf_take(const struct json *shown, const char *token, struct salesforce_token *out, struct error *e);
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * What Salesforce answers over HTTP. The first byte says which: a token, a refusal of the token endpoint, SOAP, an error of a data
- * call, a host. Whatever is taken must hold together: a token has an instance URL of its own making, a message no control
+ * call, a host, who we are (userinfo), what the sf CLI printed. Whatever is taken must hold together: a token has an instance URL of its own making, a message no control
  * bytes, a host is its own clean form.
  */
 #include <stdlib.h>
@@ -9,6 +9,8 @@
 #include "base/json.h"
 #include "salesforce/login_token.h"
 #include "salesforce/rest.h"
+#include "salesforce/session.h"
+#include "salesforce/sf_cli.h"
 #include "salesforce/soap.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -86,6 +88,41 @@ try_host(struct text s)
 	free(given);
 }
 
+static void
+try_user(struct text s)
+{
+	struct salesforce_user user;
+	struct error e = ERROR_INIT;
+	struct json *j = json_parse(s, &e);
+
+	if (j != NULL && salesforce_user_take(j, "https://acme.my.salesforce.com", &user, &e) == 0) {
+		if (strlen(user.org_id) >= SALESFORCE_ID_SIZE || strlen(user.user_id) >= SALESFORCE_ID_SIZE || user.username == NULL)
+			abort();
+		salesforce_user_release(&user);
+	} else {
+		check_message(&e);
+	}
+	json_free(j);
+}
+
+static void
+try_sf(struct text s)
+{
+	struct json *j = salesforce_sf_parse(s);
+	const struct json *result = json_find(j, "result");
+	const char *token = json_find_string(result, "accessToken");
+	struct salesforce_token t;
+	struct error e = ERROR_INIT;
+
+	salesforce_token_init(&t);
+	if (token != NULL && salesforce_sf_take(result, token, &t, &e) != 0)
+		check_message(&e);
+	else if (token != NULL && (t.instance_url == NULL || strlen(t.org_id) >= SALESFORCE_ID_SIZE))
+		abort();
+	salesforce_token_release(&t);
+	json_free(j);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -108,6 +145,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 'h':
 		try_host(s);
+		break;
+	case 'u':
+		try_user(s);
+		break;
+	case 'f':
+		try_sf(s);
 		break;
 	default:
 		salesforce_rest_error(statuses[data[0] % 10], s, "GET https://acme.my.salesforce.com/x", &e);
