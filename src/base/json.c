@@ -25,7 +25,7 @@ static cJSON *
 must(cJSON *c)
 {
 	if (c == NULL)
-		abort();
+		memory_give_up("out of memory");
 	return c;
 }
 
@@ -210,7 +210,7 @@ json_set(struct json *object, const char *key, struct json *value)
 {
 	cJSON_DeleteItemFromObjectCaseSensitive(node(object), key);
 	if (!cJSON_AddItemToObject(node(object), key, node(value)))
-		abort();
+		memory_give_up("out of memory");
 }
 
 void
@@ -249,7 +249,7 @@ void
 json_add(struct json *array, struct json *value)
 {
 	if (!cJSON_AddItemToArray(node(array), node(value)))
-		abort();
+		memory_give_up("out of memory");
 }
 
 void
@@ -270,7 +270,7 @@ json_write(struct buffer *out, const struct json *j, bool indent)
 	char *s = indent ? cJSON_Print(node(j)) : cJSON_PrintUnformatted(node(j));
 
 	if (s == NULL)
-		abort();
+		memory_give_up("out of memory");
 	buffer_append_text(out, s);
 	cJSON_free(s);
 }

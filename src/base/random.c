@@ -1,9 +1,11 @@
 #include "base/random.h"
 
+#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+
+#include "base/memory.h"
 
 static uint64_t
 rotate(uint64_t x, int k)
@@ -67,10 +69,10 @@ random_system_bytes(void *out, size_t len)
 	while (len > 0) {
 		ssize_t n = getrandom(p, len > 256 ? 256 : len, 0);
 
-		if (n < 0) {
-			perror("sfzb: getrandom");
-			abort();
-		}
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			memory_give_up("the system gives no random numbers (getrandom)");
 		p += n;
 		len -= (size_t)n;
 	}

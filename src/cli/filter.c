@@ -33,7 +33,7 @@ filter_new(const char *program, struct error *e)
 
 	f->jq = jq_init();
 	if (f->jq == NULL)
-		abort(); /* as every allocation of ours */
+		memory_give_up("out of memory");
 	jq_set_error_cb(f->jq, take_words, f);
 	if (jq_compile(f->jq, program))
 		return f;

@@ -9,6 +9,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/memory.h"
+
 #define FLUSH_AT_BYTES 65536
 
 static struct {
@@ -123,7 +125,7 @@ output_format(struct error *e, const char *format, ...)
 	n = vasprintf(&text, format, ap);
 	va_end(ap);
 	if (n < 0)
-		abort();
+		memory_give_up("out of memory");
 	rc = output_write(text_span(text, (size_t)n), e);
 	free(text);
 	return rc;

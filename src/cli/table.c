@@ -62,7 +62,7 @@ table_add_format(struct table *t, const char *format, ...)
 	n = vasprintf(&text, format, ap);
 	va_end(ap);
 	if (n < 0)
-		abort();
+		memory_give_up("out of memory");
 	table_add(t, text);
 	free(text);
 }

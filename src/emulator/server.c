@@ -227,7 +227,7 @@ server_start(struct server *s)
 	call_accept_next(s);
 	s->running = true;
 	if (pthread_create(&s->thread, NULL, loop, s) != 0)
-		abort();
+		memory_give_up("out of memory or threads (no thread can be started)");
 }
 
 uint16_t

@@ -60,7 +60,7 @@ http_client_new(const struct http_options *o)
 	c->body_limit_bytes = o->body_limit_bytes > 0 ? o->body_limit_bytes : LIMIT_HTTP_BODY_BYTES;
 	c->easy = curl_easy_init();
 	if (c->easy == NULL)
-		abort();
+		memory_give_up("out of memory");
 	return c;
 }
 
@@ -182,7 +182,7 @@ check_url(const char *url, bool *plain, struct error *e)
 
 	http_url_for_people(shown, sizeof(shown), url);
 	if (u == NULL)
-		abort();
+		memory_give_up("out of memory");
 	if (curl_url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK ||
 	    curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
 	    curl_url_get(u, CURLUPART_HOST, &host, 0) != CURLUE_OK) {
@@ -220,7 +220,7 @@ add_header(struct curl_slist *list, const char *name, const char *value)
 	buffer_append_text(&line, value);
 	longer = curl_slist_append(list, buffer_text(&line));
 	if (longer == NULL)
-		abort();
+		memory_give_up("out of memory");
 	secret_wipe(line.data, line.capacity);
 	buffer_release(&line);
 	return longer;

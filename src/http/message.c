@@ -2,11 +2,11 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <curl/curl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/encode.h"
+#include "base/memory.h"
 #include "http/client.h"
 
 #define DAY_SECONDS 86400
@@ -198,7 +198,7 @@ http_origin(const char *given, struct error *e)
 	struct buffer b = BUFFER_INIT;
 
 	if (u == NULL)
-		abort();
+		memory_give_up("out of memory");
 	given += strspn(given, " \t\n\r\"'");
 	text_clean(clean, sizeof(clean), text_of(given));
 	buffer_append(&b, given, strcspn(given, " \t\n\r\"'"));

@@ -84,7 +84,7 @@ loop_signals_handle(struct loop *l, loop_signal_function *f, void *context)
 	s->f = f;
 	s->context = context;
 	if (pthread_create(&s->thread, NULL, wait_for_signals, s) != 0)
-		abort();
+		memory_give_up("out of memory or threads (no thread can be started)");
 	pthread_setname_np(s->thread, "signals");
 	*loop_signals(l) = s;
 }
