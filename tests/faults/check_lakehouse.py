@@ -304,9 +304,9 @@ def test_order_and_acknowledgements(em):
     assert state["acknowledgements"] <= state["requests"], state
 
 
-def look_up(em):
+def look_up(em, id_of):
     def f(batch):
-        ids = {EVENT["Event"].FromString(r).event_id: r for r in batch}
+        ids = {id_of(r): r for r in batch}
         found = em.sql(f"SELECT event_id FROM {EVENTS} WHERE array_contains(from_json(:ids, 'array<string>'), event_id)",
                        [dict(name="ids", value=json.dumps(list(ids)), type="STRING")])
         for one, in found:
@@ -316,7 +316,15 @@ def look_up(em):
 
 
 def test_recovery(em):
-    batches = [[EVENT["Event"](event_id=f"{b}-{i}", n=b).SerializeToString() for i in range(20)] for b in range(60)]
+    forms = (PROTO, EVENT_DESCRIPTOR["Event"], lambda i, n: EVENT["Event"](event_id=i, n=n).SerializeToString(),
+             lambda r: EVENT["Event"].FromString(r).event_id), \
+            (JSON, None, lambda i, n: json.dumps({"event_id": i, "n": n}), lambda r: json.loads(r)["event_id"])
+    for form in forms:
+        recover(em, *form)
+
+
+def recover(em, record_type, descriptor, encode, id_of):
+    batches = [[encode(f"{b}-{i}", b) for i in range(20)] for b in range(60)]
     want = sorted(f"{b}-{i}" for b in range(60) for i in range(20))
     try:
         # at least and at most so many streams: a lost acknowledgement may have been for all that was left
@@ -326,9 +334,9 @@ def test_recovery(em):
             em.sql(f"DROP TABLE IF EXISTS {EVENTS}")
             create_events(em)
             em.faults(script)
-            took = ingest_all(em, EVENTS, batches, PROTO, EVENT_DESCRIPTOR["Event"], look_up(em))
-            assert least <= took <= most, (script, took)
-            assert sorted(ids_of(em)) == want, script
+            took = ingest_all(em, EVENTS, batches, record_type, descriptor, look_up(em, id_of))
+            assert least <= took <= most, (script, record_type, took)
+            assert sorted(ids_of(em)) == want, (script, record_type)
     finally:
         em.admin("DELETE", "/faults")
 
