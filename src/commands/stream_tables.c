@@ -52,6 +52,7 @@ get_fitting(struct stream_tables *t, const char *name, bool *created, struct err
 {
 	enum layout layout = t->options->layout == 0 ? LAYOUT_CLASSIC : LAYOUT_FULL;
 	struct delta_table *table = target_ensure(t->app, name, layout, t->options->create, created, e);
+	char lacking[TEXT_COUNT_SIZE];
 	struct fit fit;
 
 	if (table == NULL)
@@ -61,8 +62,9 @@ get_fitting(struct stream_tables *t, const char *name, bool *created, struct err
 		delta_table_free(table);
 		table = NULL;
 	} else if (fit.lacking > 0) {
-		log_info("stream", "table '%s' could hold %zu more columns; 'sfzb create-table %s --check' names them",
-		    name, fit.lacking, name);
+		log_info("stream", "table '%s' could hold %s; 'sfzb create-table %s --check' names %s", name,
+		    text_count(lacking, (int64_t)fit.lacking, "more column", "more columns"), name,
+		    fit.lacking == 1 ? "it" : "them");
 	}
 	fit_release(&fit);
 	return table;

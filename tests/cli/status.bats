@@ -56,7 +56,7 @@ inside() { # COMMANDS   in a fresh emulator with 100 events, and 100 more each s
 
 @test "--log-format json: each message is an object with time, level, area and words, at any -v; so is the error" {
 	inside '
-		stream -n 150 --log-format json -vv --stats-interval 100ms 2>log
+		stream -n 400 --log-format json -vv --stats-interval 100ms 2>log
 		SFZB_LOG_FORMAT=json sfzb stream Nothing__c -t main.default.a 2>wrong && exit 9; test $? -eq 4'
 	jq -es 'length > 20 and all(.[]; (.time | test("^20..-..-..T..:..:..\\....Z$")) and (.level | test("^(error|warning|info|debug|trace)$"))
 		and (.area | type) == "string" and (.message | type) == "string")' log
