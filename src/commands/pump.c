@@ -179,6 +179,12 @@ pump_stop(struct pump *p, const struct error *why)
 }
 
 void
+pump_routed(struct pump *p)
+{
+	engine_routed(p->engine);
+}
+
+void
 pump_statistics(const struct pump *p, struct engine_statistics *out)
 {
 	engine_statistics(p->engine, out);

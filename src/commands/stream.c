@@ -332,6 +332,7 @@ pump(struct run *r, struct error *e)
 	if (recall(r, e) != 0 || setup(r, &report, &pump_setup, e) != 0)
 		return -1;
 	r->pump = pump_new(r->app, &pump_setup);
+	r->tables.pump = r->pump;
 	observer_watch(r->observer, r->pump);
 	quota_start(r->quota);
 	for (size_t i = 0; i < r->topics.count; i++)

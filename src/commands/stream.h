@@ -47,6 +47,9 @@ struct stream_tables {
 	struct databricks_config config;
 	struct stream_table *items;
 	size_t count, capacity;
+	struct pump *pump; /* to be told when a table is ready; NULL: tables are waited for */
+	struct worker *worker; /* of the table being prepared, from the first one on */
+	struct table_job *job; /* NULL: none is */
 	struct delta_table *first; /* of the one table, when it is not by entity; until stream_tables_open */
 	bool first_created;
 };

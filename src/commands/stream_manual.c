@@ -43,6 +43,20 @@ stream_manual(struct buffer *man)
 	    "that has both. /metrics has, in the text format of Prometheus:");
 	for (const struct metric *m = metrics_list; m->name != NULL; m++)
 		man_item(man, m->name, m->help);
+	man_section(man, "WHAT IS STORED ONCE");
+	man_paragraphs(man,
+	    "A row that may be in the table already is looked for by its event_id. The id of a change event is Salesforce's own and "
+	    "decides alone. Publishers choose the ids of platform events, so there the replay_id must be the same too; a table "
+	    "without that column has to do without. Both layouts have both columns.\n\n"
+	    "The bus may publish an event twice, under another replay id, and two topics may hold the same event (ChangeEvents "
+	    "and Account): a table gets it once. The newest 20,000 events before a stored position are known for that, also "
+	    "to the next run: a change event by its id and its place in the transaction, a platform event by its id "
+	    "and content. They count only for a run that goes on from there; after --from or 'sfzb replay set' the table "
+	    "is asked instead.\n\n"
+	    "A row is durable before a query shows it. A look-up therefore waits for as long as --visibility-wait says, and longer "
+	    "as long as the row that was acknowledged last is not to be seen either. What nobody can tell is whether a "
+	    "later row is slower than that one, nor, after a crash, how slow the table is: there a longer --visibility-wait "
+	    "helps. Without a SQL warehouse there is no look-up, and what was in flight may be stored twice.");
 	man_section(man, "GAP EVENTS");
 	man_paragraphs(man,
 	    "Where Salesforce cannot deliver the data of a change, a gap event stands for it (GAP_CREATE, GAP_UPDATE, "

@@ -186,19 +186,108 @@ stream_tables_open(struct stream_tables *t, struct error *e)
 	return add_table(t, t->options->table, table, t->first_created, e) != NULL ? 0 : -1;
 }
 
+/* A table that is found, made and checked on a thread of its own: the loop must not wait for a warehouse. */
+struct table_job {
+	struct stream_tables *tables;
+	char *name;
+	struct delta_table *table;
+	struct error error;
+	bool created, failed;
+};
+
+static struct stream_table *
+find_item(struct stream_tables *t, const char *name)
+{
+	for (size_t i = 0; i < t->count; i++)
+		if (strcmp(t->items[i].name, name) == 0)
+			return &t->items[i];
+	return NULL;
+}
+
+static void
+job_free(struct table_job *j)
+{
+	if (j == NULL)
+		return;
+	delta_table_free(j->table);
+	free(j->name);
+	free(j);
+}
+
+static void
+job_work(void *context)
+{
+	struct table_job *j = context;
+
+	j->table = get_fitting(j->tables, j->name, &j->created, &j->error);
+}
+
+/* A failure stays until the event is asked for again. */
+static void
+job_done(void *context)
+{
+	struct table_job *j = context;
+	struct stream_tables *t = j->tables;
+	struct delta_table *table = j->table;
+
+	j->table = NULL;
+	j->failed = table == NULL || add_table(t, j->name, table, j->created, &j->error) == NULL;
+	if (!j->failed) {
+		t->job = NULL;
+		job_free(j);
+	}
+	if (t->pump != NULL)
+		pump_routed(t->pump);
+}
+
+static bool
+is_ready(void *context, const char *topic, struct text entity)
+{
+	struct stream_tables *t = context;
+	char *name = stream_table_name(t->options->table, topic, entity);
+	bool ready = t->pump == NULL || find_item(t, name) != NULL;
+
+	if (!ready && t->job != NULL && t->job->failed) {
+		ready = strcmp(t->job->name, name) == 0;
+		if (!ready) {
+			job_free(t->job);
+			t->job = NULL;
+		}
+	}
+	if (!ready && t->job == NULL) {
+		t->job = memory_zero(1, sizeof(*t->job));
+		t->job->tables = t;
+		t->job->name = memory_strdup(name);
+		if (t->worker == NULL)
+			t->worker = worker_new(t->app->loop, "tables");
+		worker_submit(t->worker, job_work, job_done, t->job);
+	}
+	free(name);
+	return ready;
+}
+
+/* The failure of a job that is_ready has begun. */
+static bool
+take_failure(struct stream_tables *t, const char *name, struct error *e)
+{
+	if (t->job == NULL || !t->job->failed || strcmp(t->job->name, name) != 0)
+		return false;
+	*e = t->job->error;
+	job_free(t->job);
+	t->job = NULL;
+	return true;
+}
+
 static int
 route(void *context, const char *topic, struct text entity, struct sink **sink, struct error *e)
 {
 	struct stream_tables *t = context;
-	struct stream_table *item = NULL;
 	char *name = stream_table_name(t->options->table, topic, entity);
+	struct stream_table *item = find_item(t, name);
 	struct delta_table *table = NULL;
 	bool created = false;
 
-	for (size_t i = 0; i < t->count; i++)
-		if (strcmp(t->items[i].name, name) == 0)
-			item = &t->items[i];
-	if (item == NULL && (table = get_fitting(t, name, &created, e)) != NULL)
+	if (item == NULL && !take_failure(t, name, e) && (table = get_fitting(t, name, &created, e)) != NULL)
 		item = add_table(t, name, table, created, e);
 	free(name);
 	if (item == NULL)
@@ -210,7 +299,7 @@ route(void *context, const char *topic, struct text entity, struct sink **sink, 
 struct router
 stream_tables_router(struct stream_tables *t)
 {
-	return (struct router){.route = route, .by_entity = t->by_entity, .context = t};
+	return (struct router){.route = route, .is_ready = t->by_entity ? is_ready : NULL, .by_entity = t->by_entity, .context = t};
 }
 
 /* What one column has become; false: nothing. */
@@ -270,6 +359,9 @@ stream_tables_release(struct stream_tables *t)
 	/* a look-up or a token that is under way is wanted by nobody any more */
 	if (t->app->databricks != NULL)
 		databricks_session_interrupt(t->app->databricks, true);
+	t->pump = NULL;
+	worker_free(t->worker);
+	job_free(t->job);
 	for (size_t i = 0; i < t->count; i++) {
 		table_sink_free(t->items[i].sink);
 		delta_table_free(t->items[i].columns);

@@ -28,7 +28,7 @@ static const char schema_sql[] =
     "CREATE INDEX IF NOT EXISTS history_hourly ON history (position, n) WHERE hourly;"
     /* last: how many records of this position there have been with this row's */
     "CREATE TABLE IF NOT EXISTS recent ("
-    " n INTEGER PRIMARY KEY AUTOINCREMENT, position INTEGER NOT NULL REFERENCES position (id),"
+    " n INTEGER PRIMARY KEY, position INTEGER NOT NULL REFERENCES position (id),"
     " last INTEGER NOT NULL, events BLOB NOT NULL);"
     "CREATE INDEX IF NOT EXISTS recent_of ON recent (position, last);"
     "CREATE TABLE IF NOT EXISTS secret (id INTEGER PRIMARY KEY CHECK (id = 1), bytes BLOB NOT NULL)";

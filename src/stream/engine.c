@@ -381,6 +381,14 @@ engine_stop(struct engine *e)
 }
 
 void
+engine_routed(struct engine *e)
+{
+	for (size_t i = 0; i < e->feed_count; i++)
+		e->feeds[i]->awaits_route = false;
+	engine_wake(e, engine_now(e));
+}
+
+void
 engine_fail(struct engine *e, const struct error *why)
 {
 	if (e->result.code == ERR_OK)

@@ -127,6 +127,12 @@ struct router {
 	 */
 	int (*route)(void *context, const char *topic, struct text entity, struct sink **sink,
 	    struct error *e);
+	/*
+	 * Whether route answers at once. false: it is being prepared, and engine_routed follows; until then the event is left
+	 * with its source, whose subscription ends and begins again before it. NULL: always. Not asked at the tip, where
+	 * there is nothing to begin again behind.
+	 */
+	bool (*is_ready)(void *context, const char *topic, struct text entity);
 	bool by_entity;
 	void *context;
 };
@@ -153,6 +159,8 @@ void engine_tick(struct engine *e);
  * all. Called again: does not wait. `done` follows in any case.
  */
 void engine_stop(struct engine *e);
+/* What a router's is_ready was waiting for has come. */
+void engine_routed(struct engine *e);
 /* As engine_stop, with this as the run's result when the drain succeeds or not. */
 void engine_fail(struct engine *e, const struct error *why);
 /* When the timer should run next, as `timer` was told. */

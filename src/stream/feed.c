@@ -223,7 +223,7 @@ set_aside(struct feed *f, const struct event *event, const char *table, const st
 	engine_wake(f->engine, engine_now(f->engine));
 }
 
-/* The table of this event. -1: there is none (yet), *e says why. */
+/* The table of this event. 1: it is being prepared; -1: there is none (yet), *e says why. */
 static int
 find_route(struct feed *f, const struct event *event, struct spread **spread, struct error *e)
 {
@@ -244,6 +244,9 @@ find_route(struct feed *f, const struct event *event, struct spread **spread, st
 	if (f->route_count >= ROUTES_MAX)
 		return error_set(e, ERR_FAILED, "'%s' has events of more than %d entities",
 		    f->source->topic, ROUTES_MAX);
+	if (router->is_ready != NULL && f->resume.kind != START_LATEST &&
+	    !router->is_ready(router->context, f->source->topic, entity))
+		return 1;
 	if (router->route(router->context, f->source->topic, entity, &sink, e) != 0)
 		return -1;
 	f->routes = memory_reserve(f->routes, &f->route_capacity, f->route_count + 1, sizeof(*f->routes));
@@ -259,8 +262,16 @@ found:
 
 /* The event stays with the server: the subscription ends and begins again before it. */
 static void
-leave(struct feed *f, const struct error *why)
+leave(struct feed *f, const struct event *event, const struct error *why)
 {
+	/* at the tip there is nothing to begin again behind: as after a death there, by reading up to it */
+	if (f->resume.kind == START_LATEST && event->replay_id.len > 0) {
+		f->has_origin = f->skipping = true;
+		f->origin = (struct position){.kind = POSITION_AT,
+		    .replay_id = event->replay_id,
+		    .event_ms = event->commit_timestamp_ms};
+		f->resume.kind = START_EARLIEST;
+	}
 	f->untaken = *why;
 	engine_wake(f->engine, engine_now(f->engine));
 }
@@ -277,6 +288,7 @@ on_event(void *context, const struct event *event)
 	uint64_t sequence;
 	int64_t number;
 	bool fenced;
+	int found;
 
 	if (!takes(f))
 		return;
@@ -284,7 +296,14 @@ on_event(void *context, const struct event *event)
 	if (f->skipping && skip(f, event))
 		return;
 	/* before anything remembers the event, or calls it progress: it may have to be fetched again */
-	if (find_route(f, event, &spread, &why) != 0) {
+	found = find_route(f, event, &spread, &why);
+	if (found > 0) {
+		f->unrouted = f->awaits_route = true;
+		error_set(&why, ERR_UNAVAILABLE, "its table is being prepared");
+		leave(f, event, &why);
+		return;
+	}
+	if (found < 0) {
 		switch (error_disposition(why.code)) {
 		case DISPOSITION_SET_ASIDE:
 			sign_of_life(f, event);
@@ -293,7 +312,7 @@ on_event(void *context, const struct event *event)
 		case DISPOSITION_RETRY:
 		case DISPOSITION_RETRY_SLOWLY:
 		case DISPOSITION_LOG_IN_AGAIN:
-			leave(f, &why);
+			leave(f, event, &why);
 			return;
 		default:
 			engine_fail(e, &why);
@@ -431,6 +450,10 @@ on_ended(void *context, const struct error *why)
 	engine_wake(e, now);
 	if (!engine_is_running(e))
 		return;
+	if (f->unrouted) {
+		f->unrouted = false;
+		return;
+	}
 	if (error.code == ERR_POSITION) {
 		lost_position(f, &error, now);
 		return;
@@ -494,6 +517,8 @@ tick_closed(struct feed *f, int64_t now)
 		return NEVER;
 	if (now < f->open_at_ms)
 		return f->open_at_ms;
+	if (f->awaits_route)
+		return NEVER;
 	if (f->reset_wanted && window_count(&f->window) > 0)
 		return NEVER; /* acknowledgements wake us */
 	/* with little room it would only be ended again for lack of credit */

@@ -63,6 +63,8 @@ struct feed {
 	int64_t open_at_ms; /* not before */
 	unsigned failures, session_failures;
 	struct error untaken; /* why an event was not taken and must be fetched again; ERR_OK: none */
+	bool unrouted;	      /* … for that its table is being prepared, which is nobody's failure */
+	bool awaits_route;    /* and is not ready yet */
 
 	struct feed_route *routes;
 	size_t route_count, route_capacity;

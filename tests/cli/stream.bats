@@ -207,7 +207,7 @@ edit='edit() { f=$(find "$HOME" -path "*emulator/$1" | head -n 1); jq "$2" "$f" 
 
 @test "a full disk under the profile stops the run with one error and harms no position" {
 	mkdir small
-	mount -t tmpfs -o size=256k tmpfs small 2>/dev/null || skip "cannot mount a small file system here"
+	mount -t tmpfs -o size=512k tmpfs small 2>/dev/null || skip "cannot mount a small file system here"
 	inside --events 4000 --rate 50 --objects Account -- sh -c '
 		cp -r "$(dirname "$(dirname "$(find "$HOME" -path "*emulator/databricks.json")")")" small/profiles
 		export SFZB_HOME=$PWD/small

@@ -116,6 +116,9 @@ struct world {
 	size_t recent_count, recent_capacity;
 	bool fail_positions, fail_letters; /* the disk is full */
 	struct error route_error;	   /* what the router says; ERR_OK: the table */
+	bool routes_late;		   /* a table takes its time … */
+	bool route_ready[TABLES_MAX];
+	int route_under_way; /* … one after the other; 1 + table */
 	int64_t positions_stored;
 	unsigned runs;
 	char fault[1400];
@@ -767,6 +770,32 @@ world_route(void *context, const char *topic, struct text entity, struct sink **
 	return 0;
 }
 
+static inline bool
+world_is_routed(void *context, const char *topic, struct text entity)
+{
+	struct world *w = context;
+	char number[16];
+	int table;
+
+	(void)topic;
+	snprintf(number, sizeof(number), TEXT_FORMAT, TEXT_ARGS(entity));
+	table = w->by_entity ? atoi(number) : 0;
+	if (w->routes_late && !w->route_ready[table] && w->route_under_way == 0)
+		w->route_under_way = 1 + table;
+	return !w->routes_late || w->route_ready[table];
+}
+
+static inline bool
+world_prepare_route(struct world *w)
+{
+	if (w->route_under_way == 0 || w->engine == NULL)
+		return false;
+	w->route_ready[w->route_under_way - 1] = true;
+	w->route_under_way = 0;
+	engine_routed(w->engine);
+	return true;
+}
+
 static inline void
 world_init(struct world *w, uint64_t seed, size_t topics, size_t tables)
 {
@@ -835,13 +864,16 @@ world_begin(struct world *w)
 	    .host = {.timer = world_timer, .done = world_done, .context = w},
 	    .positions = {.store = world_store_positions, .context = w},
 	    .letters = {.store = world_store_letters, .context = w},
-	    .router = {.route = world_route, .by_entity = w->by_entity, .context = w},
+	    .router = {.route = world_route, .is_ready = world_is_routed, .by_entity = w->by_entity, .context = w},
 	};
 	static const struct position earliest = {.kind = POSITION_EARLIEST};
 	struct recent_memory recent = {.known = w->recent, .count = w->recent_count};
 
 	memcpy(recent.key, w->recent_key, sizeof(recent.key));
 	setup.recent = &recent;
+	for (size_t i = 0; i < w->stream_count; i++)
+		w->route_ready[i % w->table_count] = false;
+	w->route_under_way = 0;
 	for (size_t i = 0; i < w->stream_count; i++)
 		w->tables[i].sink.ops = w->can_find ? &world_sink_ops : &world_blind_sink_ops;
 	w->engine = engine_new(&setup);
@@ -911,6 +943,7 @@ world_calm(struct world *w)
 		bool moved = false;
 
 		world_pass(w, 0);
+		moved |= world_prepare_route(w);
 		for (size_t j = 0; j < w->topic_count && !w->done; j++)
 			moved |= world_deliver(&w->topics[j], 7) > 0;
 		for (size_t j = 0; j < w->stream_count && !w->done; j++) {

@@ -778,6 +778,45 @@ test_one_topic_several_tables(void **state)
 		assert_int_equal(w.tables[i].last_stored[0], 88 + i);
 }
 
+/* A table that takes its time: the event stays with its source, nothing else waits, and it is no failure. */
+static void
+test_tables_take_their_time(void **state)
+{
+	(void)state;
+	world_release(&w);
+	world_init(&w, 1, 2, 3);
+	w.by_entity = w.routes_late = true;
+	for (int i = 0; i < 60; i++) {
+		world_publish(&w.topics[0], SOUND, i / 20);
+		world_publish(&w.topics[1], SOUND, 0);
+	}
+	world_begin(&w);
+	world_pass(&w, 0);
+	world_deliver(&w.topics[0], 10);
+	world_pass(&w, 60000);
+	world_deliver(&w.topics[0], 10); /* says goodbye */
+	world_pass(&w, 60000);
+	assert_false(w.topics[0].open);
+	statistics();
+	assert_int_equal(s.received, 0);
+	assert_true(world_prepare_route(&w));
+	world_pass(&w, 0);
+	assert_true(w.topics[0].open);
+	world_deliver(&w.topics[0], 25);
+	assert_int_equal(w.route_under_way, 2);
+	world_pass(&w, 100);
+	world_deliver(&w.topics[1], 60); /* the other topic has all it needs */
+	statistics();
+	assert_int_equal(s.received, 80);
+	world_calm(&w);
+	statistics();
+	assert_int_equal(s.stored, 120);
+	for (int i = 0; i < RETRY_REASONS; i++)
+		assert_int_equal(s.retries[i], 0);
+	stop_and_end();
+	expect_complete();
+}
+
 static void
 test_router(void **state)
 {
@@ -927,6 +966,32 @@ test_from_the_tip(void **state)
 	assert_int_equal(t->events[7].stored, 1);
 }
 
+/* The first event at the tip, whose table cannot be had at once, is not left behind. */
+static void
+test_no_table_at_the_tip(void **state)
+{
+	struct bus_topic *t = &w.topics[0];
+
+	(void)state;
+	publish(7);
+	t->at_tip = true;
+	error_set(&w.route_error, ERR_UNAVAILABLE, "no table");
+	world_begin(&w);
+	world_pass(&w, 0);
+	publish(5);
+	world_deliver(t, 10);
+	world_pass(&w, 100);
+	world_deliver(t, 10); /* says goodbye */
+	error_clear(&w.route_error);
+	world_calm(&w);
+	statistics();
+	assert_int_equal(s.stored, 5);
+	stop_and_end();
+	expect_complete();
+	assert_int_equal(t->events[6].stored, 0);
+	assert_int_equal(t->events[7].stored, 1);
+}
+
 static void
 test_settled_record_costs_no_look_up(void **state)
 {
@@ -1019,12 +1084,14 @@ main(void)
 	    TEST(test_two_topics_hold_it),
 	    TEST(test_one_id_twice),
 	    TEST(test_one_topic_several_tables),
+	    TEST(test_tables_take_their_time),
 	    TEST(test_router),
 	    TEST(test_stop),
 	    TEST(test_caught_up_by_silence),
 	    TEST(test_number_of_events),
 	    TEST(test_keepalive),
 	    TEST(test_from_the_tip),
+	    TEST(test_no_table_at_the_tip),
 	    TEST(test_settled_record_costs_no_look_up),
 	    TEST(test_backoff),
 	};

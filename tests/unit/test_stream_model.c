@@ -150,6 +150,8 @@ act(struct world *w, const struct rates *r)
 	default:
 		act_on_table(w, &w->tables[random_below(&w->random, w->stream_count)], r);
 	}
+	if (chance(w, 100))
+		world_prepare_route(w);
 	if (chance(w, r->break_source))
 		trouble_source(w, t);
 	/* the engine is told late as often as in time */
@@ -195,6 +197,7 @@ draw_world(struct world *w, struct rates *r, uint64_t seed)
 	};
 	for (size_t i = 0; i < w->topic_count; i++)
 		w->any_chosen |= w->topics[i].chosen_ids = random_below(&draw, 3) == 0;
+	w->routes_late = random_below(&draw, 3) == 0;
 	w->shared = w->topic_count > 1 && random_below(&draw, 3) == 0;
 }
 
