@@ -3,23 +3,18 @@
 python3-grpcio carries the calls, protoc makes the messages from the .proto file at run time.
 """
 import json
-import os
 import queue
-import shutil
-import ssl
 import subprocess
 import sys
 import tempfile
 import traceback
-import urllib.error
 import urllib.parse
-import urllib.request
 
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
-PROGRAM = os.path.join(TOP, os.environ.get("BUILD", "build/release-gcc"), "sfzb-emulator")
+from local_emulator import PROGRAM, TOP, LocalEmulator
+
 PREFIX = "sfdc.platform.eventbus.grpc."
 LATEST, EARLIEST, CUSTOM = 0, 1, 2
 
@@ -41,51 +36,20 @@ def load_messages():
 M = load_messages()
 
 
-class Emulator:
+class Emulator(LocalEmulator):
     def __init__(self, *args, keep=None):
-        self.scratch = tempfile.mkdtemp(prefix="sfzb-emulator-test-")
-        self.dir = keep or self.scratch + "/state"
-        self.env = dict(os.environ, HOME=self.scratch, SFZB_HOME=self.scratch + "/home", TMPDIR=self.scratch)
-        self.args = [PROGRAM, "--dir", self.dir, "--keepalive", "300ms", *args]
-        self.start()
+        super().__init__("salesforce", "--keepalive", "300ms", *args, keep=keep)
 
     def start(self):
-        self.process = subprocess.Popen(self.args, env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-        said = []
-        for line in self.process.stdout:
-            said.append(line)
-            if line == "ready\n":
-                break
-        assert said and said[-1] == "ready\n", "".join(said)
-        self.admin_url = [x.split()[1] for x in said if x.split()[:1] == ["admin"]][0]
-        self.settings = json.load(open(self.env["SFZB_HOME"] + "/profiles/emulator/salesforce.json"))
-        self.tls = ssl.create_default_context(cafile=self.settings["ca_file"])
-        ca = open(self.settings["ca_file"], "rb").read()
-        self.channel = grpc.secure_channel(self.settings["pubsub_endpoint"], grpc.ssl_channel_credentials(ca),
+        super().start()
+        self.channel = grpc.secure_channel(self.settings["pubsub_endpoint"], grpc.ssl_channel_credentials(self.ca),
                                            options=[("grpc.max_receive_message_length", -1),
                                                     ("grpc.use_local_subchannel_pool", 1)])
         self.log_in()
 
     def stop(self):
         self.channel.close()
-        self.process.terminate()
-        code = self.process.wait(20)
-        assert code == 0, f"the emulator ended with {code}"
-
-    def close(self):
-        if self.process.poll() is None:
-            self.stop()
-        shutil.rmtree(self.scratch, ignore_errors=True)
-
-    def http(self, method, url, body=None, headers=()):
-        request = urllib.request.Request(url if url.startswith("http") else self.settings["instance_url"] + url,
-                                         data=body, method=method, headers=dict(headers))
-        context = self.tls if request.full_url.startswith("https") else None
-        try:
-            answer = urllib.request.urlopen(request, context=context, timeout=20)
-        except urllib.error.HTTPError as e:
-            answer = e
-        return answer.status, answer.read().decode(), answer.headers
+        super().stop()
 
     def admin(self, method, path, body=None):
         return self.http(method, self.admin_url + path, body.encode() if body is not None else None)

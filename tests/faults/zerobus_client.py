@@ -7,19 +7,15 @@ import base64
 import json
 import os
 import queue
-import shutil
-import ssl
 import subprocess
 import tempfile
-import urllib.error
 import urllib.parse
-import urllib.request
 
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
-PROGRAM = os.path.join(TOP, os.environ.get("BUILD", "build/release-gcc"), "sfzb-emulator")
+from local_emulator import TOP, LocalEmulator
+
 PROTO, JSON = 1, 2
 
 
@@ -51,45 +47,15 @@ class Refused(Exception):
         self.details = dict(e.trailing_metadata() or ()).get("grpc-status-details-bin")
 
 
-class Emulator:
+class Emulator(LocalEmulator):
     def __init__(self, *args):
-        self.scratch = tempfile.mkdtemp(prefix="sfzb-lakehouse-test-")
-        self.env = dict(os.environ, HOME=self.scratch, SFZB_HOME=self.scratch + "/home", TMPDIR=self.scratch)
-        self.args = [PROGRAM, "--dir", self.scratch + "/state", *args]
-        self.start()
+        super().__init__("databricks", *args)
 
     def start(self):
-        self.process = subprocess.Popen(self.args, env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-        said = []
-        for line in self.process.stdout:
-            said.append(line)
-            if line == "ready\n":
-                break
-        assert said and said[-1] == "ready\n", "".join(said)
-        self.admin_url = [x.split()[1] for x in said if x.split()[:1] == ["admin"]][0]
-        self.settings = json.load(open(self.env["SFZB_HOME"] + "/profiles/emulator/databricks.json"))
-        self.tls = ssl.create_default_context(cafile=self.settings["ca_file"])
-        self.ca = open(self.settings["ca_file"], "rb").read()
+        super().start()
         self.bearer = None
 
-    def close(self):
-        if self.process.poll() is None:
-            self.process.terminate()
-            code = self.process.wait(20)
-            assert code == 0, f"the emulator ended with {code}"
-        shutil.rmtree(self.scratch, ignore_errors=True)
-
     # --- HTTP
-
-    def http(self, method, url, body=None, headers=()):
-        request = urllib.request.Request(url if url.startswith("http") else self.settings["host"] + url,
-                                         data=body, method=method, headers=dict(headers))
-        try:
-            answer = urllib.request.urlopen(request, context=self.tls if request.full_url.startswith("https") else None,
-                                            timeout=60)
-        except urllib.error.HTTPError as e:
-            answer = e
-        return answer.status, answer.read().decode(), answer.headers
 
     def admin(self, method, path, body=None):
         return self.http(method, self.admin_url + path, body.encode() if body is not None else None)[1]
