@@ -76,6 +76,14 @@ close_in_time(struct app *app, const struct error *e)
 	alarm(0);
 }
 
+/* Debugging aids of libraries that would write down what goes over the wire: headers with tokens, keys of connections. */
+static void
+hide_traffic(void)
+{
+	unsetenv("GRPC_TRACE");
+	unsetenv("SSLKEYLOGFILE");
+}
+
 static int
 print_help(const struct command *command, struct error *e)
 {
@@ -163,6 +171,7 @@ main(int argc, char **argv)
 
 	hold_standard_descriptors();
 	hide_memory();
+	hide_traffic();
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGABRT, on_abort);
 	memory_set_last_resort(terminal_give_up);

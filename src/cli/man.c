@@ -293,8 +293,9 @@ man_overview(struct buffer *out, const struct command *const *list)
 	    "memory.\n\n"
 	    "The profile's directories are made with mode 0700 and its files with 0600. A file with a login that others can read, "
 	    "or that is a symbolic link, is refused. Files are written whole under another name, synced, and renamed.\n\n"
-	    "Every connection to a server is TLS with the server's certificate and name checked; there is no option that "
-	    "switches this off. Another authority is trusted with --cacert or SSL_CERT_FILE. The server of --metrics is plain "
+	    "Every connection to a server is TLS with the server's certificate and name checked; there is no option and no "
+	    "variable that switches this off, and GRPC_TRACE and SSLKEYLOGFILE, which would write traffic down, are dropped. "
+	    "Another authority is trusted with --cacert or SSL_CERT_FILE. The server of --metrics is plain "
 	    "HTTP on the loopback address unless another one is given.\n\n"
 	    "What a server sends is bounded in size, depth and number before it is kept, and cleaned of control "
 	    "characters before it is shown. Events that were set aside are kept in the profile with their data.");

@@ -58,6 +58,17 @@ hunt() { # FILES…   nothing that is secret is in them: what the emulator keeps
 	run ! hunt one
 }
 
+@test "debugging aids of the libraries show no token and write down no key" {
+	ends 0 sfzb emulator -q --dir em --keepalive 300ms --events 5 --objects Account -- bash -euc '
+		f=$(find "$HOME" -path "*emulator/salesforce.json")
+		export GRPC_VERBOSITY=DEBUG GRPC_TRACE=all SSLKEYLOGFILE=$PWD/keys
+		sfzb -vv stream Account -t main.default.a -n 5 >all 2>&1
+		sfzb -vv topics >>all 2>&1
+		jq -r .session.access_token "$f" >tokens'
+	hunt all
+	[ ! -e keys ]
+}
+
 @test "a secret of the environment is in nobody's reach: not in the arguments, not in /proc" {
 	grep -q -- '-fsanitize' "$BUILD/flags" && skip "not a release build"
 	/usr/bin/python3 -c "
