@@ -154,6 +154,7 @@ databricks_call(struct databricks_session *s, const char *method, const char *pa
 	char *url = memory_format("%s%s", s->config.host.url, path);
 	struct http_header headers[5] = {{"Accept", "application/json"}};
 	struct http_request q = {.method = method, .url = url, .headers = headers, .header_count = 1,
+	    .is_once = repeat == REPEAT_STATEMENT && strcmp(method, "POST") == 0,
 	    .is_last_word = repeat == REPEAT_LAST_WORD};
 	struct buffer text = BUFFER_INIT;
 	struct secret management = SECRET_INIT;

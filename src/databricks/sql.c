@@ -88,6 +88,7 @@ struct run {
 	const struct clock *clock;
 	int64_t begun_ms; /* monotonic */
 	char id[128];	  /* statement_id, "" before it is known */
+	char shown[128];  /* the same for messages */
 	struct text *cells; /* of one row, for the row callback */
 	bool stopped;	  /* the row callback wants no more */
 	bool lost;	  /* CLOSED: it succeeded, but its result is gone */
@@ -186,7 +187,7 @@ cancel(struct run *run)
 		return;
 	path = statement_path(run, "/cancel");
 	if (ask(run, "POST", path, NULL, REPEAT_LAST_WORD, &answer, &ignored) < 0)
-		log_debug("databricks", "statement %s is not cancelled: %s", run->id, ignored.text);
+		log_debug("databricks", "statement %s is not cancelled: %s", run->shown, ignored.text);
 	json_free(answer);
 	free(path);
 }
@@ -210,7 +211,7 @@ failed(struct run *run, const struct json *status, struct error *e)
 	const char *code = json_find_string(error, "error_code");
 	const char *message = json_find_string(error, "message");
 	const char *sql_state = json_find_string(status, "sql_state");
-	char clean[700];
+	char clean[700], clean_code[80];
 	enum error_code result;
 
 	take_class(run->result, message);
@@ -218,8 +219,9 @@ failed(struct run *run, const struct json *status, struct error *e)
 		strcpy(run->result->sql_state, sql_state);
 	result = sql_error_code(code, sql_state, run->result->error_class);
 	text_clean(clean, sizeof(clean), text_of(message != NULL ? message : "no reason given"));
-	error_set(e, result, "SQL: %s%s%s (statement %s)", code != NULL ? code : "", code != NULL ? ": " : "",
-	    clean, run->id);
+	text_clean(clean_code, sizeof(clean_code), text_of(code));
+	error_set(e, result, "SQL: %s%s%s (statement %s)", clean_code, code != NULL ? ": " : "",
+	    clean, run->shown);
 	if (result == ERR_SESSION)
 		error_hint(e, "log in again with 'sfzb login databricks'");
 	else if (result == ERR_UNAVAILABLE || result == ERR_OVERLOADED)
@@ -294,13 +296,13 @@ take_rows(struct run *run, const struct json *chunk, size_t *capacity, struct er
 		size_t i = 0;
 
 		if (json_count(row) != r->column_count)
-			return error_set(e, ERR_REFUSED, "statement %s: a row has %zu cells, not %zu", run->id, json_count(row),
+			return error_set(e, ERR_REFUSED, "statement %s: a row has %zu cells, not %zu", run->shown, json_count(row),
 			    r->column_count);
 		for (struct json *cell = json_first(row); cell != NULL; cell = json_next(cell)) {
 			const char *text = json_string(cell);
 
 			if (text == NULL && !json_is_null(cell))
-				return error_set(e, ERR_REFUSED, "statement %s: a cell is neither text nor null", run->id);
+				return error_set(e, ERR_REFUSED, "statement %s: a cell is neither text nor null", run->shown);
 			run->cells[i++] = text_of(text);
 		}
 		if (st->row != NULL)
@@ -332,7 +334,7 @@ read_result(struct run *run, struct json *answer, struct error *e)
 		if (next < 0 || run->stopped)
 			break;
 		if (next <= last) {
-			error_set(e, ERR_REFUSED, "statement %s: its chunks do not follow each other", run->id);
+			error_set(e, ERR_REFUSED, "statement %s: its chunks do not follow each other", run->shown);
 			goto out;
 		}
 		last = next;
@@ -359,6 +361,7 @@ wait_turn(struct run *run, const char *state, int64_t wait_ms, struct error *e)
 {
 	const struct sql_statement *st = run->statement;
 	int64_t left = st->deadline_ms > 0 ? st->deadline_ms - elapsed_ms(run) : wait_ms;
+	char clean[40];
 
 	if (st->waiting != NULL && !st->waiting(st->context, state, elapsed_ms(run))) {
 		cancel(run);
@@ -366,8 +369,8 @@ wait_turn(struct run *run, const char *state, int64_t wait_ms, struct error *e)
 	}
 	if (left <= 0) {
 		cancel(run);
-		error_set(e, ERR_TIMEOUT, "statement %s was still %s after %" PRId64 " s and is cancelled", run->id,
-		    state, elapsed_ms(run) / 1000);
+		error_set(e, ERR_TIMEOUT, "statement %s was still %s after %" PRId64 " s and is cancelled", run->shown,
+		    text_clean(clean, sizeof(clean), text_of(state)), elapsed_ms(run) / 1000);
 		return strcmp(state, "PENDING") == 0 ?
 		    error_hint(e, "a stopped warehouse takes minutes to start: try again, or allow more time") :
 		    -1;
@@ -406,6 +409,7 @@ run_once(struct run *run, const char *warehouse_id, struct error *e)
 
 		if (id != NULL)
 			snprintf(run->id, sizeof(run->id), "%s", id);
+		text_clean(run->shown, sizeof(run->shown), text_of(run->id));
 		if (state == NULL || run->id[0] == '\0') {
 			rc = error_set(e, ERR_REFUSED, "POST %s: the answer names no statement or no state", STATEMENTS);
 		} else if (strcmp(state, "SUCCEEDED") == 0) {
@@ -414,10 +418,10 @@ run_once(struct run *run, const char *warehouse_id, struct error *e)
 		} else if (strcmp(state, "FAILED") == 0) {
 			rc = failed(run, status, e);
 		} else if (strcmp(state, "CANCELED") == 0) {
-			rc = error_set(e, ERR_FAILED, "statement %s was cancelled by somebody else", run->id);
+			rc = error_set(e, ERR_FAILED, "statement %s was cancelled by somebody else", run->shown);
 		} else if (strcmp(state, "CLOSED") == 0) {
 			run->lost = true;
-			rc = error_set(e, ERR_UNAVAILABLE, "statement %s succeeded, but its result is gone", run->id);
+			rc = error_set(e, ERR_UNAVAILABLE, "statement %s succeeded, but its result is gone", run->shown);
 		} else {
 			rc = wait_turn(run, state, wait_ms, e);
 			wait_ms = wait_ms * 3 / 2 < POLL_MOST_MS ? wait_ms * 3 / 2 : POLL_MOST_MS;

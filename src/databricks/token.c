@@ -138,7 +138,7 @@ token_post(struct http_pool *pool, const struct token_question *question, struct
 	    {"Accept", "application/json"}};
 	struct http_request q = {.method = "POST", .url = question->url, .headers = headers, .header_count = 2,
 	    .basic_user = question->basic_user, .basic_password = question->basic_password, .body = question->form,
-	    .is_secret = true};
+	    .is_once = question->once, .is_secret = true};
 	struct http_response r;
 	int rc = -1;
 

@@ -48,6 +48,7 @@ struct http_request {
 	const char *basic_user;		  /* Authorization: Basic, with basic_password */
 	const struct secret *basic_password;
 	struct text body; /* data NULL: none */
+	bool is_once;	  /* never sent twice: libcurl sends anew what a kept connection lost, so that this one gets its own */
 	bool is_secret;	  /* neither this body nor the answer's is shown by -vv */
 	bool is_last_word; /* goes out even when interrupted, with 5 s to be answered: a cancel, a revoke */
 };
