@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -173,4 +174,41 @@ out:
 			close(answer[i]);
 	}
 	return rc;
+}
+
+int
+process_launch(const char *const *argv, int64_t grace_ms, struct error *e)
+{
+	const struct timespec step = {.tv_nsec = 20000000};
+	int64_t end = clock_monotonic_ms(&clock_system) + grace_ms;
+	posix_spawn_file_actions_t files;
+	posix_spawnattr_t attributes;
+	sigset_t none, usual;
+	int why, status = 0;
+	pid_t pid;
+
+	sigemptyset(&none);
+	sigemptyset(&usual);
+	sigaddset(&usual, SIGPIPE);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setsigmask(&attributes, &none);
+	posix_spawnattr_setsigdefault(&attributes, &usual);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+	posix_spawn_file_actions_init(&files);
+	posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+	posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+	why = posix_spawnp(&pid, argv[0], &files, &attributes, (char *const *)(uintptr_t)argv, environ);
+	posix_spawn_file_actions_destroy(&files);
+	posix_spawnattr_destroy(&attributes);
+	if (why != 0)
+		return error_set_errno(e, ERR_CONFIG, why, "cannot start '%s'", argv[0]);
+	while (waitpid(pid, &status, WNOHANG) == 0) {
+		if (clock_monotonic_ms(&clock_system) >= end)
+			return 0;
+		nanosleep(&step, NULL);
+	}
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	return error_set(e, ERR_FAILED, "'%s' failed", argv[0]);
 }

@@ -29,4 +29,10 @@ struct process_request {
  */
 int process_run(const struct process_request *q, struct buffer *out, int *status, struct error *e);
 
+/*
+ * Starts a program that goes on by itself, in a session of its own, with nothing to read and nowhere to write: a browser. 0:
+ * it still runs after grace_ms, or has ended well by then. ERR_CONFIG: it cannot be started; ERR_FAILED: it has failed.
+ */
+int process_launch(const char *const *argv, int64_t grace_ms, struct error *e);
+
 #endif

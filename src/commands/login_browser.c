@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -19,7 +20,7 @@
 #include "salesforce/login_browser.h"
 
 #define PATIENCE_MS (5 * 60 * 1000)
-#define OPENER_MS 10000
+#define OPENER_MS 1500 /* that it may take to fail */
 #define PASTED_MOST 16384
 
 struct paste {
@@ -64,26 +65,60 @@ read_pastes(void *context)
 	return NULL;
 }
 
-/* xdg-open knows $BROWSER, too. It stays as long as a browser that it had to start: that is no failure. */
+static bool
+launch(const char *const *argv)
+{
+	struct error e = ERROR_INIT;
+
+	if (process_launch(argv, OPENER_MS, &e) == 0)
+		return true;
+	log_debug("login", "no browser: %s", e.text);
+	return false;
+}
+
+/*
+ * One entry of $BROWSER, a command of the shell with %s where the address goes, or nothing of the kind: then behind it. The address is
+ * no part of what the shell reads.
+ */
+static bool
+launch_entry(struct text entry, const char *url)
+{
+	struct buffer command = BUFFER_INIT;
+	bool placed = false, opened;
+
+	buffer_append_text(&command, "exec ");
+	for (size_t i = 0; i < entry.len; i++) {
+		if (entry.data[i] == '%' && i + 1 < entry.len && entry.data[i + 1] == 's') {
+			buffer_append_text(&command, "\"$1\"");
+			placed = true;
+			i++;
+		} else {
+			buffer_append_byte(&command, (uint8_t)entry.data[i]);
+		}
+	}
+	if (!placed)
+		buffer_append_text(&command, " \"$1\"");
+	opened = launch((const char *const[]){"sh", "-c", buffer_text(&command), "sh", url, NULL});
+	buffer_release(&command);
+	return opened;
+}
+
+/* What $BROWSER names, in its order (also without a screen: an editor's remote session sets it); else what the desktop takes. */
 static bool
 open_in_browser(const char *url)
 {
-	const char *const argv[] = {"xdg-open", url, NULL};
-	const struct process_request q = {.argv = argv, .timeout_ms = OPENER_MS, .output_limit_bytes = PASTED_MOST};
-	struct buffer out = BUFFER_INIT;
-	struct error e = ERROR_INIT;
-	int status, rc;
+	const char *at = profile_environment("BROWSER");
 
-	if (profile_environment("BROWSER") == NULL && profile_environment("DISPLAY") == NULL &&
-	    profile_environment("WAYLAND_DISPLAY") == NULL)
+	while (at != NULL && *at != '\0') {
+		size_t len = strcspn(at, ":");
+
+		if (len > 0 && launch_entry(text_span(at, len), url))
+			return true;
+		at += len + (at[len] == ':');
+	}
+	if (profile_environment("DISPLAY") == NULL && profile_environment("WAYLAND_DISPLAY") == NULL)
 		return false;
-	rc = process_run(&q, &out, &status, &e);
-	buffer_release(&out);
-	if (rc != 0 && e.code == ERR_TIMEOUT)
-		return true;
-	if (rc != 0)
-		log_debug("login", "no browser: %s", e.text);
-	return rc == 0 && status == 0;
+	return launch((const char *const[]){"xdg-open", url, NULL});
 }
 
 /* Always shown: without it the person cannot go on. */

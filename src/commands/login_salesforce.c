@@ -227,7 +227,9 @@ login_salesforce(struct app *app, const struct login_options *o, struct login_st
     struct error *e)
 {
 	struct salesforce_session_options anew = {.log_in_anew = true};
+	struct salesforce_user user = {NULL, NULL, NULL, NULL, NULL};
 	struct salesforce_session *session = NULL;
+	struct error unknown = ERROR_INIT;
 	struct salesforce_login l;
 	int rc = -1;
 
@@ -235,6 +237,10 @@ login_salesforce(struct app *app, const struct login_options *o, struct login_st
 	if ((is_browser(o->method) ? gather_browser(app, o, &l, e) : gather(app, o, &l, e)) != 0)
 		goto out;
 	session = salesforce_session_open(&l, NULL, &anew, e);
+	if (session != NULL && salesforce_session_username(session)[0] == '\0' &&
+	    salesforce_session_user(session, &user, &unknown) != 0)
+		log_debug("login", "whose session it is stays unknown: %s", unknown.text);
+	salesforce_user_release(&user);
 	if (session == NULL || salesforce_session_store(session, app->profile, e) != 0)
 		goto out;
 	describe(&l, state);

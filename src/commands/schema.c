@@ -183,6 +183,8 @@ run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 	int rc = -1;
 
 	(void)argc;
+	if (o->diff != NULL && app->common->output != NULL && !app_outputs(app, "tree"))
+		return error_set(e, ERR_USAGE, "--diff is a list for people: it has no form '%s'", app->output);
 	if ((looks_like_id(argv[0]) ? by_id(app, argv[0], &schema, e) : by_topic(app, argv[0], &schema, e)) != 0)
 		goto out;
 	if (schema == NULL) {

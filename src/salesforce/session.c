@@ -316,8 +316,6 @@ learn_identity(struct salesforce_session *s, struct error *e)
 		return error_wrap(e, "cannot log in to Salesforce");
 	snprintf(s->org_id, sizeof(s->org_id), "%s", user.org_id);
 	snprintf(s->user_id, sizeof(s->user_id), "%s", user.user_id);
-	if (s->username == NULL)
-		s->username = memory_strdup(user.username);
 	salesforce_user_release(&user);
 	return 0;
 }
@@ -506,6 +504,8 @@ salesforce_session_user(struct salesforce_session *s, struct salesforce_user *ou
 	if (salesforce_rest_get(s, "/services/oauth2/userinfo", &j, e) < 0)
 		return -1;
 	rc = salesforce_user_take(j, s->instance_url, out, e);
+	if (rc == 0 && s->username == NULL)
+		s->username = memory_strdup(out->username);
 	json_free(j);
 	return rc;
 }

@@ -126,6 +126,30 @@ browse='
 	hides
 }
 
+@test "browser: opened by \$BROWSER or xdg-open, which may stay; printed where neither does" {
+	mkdir bin
+	cat >bin/fake-browser <<-'END'
+		#!/bin/sh
+		[ -z "${2-}" ] || exit 1
+		curl -s "$(curl -s --cacert "$SSL_CERT_FILE" -o page.html -w "%{redirect_url}" "$1")" >/dev/null
+		echo $$ >browser.pid
+		exec sleep 20
+	END
+	chmod +x bin/fake-browser
+	cp bin/fake-browser bin/xdg-open
+	local how='sfzb login salesforce --method browser --host "$url" --client-id "$id" --redirect-url'
+	within 0 -- '
+		export PATH=$PWD/bin:$PATH; unset DISPLAY WAYLAND_DISPLAY
+		log_in() { rm -f "$mine" browser.pid; '"$how"' http://localhost:$1/OauthRedirect && check && kill $(cat browser.pid) || exit; }
+		BROWSER="not-there:fake-browser %s:sleep" log_in 17181
+		BROWSER="fake-browser" log_in 17182
+		DISPLAY=:99 log_in 17183'
+	[ "$(jq -r 'select(.checked).method' "$out" | tr '\n' ' ')" = "refresh-token refresh-token refresh-token " ]
+	[ "$(grep -c 'the browser shows the login page' "$err")" -eq 3 ]
+	run ! grep -q "open this address" "$err"
+	hides
+}
+
 @test "browser: a pasted address, over SSH; a denial; a forged state" {
 	within 0 -- "port=17172 more=--stdin; mkfifo pipe; exec 9<>pipe; ${browse/'2>log'/'2>log <pipe'}"'
 		echo "http://localhost:17172/OauthRedirect?code=x&state=forged" >&9
