@@ -254,7 +254,7 @@ write_last(const char *why, const char *hint, const char *code, int status)
 void
 terminal_give_up(const char *why)
 {
-	write_last(why, "give it more memory; what was stored is intact, and a stream goes on where it stood", "failed", 1);
+	write_last(why, "what was stored is intact, and a stream goes on where it stood", "failed", 1);
 	_exit(1);
 }
 

@@ -1,9 +1,11 @@
 #include "rpc/loop.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <grpc/support/log.h>
 #include <grpc/support/time.h>
@@ -14,6 +16,7 @@
 
 /* Events handled by one step before timers get their turn again. */
 #define STEP_EVENTS_MAX 256
+#define DESCRIPTORS_MIN 24 /* about as many as a stream has open */
 #define SCRATCH_KEEP_BYTES (4 * 1024 * 1024)
 
 struct post {
@@ -286,6 +289,21 @@ loop_stop(struct loop *l)
 
 /* Life. */
 
+/* Where it cannot have its first few, gRPC ends the process in words of its own. */
+static void
+need_descriptors(void)
+{
+	int fds[DESCRIPTORS_MIN];
+	size_t n = 0;
+
+	while (n < DESCRIPTORS_MIN && (fds[n] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
+		n++;
+	for (size_t i = 0; i < n; i++)
+		close(fds[i]);
+	if (n < DESCRIPTORS_MIN)
+		memory_give_up("too few file descriptors: raise the limit (ulimit -n)");
+}
+
 struct loop *
 loop_new(const struct clock *clock)
 {
@@ -294,6 +312,7 @@ loop_new(const struct clock *clock)
 	/* names are looked up as curl looks them up, by the system's resolver, and not by c-ares,
 	 * which leaks */
 	setenv("GRPC_DNS_RESOLVER", "native", 0);
+	need_descriptors();
 	if (getenv("GRPC_VERBOSITY") == NULL)
 		gpr_set_log_function(log_from_grpc);
 	grpc_init();
