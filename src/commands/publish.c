@@ -73,6 +73,8 @@ run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 
 	if (o->file != NULL && argc > 1)
 		return error_set(e, ERR_USAGE, "events are given as arguments and with --file");
+	if (o->template_only && (argc > 1 || o->file != NULL || o->raw || o->id_field != NULL || o->rate > 0))
+		return error_set(e, ERR_USAGE, "--template prints a sample and publishes nothing: it goes with a topic alone");
 	if (o->raw && o->id_field != NULL)
 		return error_set(e, ERR_USAGE, "options '--raw' and '--id-field' do not go together: raw events have their ids");
 	if (prepare(&p, argv[0], e) != 0)

@@ -216,6 +216,8 @@ prepare(struct tail *t, struct from *from, struct error *e)
 
 	if (from_parse(from, FROM_WORDS, o->from, e) != 0)
 		return error_wrap(e, "option '--from'");
+	if (o->table != NULL && from->kind != FROM_STORED)
+		return error_set(e, ERR_USAGE, "option '--table' goes with '--from stored' only");
 	if (sift_check_changes(o->change_type, e) != 0)
 		return error_wrap(e, "option '--change-type'");
 	if (o->filter != NULL && (t->filter = filter_new(o->filter, e)) == NULL)

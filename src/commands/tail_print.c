@@ -27,6 +27,8 @@ tail_choose_form(struct tail *t, struct error *e)
 					   : TAIL_JSON;
 	if (o->explode && (t->form == TAIL_RAW || t->form == TAIL_AVRO))
 		return error_set(e, ERR_USAGE, "--explode makes lines of an event, and what --raw and -o avro print are whole events");
+	if (o->changes && (t->form == TAIL_RAW || t->form == TAIL_AVRO))
+		return error_set(e, ERR_USAGE, "--changes leaves fields out, and what --raw and -o avro print are whole events");
 	if (t->form == TAIL_AVRO && output_is_terminal())
 		return error_set(e, ERR_USAGE, "-o avro is no text: it goes to a file or a pipe, not to a terminal");
 	return 0;

@@ -23,6 +23,15 @@ orders() { # FROM TO   one JSON object a line
 	jq -se '(.[0].event_id == "one") and (.[1].message | test("--id-field names")) and (.[2].message | test("1 to 36 bytes"))' "$out"
 }
 
+@test "publish --template goes alone" {
+	local more
+	for more in '{}' '--raw' '--rate 5' '-f x' '--id-field a'; do
+		# shellcheck disable=SC2086
+		fails 2 sfzb publish Order_Event__e --template $more
+		says "error: --template prints a sample"
+	done
+}
+
 @test "publish --rate holds back" {
 	orders 1 30 >in
 	fine sfzb emulator -q -- sh -c 'a=$(date +%s%N); sfzb publish Order_Event__e --rate 20 <in >results; echo $((($(date +%s%N) - a) / 1000000))'

@@ -124,3 +124,10 @@ for r in avro.datafile.DataFileReader(open("x.avro", "rb"), avro.io.DatumReader(
 	ends 0 sfzb emulator -q -- sfzb tail Account --timeout 7s
 	says "ready: what is published from now on is shown"
 }
+
+@test "tail refuses what would have no effect" {
+	fails 2 sfzb tail Account --table a.b.c
+	says "'--table' goes with '--from stored' only"
+	fails 2 sfzb tail Account --changes --raw
+	fails 2 sfzb tail Account --changes -o avro
+}
