@@ -22,8 +22,8 @@ hunt() { # FILES…   nothing that is secret is in them: what the emulator keeps
 		try() { timeout -k 1 8 sfzb -vv "$@"; }
 		few() {
 			try login --check; try topics; try create-table $t --check; try sql "select 1"
-			try tail Account --from earliest -n 2 --timeout 3s
-			try stream Account -t $t --until-caught-up --timeout 5s --max-retries 1 --retry-backoff 10ms --visibility-wait 100ms
+			try tail Account --from earliest -n 2 --timeout 1s
+			try stream Account -t $t --until-caught-up --timeout 2s --max-retries 1 --retry-backoff 10ms --visibility-wait 100ms
 			token
 		}
 		all() {
