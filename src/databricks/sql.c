@@ -394,6 +394,15 @@ poll_state(struct run *run, struct json **answer, struct error *e)
 	return rc;
 }
 
+/* It becomes a part of URLs and messages. */
+static bool
+names_statement(const char *id)
+{
+	size_t len = strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_");
+
+	return len > 0 && len < sizeof(((struct run *)NULL)->id) && id[len] == '\0';
+}
+
 /* Submits and waits for the end. -1 with the error, or 0 with the result read. */
 static int
 run_once(struct run *run, const char *warehouse_id, struct error *e)
@@ -407,7 +416,7 @@ run_once(struct run *run, const char *warehouse_id, struct error *e)
 		const char *state = json_find_string(status, "state");
 		const char *id = json_find_string(answer, "statement_id");
 
-		if (id != NULL)
+		if (id != NULL && names_statement(id))
 			snprintf(run->id, sizeof(run->id), "%s", id);
 		text_clean(run->shown, sizeof(run->shown), text_of(run->id));
 		if (state == NULL || run->id[0] == '\0') {
