@@ -410,6 +410,10 @@ def test_limits_of_a_client(em):
         counts.append(n)
         s.__exit__()
     assert counts == [expected] * 10, counts
+    compressed = em.channel.unary_unary("/eventbus.v1.PubSub/GetTopic", request_serializer=lambda x: x.SerializeToString(),
+                                        response_deserializer=M["TopicInfo"].FromString)
+    for how in (grpc.Compression.Gzip, grpc.Compression.Deflate):  # a client may compress what it sends
+        assert compressed(M["TopicRequest"](topic_name=ORDERS), metadata=em.metadata, timeout=20, compression=how).topic_name == ORDERS
     refused("UNIMPLEMENTED", None, em.unary, "Nothing", M["TopicRequest"](), "TopicInfo")
     s = em.subscribe("/data/AccountChangeEvent", LATEST)
     s.half_close()
