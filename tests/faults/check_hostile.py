@@ -109,7 +109,7 @@ def test_huge_headers(em):
                                   options=[("grpc.use_local_subchannel_pool", 1)])
     try:  # on a connection of its own, which it may cost
         channel.unary_unary("/eventbus.v1.PubSub/GetTopic", request_serializer=lambda x: x.SerializeToString())(
-            M["TopicRequest"](topic_name=ORDERS), metadata=em.metadata + [("x-more", "y" * 3000000)], timeout=20)
+            M["TopicRequest"](topic_name=ORDERS), metadata=em.metadata + [("x-more", "y" * 3000000)], timeout=120)
         raise AssertionError("3 MB of metadata were taken")
     except grpc.RpcError as e:
         assert e.code().name in ("RESOURCE_EXHAUSTED", "UNAVAILABLE", "INTERNAL", "UNKNOWN", "CANCELLED"), e
