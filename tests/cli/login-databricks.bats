@@ -237,3 +237,49 @@ browse='
 	END
 	diff -u wanted said || { cat "$err"; return 1; }
 }
+
+@test "the emulator's workspace checks the challenge, and names each cause by its own OAuth error" {
+	inside 'verifier=$(printf "v%.0s" $(seq 43))
+		challenge=$(printf %s "$verifier" | openssl dgst -sha256 -binary | base64 | tr "+/" "-_" | tr -d "=\n")
+		page() { curl -s --cacert "$ca" -o body -w "%{redirect_url}" -G "$host/oidc/v1/authorize" -d response_type=code -d client_id=databricks-cli \
+			-d redirect_uri=http://localhost:8020 -d scope=offline_access+all-apis -d state=s -d code_challenge=$challenge \
+			-d code_challenge_method=${1-S256}; }
+		code() { page | sed "s/.*code=\([^&]*\).*/\1/"; }
+		token() { curl -s --cacert "$ca" -w " %{http_code}\n" "$host/oidc/v1/token" "$@" | jq -rR "sub(\" (?<s>[0-9]+)$\"; \"\") as \$b | \$b | fromjson | .error // \"granted\""; }
+		by_code="-d grant_type=authorization_code -d client_id=databricks-cli -d redirect_uri=http://localhost:8020"
+		c=$(code)
+		token $by_code -d code=$c -d code_verifier=$(printf "w%.0s" $(seq 43))
+		token $by_code -d code=$c -d code_verifier=short
+		token $by_code -d code=$c
+		token -d grant_type=authorization_code -d client_id=databricks-cli -d redirect_uri=http://localhost:8021 -d code=$c -d code_verifier=$verifier
+		token -d grant_type=authorization_code -d client_id=nobody -d redirect_uri=http://localhost:8020 -d code=$c -d code_verifier=$verifier
+		token $by_code -d code=$c -d code_verifier=$verifier
+		token $by_code -d code=$c -d code_verifier=$verifier
+		token -d grant_type=refresh_token -d client_id=databricks-cli -d refresh_token=none
+		token -d grant_type=password
+		token -d x=y
+		token -u "$id:wrong" -d grant_type=client_credentials -d scope=all-apis
+		token -u "$id:$secret" -d grant_type=client_credentials -d scope=some
+		page plain | grep -o "error=[a-z_]*"
+		curl -s --cacert "$ca" -o /dev/null -w "%{redirect_url}\n" -G "$host/oidc/v1/authorize" -d response_type=token -d client_id=databricks-cli \
+			-d redirect_uri=http://localhost:8020 | grep -o "error=[a-z_]*"
+		curl -s --cacert "$ca" -G "$host/oidc/v1/authorize" -d client_id=databricks-cli -d redirect_uri=https://evil.example | jq -r .error'
+	cat >wanted <<-'END'
+		invalid_grant
+		invalid_request
+		invalid_request
+		invalid_grant
+		invalid_client
+		granted
+		invalid_grant
+		invalid_request
+		unsupported_grant_type
+		invalid_request
+		invalid_client
+		invalid_scope
+		error=invalid_request
+		error=unsupported_response_type
+		invalid_request
+	END
+	diff -u wanted "$out"
+}
