@@ -123,6 +123,11 @@ start_auto(const struct stream_start *s, const struct stream_tables *t, struct s
 	if (!s->asked) {
 		sub->from = (struct position){.kind = POSITION_EARLIEST};
 		say(sub, "no position is stored, and without a SQL warehouse the table cannot be asked");
+	} else if (s->in_table == TABLE_POSITION_FOUND && t->options->tuning.streams > 1) {
+		/* a death may have left a gap in one stream behind which another had gone on */
+		sub->from = (struct position){.kind = POSITION_EARLIEST, .in_flight = POSITION_ALL_IN_FLIGHT};
+		say(sub, "no position is stored, and with --streams the table's newest row does not say that all before "
+			 "it are there");
 	} else if (s->in_table == TABLE_POSITION_FOUND) {
 		sub->from = (struct position){.kind = POSITION_AFTER, .replay_id = s->newest,
 			.in_flight = POSITION_ALL_IN_FLIGHT};

@@ -223,3 +223,13 @@ edit='edit() { f=$(find "$HOME" -path "*emulator/$1" | head -n 1); jq "$2" "$f" 
 	[ "$(grep -c '^sfzb: error:' said)" -eq 1 ]
 	[ "$(tail -n 1 "$out")" = true ]
 }
+
+@test "with --streams and no stored position the newest row of the table is not trusted" {
+	ends 0 sfzb emulator -q --seed 1 --keepalive 300ms --events 60 --objects Account -- sh -c '
+		sfzb stream -q Account --table main.crm.account --until-caught-up
+		find "$HOME" "${SFZB_HOME:-$HOME}" -name "replay.db*" -delete
+		sfzb stream Account --table main.crm.account --until-caught-up --quiet-for 1s --streams 3 --visibility-wait 1s
+		sfzb sql -o tsv "SELECT count(*), count(DISTINCT event_id) FROM main.crm.account"'
+	says "starts at the earliest event kept: no position is stored, and with --streams"
+	[ "$(tail -n 1 "$out")" = "$(printf '60\t60')" ]
+}
