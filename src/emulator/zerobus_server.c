@@ -522,12 +522,17 @@ zerobus_server_report(struct zerobus_server *z, struct json *state)
 {
 	struct json *j = json_object();
 	struct server_counts c;
+	size_t storing;
 
+	pthread_mutex_lock(&z->lock);
+	storing = z->jobs;
+	pthread_mutex_unlock(&z->lock);
 	server_counts(z->server, &c);
 	json_set_int64(j, "streams", (int64_t)z->streams);
 	json_set_int64(j, "open", (int64_t)c.open);
 	json_set_int64(j, "requests", (int64_t)z->requests);
 	json_set_int64(j, "rows", (int64_t)z->rows);
+	json_set_int64(j, "storing", (int64_t)storing);
 	json_set_int64(j, "acknowledgements", (int64_t)z->acknowledgements);
 	json_set_int64(j, "refused", (int64_t)z->refused);
 	json_set(state, "zerobus", j);

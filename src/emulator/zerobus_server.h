@@ -26,7 +26,7 @@ struct zerobus_options {
 
 struct zerobus_server *zerobus_server_open(const struct zerobus_options *o, struct error *e);
 uint16_t zerobus_server_port(const struct zerobus_server *z);
-/* Streams, requests, rows, acknowledgements. Any thread. */
+/* Streams, requests, rows, acknowledgements, and how many requests are being stored now. Any thread. */
 void zerobus_server_report(struct zerobus_server *z, struct json *state);
 /* Ends all streams and waits for what is being stored. Before the lakehouse is closed. */
 void zerobus_server_close(struct zerobus_server *z);

@@ -307,6 +307,12 @@ def test_order_and_acknowledgements(em):
 def look_up(em, id_of):
     def f(batch):
         ids = {id_of(r): r for r in batch}
+        # what the broken stream left with the server may still be on its way into the table
+        while True:
+            now = json.loads(em.admin("GET", "/state"))["databricks"]["zerobus"]
+            if now["open"] == 0 and now["storing"] == 0:
+                break
+            time.sleep(0.02)
         found = em.sql(f"SELECT event_id FROM {EVENTS} WHERE array_contains(from_json(:ids, 'array<string>'), event_id)",
                        [dict(name="ids", value=json.dumps(list(ids)), type="STRING")])
         for one, in found:
@@ -328,7 +334,7 @@ def recover(em, record_type, descriptor, encode, id_of):
     want = sorted(f"{b}-{i}" for b in range(60) for i in range(20))
     try:
         # at least and at most so many streams: a lost acknowledgement may have been for all that was left
-        for script, least, most in (("ingest cut after 25 x2", 3, 3), ("ingest lose-ack after 10 x3", 2, 4), ("ingest UNAVAILABLE x2", 3, 3),
+        for script, least, most in (("ingest cut after 25 x2", 3, 3), ("ingest lose-ack after 10 x3", 1, 4), ("ingest UNAVAILABLE x2", 3, 3),
                                     ("ingest INTERNAL after 40 x1", 2, 2), ("ingest close-signal 300ms after 30 x1", 1, 2),
                                     ("ingest ack-delay 50ms", 1, 1)):
             em.sql(f"DROP TABLE IF EXISTS {EVENTS}")
