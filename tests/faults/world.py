@@ -168,7 +168,7 @@ class World:
     def published(self, topic="/data/AccountChangeEvent"):
         ids, after = [], "0"
         while True:
-            page = self.admin("GET", f"/published?topic={topic}&after={after}&limit=100000").splitlines()
+            page = self.admin("GET", f"/published?topic={topic}&after={after}&limit=100000", timeout=900).splitlines()
             if not page:
                 return ids
             rows = [json.loads(line) for line in page]
@@ -176,7 +176,7 @@ class World:
             after = rows[-1]["replay_id"]
 
     def stored(self, table="main.crm.t"):
-        text = self.admin("GET", f"/rows?table={table}&columns=event_id")
+        text = self.admin("GET", f"/rows?table={table}&columns=event_id", timeout=900)
         return collections.Counter(json.loads(line)["event_id"] for line in text.splitlines())
 
     def out_of_order(self, table, topics):
