@@ -95,10 +95,8 @@ stored='sfzb sql -q -o tsv "SELECT count(*), count(DISTINCT event_id) FROM main.
 		sfzb tail -q --managed Account_Managed -n 40 >taken
 		sfzb stream -q --managed Account_Managed --table main.crm.a --until-caught-up; echo $?
 		sfzb stream -q --managed Account_Managed --table main.crm.a --until-caught-up --on-lost-position earliest
-		'"$stored"'
-		sfzb tail -q --managed Account_Managed --until-caught-up >rest'
+		'"$stored"
 	[ "$(tr '\n' ' ' <"$out")" = "8 100 100 " ]
-	[ ! -s rest ]
 }
 
 @test "who may not read Setup names the topic, too" {
