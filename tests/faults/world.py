@@ -183,8 +183,8 @@ class World:
         """What lies in the table out of the order of its topic; with several ingest streams, of its record."""
         if len(topics) > 1:
             return []  # nothing is promised
-        text = self.admin("GET", f"/rows?table={table}&columns=replay_id,record_ids")
-        rows = [json.loads(line) for line in text.splitlines()]
+        text = self.admin("GET", f"/rows?table={table}&columns=replay_id,record_ids", timeout=900)
+        rows = (json.loads(line) for line in text.splitlines())  # millions of them after a soak
         wrong, last, behind_all = [], {}, ""
         for row in rows:
             ids = row["record_ids"] if self.streams > 1 else ["topic"]
