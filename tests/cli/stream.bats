@@ -198,7 +198,7 @@ edit='edit() { f=$(find "$HOME" -path "*emulator/$1" | head -n 1); jq "$2" "$f" 
 		sfzb sql -o table "SELECT event_id, commit_number FROM main.crm.account LIMIT 2" | wc -l'
 	[ "$(sed -n 1p "$out" | jq -c .)" = '{"a":1,"b":"x,\"y","c":null}' ]
 	[ "$(sed -n 2,3p "$out" | tr '\n' ' ')" = 'a,b,c 1,"x,""y", ' ]
-	[ "$(sed -n 4p "$out")" = $'1\tx,"y\t' ]
+	[ "$(sed -n 4p "$out")" = $'1\tx,"y\t\\N' ]
 	[ "$(sed -n 5p "$out" | tr -d ' ')" = 3 ]
 	ends 4 sfzb emulator -q -- sfzb sql 'SELECT * FROM main.crm.nothing'
 	says "main.crm.nothing|nothing"
