@@ -479,11 +479,11 @@ def test_certificates(_):
 
 
 def test_retention(_):
-    em = Emulator("--events", "50", "--retention", "1s")
+    em = Emulator("--events", "50", "--retention", "6s")
     try:
         with em.subscribe("/data/ChangeEvents", EARLIEST, 1) as s:
             old = next(iter(s)).events[0].replay_id
-        time.sleep(1.3)
+        time.sleep(6.3)
         em.admin("POST", "/events", '{"count": 10}')
         assert 0 < len(em.read_all("/data/ChangeEvents")) <= 10
         refused("INVALID_ARGUMENT", "subscription.fetch.replayid.corrupted", em.subscribe, ORDERS, CUSTOM, 1, old)
