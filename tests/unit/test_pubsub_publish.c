@@ -107,6 +107,8 @@ test_publish_stream(void **state)
 	p.batches++;
 	send_batch(&p);
 	WAIT(f, p.answers == 21);
+	if (p.failed > 0)
+		fail_msg("the send behind the idle minute failed: %s", p.why.text);
 	assert_int_equal(fake.publish_streams, 2);
 	assert_int_equal(p.good, 147);
 	pubsub_publisher_free(p.publisher);
