@@ -364,7 +364,7 @@ pubsub_publisher_send(struct pubsub_publisher *b, const struct pubsub_publish_ev
 	if (b->in_flight)
 		return false;
 	b->in_flight = true;
-	b->repeated = false;
+	b->sent = b->repeated = false;
 	b->done = done;
 	b->context = context;
 	batch_fill(&b->batch, events, count);
