@@ -283,11 +283,14 @@ run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 {
 	const struct create_options *o = given;
 	struct plan plan;
+	struct error untold = ERROR_INIT;
 	int rc = make_plan(&plan, o, argv[0], e);
 
 	(void)argc;
 	if (rc == 0)
 		rc = delta_check_name(argv[0], e);
+	if (rc == 0 && delta_check_ingest_name(argv[0], &untold) != 0)
+		log_warn("create-table", "%s: 'stream' and 'ingest' cannot write to this table", untold.text);
 	if (rc == 0 && o->dry_run && !o->alter)
 		rc = print_ddl(&plan, e);
 	else if (rc == 0 && (rc = app_open_databricks(app, e)) == 0)

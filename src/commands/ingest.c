@@ -212,11 +212,10 @@ pump(struct run *r, struct error *e)
 static int
 parse(struct run *r, int argc, char **argv, struct error *e)
 {
-	char parts[3][DELTA_PART_SIZE];
 	const char *d = r->o->delimiter;
 
 	r->table_name = argv[0];
-	if (delta_split_name(argv[0], parts, e) != 0)
+	if (delta_check_ingest_name(argv[0], e) != 0)
 		return -1;
 	engine_options_init(&r->engine);
 	r->engine.until_caught_up = true;

@@ -39,8 +39,7 @@ int
 stream_table_check(const char *pattern, struct error *e)
 {
 	char *name = stream_table_name(pattern, "/data/x", text_of("x"));
-	char parts[3][DELTA_PART_SIZE];
-	int rc = delta_split_name(name, parts, e);
+	int rc = delta_check_ingest_name(name, e);
 
 	free(name);
 	return rc;

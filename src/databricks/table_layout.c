@@ -197,6 +197,25 @@ delta_check_name(const char *name, struct error *e)
 }
 
 int
+delta_check_ingest_name(const char *name, struct error *e)
+{
+	char parts[3][DELTA_PART_SIZE], clean[300];
+
+	if (delta_check_name(name, e) != 0 || delta_split_name(name, parts, e) != 0)
+		return -1;
+	for (int i = 0; i < 2; i++) {
+		for (const char *c = parts[i]; *c != '\0'; c++) {
+			if (*c >= ' ' && *c <= '~' && *c != '.' && *c != '`')
+				continue;
+			error_set(e, ERR_USAGE, "%s name '%s' cannot be told to Zerobus", i == 0 ? "catalog" : "schema",
+			    text_clean(clean, sizeof(clean), text_of(parts[i])));
+			return error_hint(e, "the table's name goes to it as catalog.schema.table in an ASCII header: no '.', no backtick");
+		}
+	}
+	return 0;
+}
+
+int
 delta_create_sql(struct buffer *out, const struct delta_plan *plan, struct error *e)
 {
 	const char *comment = plan->comment != NULL ? plan->comment : "Salesforce change events written by sfzb";

@@ -108,6 +108,8 @@ struct delta_plan {
 };
 /* Whether a table can have this name: three parts, the last one that Zerobus takes. ERR_USAGE. */
 int delta_check_name(const char *name, struct error *e);
+/* And whether rows can go there: all parts travel unquoted in an ASCII header (wire/zerobus.md §1). ERR_USAGE. */
+int delta_check_ingest_name(const char *name, struct error *e);
 /*
  * CREATE TABLE IF NOT EXISTS … as wire/databricks-http.md §8 has it; no trailing ';'. ERR_USAGE when a name is
  * none that Zerobus takes.

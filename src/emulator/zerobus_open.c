@@ -32,7 +32,7 @@ zerobus_stream_authorize(struct zerobus_stream *s)
 	if (text_starts(header, "Bearer "))
 		verdict = tokens_check(s->server->options.tokens, text_span(header.data + 7, header.len - 7), &s->scope);
 	if (verdict == TOKEN_GOOD && strncmp(s->scope, ZEROBUS_SCOPE, strlen(ZEROBUS_SCOPE)) == 0) {
-		char *client = s->scope + strlen(ZEROBUS_SCOPE), *blank = strrchr(client, ' ');
+		char *client = s->scope + strlen(ZEROBUS_SCOPE), *blank = strchr(client, ' ');
 
 		s->client = memory_strndup(client, (size_t)(blank - client));
 		if (strcmp(blank + 1, name) != 0)

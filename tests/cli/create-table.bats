@@ -66,6 +66,9 @@ inside() { # SCRIPT
 	run ! grep bad "$out"
 	[ "$(grep -c ' fits$' "$out")" -eq 6 ]
 	says "hint: sfzb create-table 'main.\`é-日\`.none' makes it"
+	says "schema name 'é-日' cannot be told to Zerobus: 'stream' and 'ingest' cannot write to this table"
+	fails 2 sfzb stream Account --table 'main.`é-日`.t'
+	fails 2 sfzb ingest 'main.`a``b`.t'
 	while read -r name; do
 		fails 2 sfzb create-table "$name"
 		fails 2 sfzb create-table "$name" --check

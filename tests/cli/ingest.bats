@@ -129,3 +129,11 @@ CREATE='sfzb sql "CREATE TABLE main.default.t (id BIGINT NOT NULL, name STRING)"
 	fails 2 sfzb ingest a.b.c /
 	fails 3 sfzb ingest a.b.c
 }
+
+@test "a schema whose name has a blank takes rows" {
+	ends 0 sfzb emulator -q --events 50 --objects Account -- sh -euc '
+		sfzb create-table -q "main.\`my schema\`.t" --create-schema --layout classic
+		sfzb stream -q Account -t "main.\`my schema\`.t" --until-caught-up
+		sfzb sql "select count(*) n from main.\`my schema\`.t"'
+	jq -e ".n > 0" "$out"
+}
