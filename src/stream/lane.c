@@ -202,7 +202,7 @@ lane_take(struct lane *l, struct feed *f, const struct event *event, bool fenced
 	engine->bytes += size;
 	engine->row_cost += (size - engine->row_cost) / 64;
 	if (feed_is_suspect(f, event, number))
-		suspects_mark_row(l, b, r, f->suspect_since_ms + l->sink->visibility_ms);
+		suspects_mark_row(l, b, r, f->suspect_since_ms + suspects_visibility_ms(l));
 	if (b->count >= o->batch_rows || b->bytes.len >= o->batch_bytes) {
 		b->closed = true;
 		engine_wake(engine, now);
@@ -301,7 +301,7 @@ doubt(struct lane *l, size_t outstanding, int64_t now)
 
 		for (size_t j = 0; j < b->count; j++)
 			b->rows[j].sent = true;
-		suspects_mark(l, b, now + l->sink->visibility_ms);
+		suspects_mark(l, b, now + suspects_visibility_ms(l));
 	}
 }
 

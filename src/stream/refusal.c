@@ -94,7 +94,7 @@ mark(struct lane *l, struct batch *b, int64_t now)
 {
 	for (size_t i = 0; i < b->count; i++)
 		b->rows[i].sent = true;
-	suspects_mark(l, b, now + l->sink->visibility_ms);
+	suspects_mark(l, b, now + suspects_visibility_ms(l));
 }
 
 void

@@ -87,6 +87,12 @@ suspects_note_witness(struct lane *l, const struct batch *b, int64_t now)
 	l->witness.missed = false;
 }
 
+int64_t
+suspects_visibility_ms(const struct lane *l)
+{
+	return l->sink->visibility_ms + l->lag_ms;
+}
+
 static bool
 has_witness(const struct lane *l, int64_t now)
 {
@@ -117,8 +123,12 @@ is_believable(struct lane *l, const bool *found, int64_t now)
 	if (!l->witness.missed)
 		return true;
 	l->witness.missed = false;
+	/* the next witness may be too old to be late when it is asked for */
+	if (l->lag_ms < age)
+		l->lag_ms = age;
 	for (size_t i = 0; i < l->asked_count; i++) {
-		int64_t visible_ms = l->asked[i].batch->visible_ms - l->sink->visibility_ms + age;
+		/* the wait that was told stays on top: a witness says how late rows were, not how late they can be */
+		int64_t visible_ms = l->asked[i].batch->visible_ms + age;
 
 		if (due < visible_ms)
 			due = visible_ms;
