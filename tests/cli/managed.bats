@@ -45,7 +45,7 @@ inside() { # EMULATOR OPTIONS… -- COMMAND…   fine, in a fresh emulator
 
 @test "a slot that a broken connection holds is waited for" {
 	ends 0 sfzb emulator -q --keepalive 300ms --managed-slot 3s --events 40 --objects Account -- sh -c '
-		sfzb tail -q --managed Account_Managed >one & until [ "$(wc -l <one)" -eq 40 ]; do sleep 0.1; done
+		: >one; sfzb tail -q --managed Account_Managed >one & until [ "$(wc -l <one)" -eq 40 ]; do sleep 0.1; done
 		sleep 2; kill -9 $!; wait $! 2>/dev/null
 		curl -sS -d "{\"count\":10}" "$SFZB_EMULATOR_ADMIN/events" >/dev/null
 		LIMIT=50 sfzb tail --managed Account_Managed -n 10 >two'

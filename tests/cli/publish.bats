@@ -102,7 +102,7 @@ lines_of() { # FILE COUNT   waits until the file has so many lines
 	export -f lines_of
 	echo 'publish-stream stall' >faults
 	ends 143 sfzb emulator -q --faults faults -- bash -c '
-		sfzb publish -vv Order_Event__e "{}" "{}" "{}" >results 2>log & pid=$!
+		: >log; sfzb publish -vv Order_Event__e "{}" "{}" "{}" >results 2>log & pid=$!
 		for i in $(seq 300); do grep -q "PublishStream" log && break; sleep 0.1; done
 		kill -INT $pid; kill -TERM $pid
 		wait $pid; rc=$?; cat log >&2; exit $rc'
@@ -110,7 +110,7 @@ lines_of() { # FILE COUNT   waits until the file has so many lines
 	says "error: 3 events may or may not be stored: stopped before the answer came"
 	echo 'publish stall' >faults
 	ends 143 sfzb emulator -q --faults faults -- bash -c '
-		sfzb publish -vv Order_Event__e "{}" >results 2>log & pid=$!
+		: >log; sfzb publish -vv Order_Event__e "{}" >results 2>log & pid=$!
 		for i in $(seq 300); do grep -q " Publish " log && break; sleep 0.1; done
 		kill -INT $pid; kill -TERM $pid
 		wait $pid; rc=$?; cat log >&2; exit $rc'

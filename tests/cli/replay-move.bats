@@ -45,7 +45,7 @@ inside() { ends "${STATUS:-0}" sfzb emulator -q --keepalive 300ms --events 400 -
 		sfzb replay export Account -t main.default.b | jq -c "[.positions[].table]" >one
 		sfzb replay export Contact && exit 9; test $? -eq 8
 		sfzb replay export -o table && exit 9; test $? -eq 2
-		sfzb stream Account -t $t 2>log & p=$!
+		: >log; sfzb stream Account -t $t 2>log & p=$!
 		n=0; until grep -q "figures\|goes on\|starts" log; do sleep 0.1; n=$((n + 1)); test $n -lt 600; done
 		sfzb replay export >none && exit 9; test $? -eq 2
 		sfzb replay export --force | jq ".positions | length" >two
@@ -77,7 +77,7 @@ inside() { ends "${STATUS:-0}" sfzb emulator -q --keepalive 300ms --events 400 -
 		done
 		head -c 100 good >bad; refused 2 sfzb replay import bad --force
 		refused 2 sfzb replay import nowhere
-		sfzb stream Account -t $t 2>log & p=$!
+		: >log; sfzb stream Account -t $t 2>log & p=$!
 		n=0; until grep -q "goes on" log; do sleep 0.1; n=$((n + 1)); test $n -lt 600; done
 		sfzb replay import good --force && exit 9; test $? -eq 2
 		kill $p; wait $p

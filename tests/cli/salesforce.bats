@@ -85,7 +85,7 @@ inside() { # EMULATOR OPTIONS… -- COMMAND…   fine, in a fresh emulator
 	local run
 	for run in 'tail Account --from earliest' 'stream Account --table main.default.account'; do
 		ends 0 sfzb emulator -q --events 10 --objects Account --keepalive 300ms --delivery-limit 1000 -- bash -c '
-			sfzb '"$run"' --quota-interval 1s >got 2>log & pid=$!
+			: >log; sfzb '"$run"' --quota-interval 1s >got 2>log & pid=$!
 			wait_for() { for i in $(seq 300); do grep -q "warning: $1 of 1000 events delivered" log && return; sleep 0.1; done; cat log >&2; exit 90; }
 			more() { curl -sS -d "{\"count\":$1}" "$SFZB_EMULATOR_ADMIN/events" >/dev/null; }
 			more 900; wait_for 90

@@ -89,7 +89,7 @@ within() { # EMULATOR-OPTIONS… -- SCRIPT
 	for signal in INT TERM; do
 		[ $signal = INT ] && wanted=130 || wanted=143
 		within --warehouse-start 10m -- '
-			sfzb -vv sql "SELECT 1" 2>log & pid=$!
+			: >log; sfzb -vv sql "SELECT 1" 2>log & pid=$!
 			for i in $(seq 300); do ! grep -q "> GET .*/sql/statements/" log || break; sleep 0.1; done
 			kill -'$signal' $pid
 			rc=0; wait $pid || rc=$?; cat log >&2; echo $rc'
@@ -99,7 +99,7 @@ within() { # EMULATOR-OPTIONS… -- SCRIPT
 	# a poll that hangs: nothing but the signal ends it; timeout sends it twice
 	echo 'databricks.sql stall after 2' >rule
 	within --warehouse-start 10m --faults rule -- '
-		setsid timeout 50 sfzb -vv sql "SELECT 1" 2>log & pid=$!
+		: >log; setsid timeout 50 sfzb -vv sql "SELECT 1" 2>log & pid=$!
 		for i in $(seq 300); do [ "$(grep -c "> GET .*/sql/statements/" log)" -lt 2 ] || break; sleep 0.1; done
 		kill -INT $pid
 		rc=0; wait $pid || rc=$?; cat log >&2; echo $rc'

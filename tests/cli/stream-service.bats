@@ -12,7 +12,7 @@ inside() { # COMMANDS   in a fresh emulator with 50 events; `until_it COMMAND…
 
 @test "--metrics serves every figure that the man page names, and health" {
 	inside '
-		sfzb stream Account -t $t --metrics 0 2>log & p=$!
+		: >log; sfzb stream Account -t $t --metrics 0 2>log & p=$!
 		until_it has log "figures at http://127.0.0.1:[0-9]+/metrics"
 		url=$(grep -o "http://127[^/]*" log)
 		curl -s "$url/healthz" >alive
@@ -49,7 +49,7 @@ subprocess.run([\"sfzb\", \"stream\", \"Account\", \"-t\", \"a.b.c\", \"--metric
 
 @test "systemd is told: starting, ready, alive, reloading, stopping" {
 	inside '
-		"'"$tests"'/notified.py" told sfzb stream Account -t $t 2>log & p=$!
+		: >log; "'"$tests"'/notified.py" told sfzb stream Account -t $t 2>log & p=$!
 		until_it has told READY=1
 		until_it has told "STATUS=received"
 		kill -HUP "$(cat told.pid)"
@@ -64,7 +64,7 @@ subprocess.run([\"sfzb\", \"stream\", \"Account\", \"-t\", \"a.b.c\", \"--metric
 @test "SIGHUP: new secrets are used, another login is not, log.json sets level and form" {
 	inside '
 		f=$(find "$HOME" -name salesforce.json | head -n 1)
-		sfzb stream Account -t $t 2>log & p=$!
+		: >log; sfzb stream Account -t $t 2>log & p=$!
 		until_it has log "subscribed"
 		cp "$f" saved
 		printf "%s" "{\"level\":\"debug\",\"format\":\"json\"}" >"${f%/*}/log.json"; chmod 600 "${f%/*}/log.json"
@@ -83,7 +83,7 @@ subprocess.run([\"sfzb\", \"stream\", \"Account\", \"-t\", \"a.b.c\", \"--metric
 	echo "subscribe UNAVAILABLE" >script
 	ends 0 sfzb emulator -q --faults script --keepalive 300ms --events 50 --objects Account -- bash -euc '
 		until_it() { local n=0; until "$@"; do sleep 0.1; n=$((n + 1)); test $n -lt 300; done; }
-		sfzb stream Account -t main.default.account --metrics 0 2>log & p=$!
+		: >log; sfzb stream Account -t main.default.account --metrics 0 2>log & p=$!
 		until_it grep -Eq "figures at http" log
 		url=$(grep -o "http://127[^/]*" log)
 		answer() { curl -s -o answer -w "%{http_code} " "$url/$1"; cat answer; }

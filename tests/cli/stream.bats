@@ -117,7 +117,7 @@ edit='edit() { f=$(find "$HOME" -path "*emulator/$1" | head -n 1); jq "$2" "$f" 
 
 @test "two runs never share a position" {
 	inside --objects Account -- sh -c '
-		sfzb stream Account --table main.crm.account 2>first & until grep -q subscribed first; do sleep 0.1; done
+		: >first; sfzb stream Account --table main.crm.account 2>first & until grep -q subscribed first; do sleep 0.1; done
 		sfzb stream Account --table main.crm.account --until-caught-up 2>second || echo "status $?"
 		sfzb replay set Account earliest --table main.crm.account 2>>second || echo "status $?"
 		kill $!; wait $!'
