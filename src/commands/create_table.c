@@ -204,7 +204,7 @@ check(struct app *app, const char *name, enum layout layout, struct error *e)
 	rc = app_outputs(app, "json") ? print_fit_json(t, &fit, &alters, e)
 				      : print_fit_text(t, &fit, &alters, e);
 	if (rc == 0)
-		rc = fit_error(&fit, t->full_name, e);
+		rc = fit_error(&fit, t, e);
 	fit_release(&fit);
 	buffer_release(&alters);
 	delta_table_free(t);
@@ -269,7 +269,7 @@ create(struct app *app, const struct create_options *o, const struct plan *p, st
 		return -1;
 	}
 	delta_check(t, p->plan.layout, &fit);
-	rc = fit_error(&fit, t->full_name, e);
+	rc = fit_error(&fit, t, e);
 	if (rc == 0 && !created && !o->alter)
 		log_info("create-table", "table '%s' is there already%s", t->full_name,
 		    fit.lacking > 0 ? "; --check says what it lacks, --alter adds it" : " and fits");

@@ -51,19 +51,21 @@ get_fitting(struct stream_tables *t, const char *name, bool *created, struct err
 {
 	enum layout layout = t->options->layout == 0 ? LAYOUT_CLASSIC : LAYOUT_FULL;
 	struct delta_table *table = target_ensure(t->app, name, layout, t->options->create, created, e);
-	char lacking[TEXT_COUNT_SIZE];
+	char lacking[TEXT_COUNT_SIZE], *shell_name;
 	struct fit fit;
 
 	if (table == NULL)
 		return NULL;
 	delta_check(table, layout, &fit);
-	if (fit_error(&fit, table->full_name, e) != 0) {
+	if (fit_error(&fit, table, e) != 0) {
 		delta_table_free(table);
 		table = NULL;
 	} else if (fit.lacking > 0) {
-		log_info("stream", "table '%s' could hold %s; 'sfzb create-table %s --check' names %s", name,
-		    text_count(lacking, (int64_t)fit.lacking, "more column", "more columns"), name,
+		shell_name = delta_shell_name(table->catalog, table->schema, table->name);
+		log_info("stream", "table '%s' could hold %s; sfzb create-table %s --check names %s", name,
+		    text_count(lacking, (int64_t)fit.lacking, "more column", "more columns"), shell_name,
 		    fit.lacking == 1 ? "it" : "them");
+		free(shell_name);
 	}
 	fit_release(&fit);
 	return table;

@@ -1,5 +1,6 @@
 #include "commands/target.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -43,7 +44,7 @@ write_schema(struct buffer *out, const char *table, struct error *e)
 static void
 explain_missing(struct app *app, const char *table, struct error *e)
 {
-	char parts[3][DELTA_PART_SIZE];
+	char parts[3][DELTA_PART_SIZE], *shell_name;
 	struct error why = ERROR_INIT;
 
 	if (delta_split_name(table, parts, &why) != 0)
@@ -53,7 +54,9 @@ explain_missing(struct app *app, const char *table, struct error *e)
 		error_hint(e, "catalogs are made by an administrator: CREATE CATALOG, or in the workspace's Catalog Explorer");
 	} else if (catalog_has_schema(app->databricks, parts[0], parts[1], &why) == 0) {
 		error_set(e, ERR_NOT_FOUND, "there is no schema '%s.%s', or no USE SCHEMA on it", parts[0], parts[1]);
-		error_hint(e, "sfzb create-table --create-schema makes it");
+		shell_name = delta_shell_name(parts[0], parts[1], parts[2]);
+		error_hint(e, "sfzb create-table %s --create-schema makes it", shell_name);
+		free(shell_name);
 	}
 }
 
@@ -122,12 +125,15 @@ target_ensure(struct app *app, const char *name, enum layout layout, bool may_cr
     struct error *e)
 {
 	struct delta_table *table = target_find(app, name, e);
+	char *shell_name;
 
 	*created = false;
 	if (table != NULL || e->code != ERR_NOT_FOUND)
 		return table;
 	if (!may_create) {
-		error_hint(e, "leave out --no-create, or make it with 'sfzb create-table %s'", name);
+		shell_name = delta_shell_full_name(name);
+		error_hint(e, "leave out --no-create, or make it: sfzb create-table %s", shell_name);
+		free(shell_name);
 		return NULL;
 	}
 	error_clear(e);

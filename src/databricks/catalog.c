@@ -72,8 +72,7 @@ static int
 explain_missing(struct databricks_session *s, char split[3][DELTA_PART_SIZE], struct error *e)
 {
 	struct error ignored = ERROR_INIT;
-	struct buffer name = BUFFER_INIT;
-	const char *quote;
+	char *name;
 
 	if (catalog_has_catalog(s, split[0], &ignored) == 0) {
 		error_set(e, ERR_NOT_FOUND, "no catalog \"%s\" in this workspace, or no USE CATALOG on it", split[0]);
@@ -86,18 +85,9 @@ explain_missing(struct databricks_session *s, char split[3][DELTA_PART_SIZE], st
 	error_set(e, ERR_NOT_FOUND, "no table \"%s.%s.%s\", or no SELECT on it", split[0], split[1], split[2]);
 	if (!delta_name_is_plain(split[2]))
 		return error_hint(e, "check the name; Zerobus takes tables with letters, digits and '_' in their names only");
-	for (int i = 0; i < 3; i++) {
-		if (i > 0)
-			buffer_append_byte(&name, '.');
-		if (delta_name_is_plain(split[i]))
-			buffer_append_text(&name, split[i]);
-		else
-			delta_quote(&name, split[i]);
-	}
-	/* backticks mean something to a shell */
-	quote = memchr(name.data, '`', name.len) != NULL ? "'" : "";
-	error_hint(e, quote[0] != '\0' ? "sfzb create-table %s%.250s%s makes it" : "'sfzb create-table %s%.250s%s' makes it", quote, buffer_text(&name), quote);
-	buffer_release(&name);
+	name = delta_shell_name(split[0], split[1], split[2]);
+	error_hint(e, "sfzb create-table %s makes it", name);
+	free(name);
 	return -1;
 }
 

@@ -209,7 +209,7 @@ misfit(const struct delta_table *t, const struct delta_column *c, const char *wh
 	    text_clean(name, sizeof(name), text_of(c->name)),
 	    text_clean(type, sizeof(type), buffer_span(&sql)), t->full_name, why);
 	buffer_release(&sql);
-	return error_hint(e, "sfzb create-table %s --check lists all differences", t->full_name);
+	return fit_hint(t, e);
 }
 
 static int
@@ -258,7 +258,7 @@ row_writer_new(const struct delta_table *t, const struct row_options *o, struct 
 	if (w->step_count == 0) {
 		error_set(e, ERR_MISFIT, "table '%s' has none of the columns that sfzb writes",
 		    t->full_name);
-		error_hint(e, "sfzb create-table %s --check lists them", t->full_name);
+		fit_hint(t, e);
 		goto failed;
 	}
 	return w;

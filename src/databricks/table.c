@@ -95,6 +95,46 @@ delta_split_name(const char *full, char parts[3][DELTA_PART_SIZE], struct error 
 	return 0;
 }
 
+char *
+delta_shell_name(const char *catalog, const char *schema, const char *name)
+{
+	const char *const parts[] = {catalog, schema, name};
+	struct buffer full = BUFFER_INIT, quoted = BUFFER_INIT;
+	bool is_plain = true;
+
+	for (int i = 0; i < 3; i++) {
+		if (i > 0)
+			buffer_append_byte(&full, '.');
+		if (delta_name_is_plain(parts[i])) {
+			buffer_append_text(&full, parts[i]);
+		} else {
+			delta_quote(&full, parts[i]);
+			is_plain = false;
+		}
+	}
+	if (is_plain)
+		return buffer_detach(&full);
+	buffer_append_byte(&quoted, '\'');
+	for (size_t i = 0; i < full.len; i++) {
+		if (full.data[i] == '\'')
+			buffer_append_text(&quoted, "'\\'");
+		buffer_append_byte(&quoted, full.data[i]);
+	}
+	buffer_append_byte(&quoted, '\'');
+	buffer_release(&full);
+	return buffer_detach(&quoted);
+}
+
+char *
+delta_shell_full_name(const char *full)
+{
+	char parts[3][DELTA_PART_SIZE];
+
+	if (delta_split_name(full, parts, NULL) != 0)
+		return memory_strdup(full);
+	return delta_shell_name(parts[0], parts[1], parts[2]);
+}
+
 static char *
 dup_or_empty(const char *s)
 {

@@ -104,6 +104,13 @@ int delta_split_name(const char *full, char parts[3][DELTA_PART_SIZE], struct er
 /* A legal Zerobus name: ASCII letters, digits and '_', not starting with a digit (wire/zerobus.md §6). */
 bool delta_name_is_plain(const char *name);
 
+/*
+ * The name for a command that a person pastes into a shell: parts in backticks that need them, and then the whole in single
+ * quotes. To be freed. The latter of a full name, as delta_split_name takes it.
+ */
+char *delta_shell_name(const char *catalog, const char *schema, const char *name);
+char *delta_shell_full_name(const char *full);
+
 /* One type as JSON (a string such as "long", or an object); depth-bounded. */
 int delta_type_parse_json(struct delta_type *out, const struct json *j, struct error *e);
 /* As SQL spells it, of any nesting: "decimal(10,2)", "array<struct<a:bigint>>". For answers without type_json. */

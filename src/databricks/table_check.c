@@ -187,14 +187,24 @@ fit_release(struct fit *f)
 }
 
 int
-fit_error(const struct fit *f, const char *table, struct error *e)
+fit_hint(const struct delta_table *t, struct error *e)
+{
+	char *shell_name = delta_shell_name(t->catalog, t->schema, t->name);
+
+	error_hint(e, "sfzb create-table %s --check lists all differences", shell_name);
+	free(shell_name);
+	return -1;
+}
+
+int
+fit_error(const struct fit *f, const struct delta_table *t, struct error *e)
 {
 	if (f->misfits == 0)
 		return 0;
 	if (f->misfits == 1)
-		error_set(e, ERR_MISFIT, "table '%s' does not fit: %s", table, f->findings[0].text);
+		error_set(e, ERR_MISFIT, "table '%s' does not fit: %s", t->full_name, f->findings[0].text);
 	else
-		error_set(e, ERR_MISFIT, "table '%s' does not fit: %s (and %zu more)", table,
+		error_set(e, ERR_MISFIT, "table '%s' does not fit: %s (and %zu more)", t->full_name,
 		    f->findings[0].text, f->misfits - 1);
-	return error_hint(e, "sfzb create-table %s --check lists all differences", table);
+	return fit_hint(t, e);
 }

@@ -151,7 +151,9 @@ struct fit {
 void delta_check(const struct delta_table *t, enum layout layout, struct fit *out);
 void fit_release(struct fit *f);
 /* -1 and ERR_MISFIT naming the first misfit and how many more there are; 0 when rows can be written. */
-int fit_error(const struct fit *f, const char *table, struct error *e);
+int fit_error(const struct fit *f, const struct delta_table *t, struct error *e);
+/* For an error about a table's columns: the command that lists them. Returns -1. */
+int fit_hint(const struct delta_table *t, struct error *e);
 /*
  * The statements that add what the table lacks of the layout and switch off what is in the way, one
  * a line, each ending in ";\n". Returns how many; 0 and nothing appended when there is nothing to do. What an

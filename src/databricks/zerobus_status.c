@@ -21,7 +21,7 @@ static const char hint_token[] = "the client id and secret must belong to a serv
 /* wire/zerobus.md §5. A status the vendor does not name is the server's trouble: tried again. */
 static const struct {
 	enum error_code at_open, later;
-	const char *open_hint, *later_hint; /* %s: the table; hints without it ignore it */
+	const char *open_hint, *later_hint; /* %s: the table, as a shell takes it; hints without it ignore it */
 } answers[17] = {
     [0] = {ERR_UNAVAILABLE, ERR_UNAVAILABLE, NULL, NULL},
     [1] = {ERR_UNAVAILABLE, ERR_UNAVAILABLE, NULL, NULL},
@@ -167,7 +167,7 @@ zerobus_status_error(const struct call_status *s, bool at_open, const char *tabl
     struct error *e)
 {
 	int code = s->code >= 0 && s->code <= 16 ? s->code : 2;
-	char what[400];
+	char what[400], *shell_name = delta_shell_full_name(table);
 	const char *hint;
 	long number;
 
@@ -181,12 +181,13 @@ zerobus_status_error(const struct call_status *s, bool at_open, const char *tabl
 	add_details(e, s->details);
 	hint = at_open ? answers[code].open_hint : answers[code].later_hint;
 	if (hint != NULL)
-		set_hint(e, hint, table);
+		set_hint(e, hint, shell_name);
 	if (code == 7)
 		hint_grants(e, table, principal);
 	number = find_number(e->text);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		if (numbers[i].number == number)
-			set_hint(e, numbers[i].hint, table);
+			set_hint(e, numbers[i].hint, shell_name);
+	free(shell_name);
 	return -1;
 }

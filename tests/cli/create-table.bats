@@ -15,8 +15,30 @@ inside() { # SCRIPT
 		sfzb sql "SELECT event_id FROM main.\`my-schema\`.t"'
 	[ "$(tr '\n' ' ' <"$out")" = '4 4 4 0 {"event_id":"x"} ' ] || { cat "$out"; return 1; }
 	says "cannot create table 'main.nope.t': there is no schema 'main.nope'"
-	says 'hint: sfzb create-table --create-schema makes it'
+	says 'hint: sfzb create-table main.nope.t --create-schema makes it'
 	says "cannot create table 'nope.nope.t': there is no catalog 'nope'"
+}
+
+@test "a hint's command works as it is pasted" {
+	inside "$(cat <<-'END'
+		pasted() { sed -n 's/.*hint: \(.*\) makes it$/\1/p; s/.*make it: \(.*\)/\1/p; s/.*; \(sfzb .* --check\) names.*/\1/p' "$1"; }
+		name="main.\`it's new-\$HOME\`.t"
+		sfzb create-table "$name" 2>said && exit 1
+		pasted said >command && sh -eu command || exit 1
+		sfzb create-table "$name" --check
+		sfzb stream Account --table main.\`it\'s\ new-\$HOME\`.other --no-create 2>said && exit 1
+		pasted said >command && sh -eu command || exit 1
+		sfzb create-table "main.\`it's new-\$HOME\`.other" --check
+		sfzb create-table -q "main.\`it's new-\$HOME\`.old" --layout classic
+		sfzb stream Account --table "main.\`it's new-\$HOME\`.old" --until-caught-up 2>said
+		pasted said >command && [ -s command ] && sh -eu command | head -1
+	END
+	)"
+	diff -u - "$out" <<-'END'
+		table 'main.it's new-$HOME.t' fits
+		table 'main.it's new-$HOME.other' fits
+		table 'main.it's new-$HOME.old' fits, and could hold more
+	END
 }
 
 @test "--property and --comment" {

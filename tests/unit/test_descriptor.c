@@ -294,6 +294,25 @@ test_names(void **state)
 }
 
 static void
+test_shell_names(void **state)
+{
+	static const struct {
+		const char *full, *pasted;
+	} rows[] = {{"main.crm.events", "main.crm.events"}, {"`main`.crm.`events`", "main.crm.events"},
+	    {"main.crm-eu.t", "'main.`crm-eu`.t'"}, {"main.`a.b`.t", "'main.`a.b`.t'"}, {"main.`a``b`.t", "'main.`a``b`.t'"},
+	    {"main.it's.t", "'main.`it'\\''s`.t'"}, {"main.$(x).t", "'main.`$(x)`.t'"}};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char *pasted = delta_shell_full_name(rows[i].full);
+
+		if (strcmp(pasted, rows[i].pasted) != 0)
+			fail_msg("'%s': %s", rows[i].full, pasted);
+		free(pasted);
+	}
+}
+
+static void
 test_grants(void **state)
 {
 	struct buffer out = BUFFER_INIT;
@@ -400,7 +419,7 @@ test_check(void **state)
 		    (rows[i].first != NULL && strcmp(fit.findings[0].text, rows[i].first) != 0))
 			fail_msg("%s: %zu misfits, %zu lacking, %zu in all: %s", rows[i].name, fit.misfits, fit.lacking,
 			    fit.count, fit.count > 0 ? fit.findings[0].text : "");
-		assert_int_equal(fit_error(&fit, t->full_name, &e), rows[i].misfits > 0 ? -1 : 0);
+		assert_int_equal(fit_error(&fit, t, &e), rows[i].misfits > 0 ? -1 : 0);
 		delta_alter_sql(&alter, t, rows[i].wants);
 		if (strcmp(buffer_text(&alter), rows[i].alter) != 0)
 			fail_msg("%s: %s", rows[i].name, buffer_text(&alter));
@@ -453,7 +472,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_vector), cmocka_unit_test(test_shapes),
 	    cmocka_unit_test(test_numbers), cmocka_unit_test(test_catalog_forms), cmocka_unit_test(test_bad_answers),
-	    cmocka_unit_test(test_names), cmocka_unit_test(test_grants), cmocka_unit_test(test_create), cmocka_unit_test(test_check),
+	    cmocka_unit_test(test_names), cmocka_unit_test(test_shell_names), cmocka_unit_test(test_grants), cmocka_unit_test(test_create), cmocka_unit_test(test_check),
 	    cmocka_unit_test(test_check_table)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
