@@ -115,6 +115,19 @@ output_line(struct text line, struct error *e)
 }
 
 int
+output_json(struct json *j, struct error *e)
+{
+	struct buffer line = BUFFER_INIT;
+	int rc;
+
+	json_write(&line, j, false);
+	rc = output_line(buffer_span(&line), e);
+	buffer_release(&line);
+	json_free(j);
+	return rc;
+}
+
+int
 output_format(struct error *e, const char *format, ...)
 {
 	char *text;

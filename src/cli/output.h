@@ -12,6 +12,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "cli/command.h"
 
 enum style { STYLE_PLAIN, STYLE_BOLD, STYLE_DIM, STYLE_RED, STYLE_GREEN, STYLE_YELLOW, STYLE_BLUE };
@@ -27,6 +28,8 @@ const char *output_style(enum style style);
 /* Bytes and lines; the latter add the newline and hand the line over to the system. */
 int output_write(struct text bytes, struct error *e);
 int output_line(struct text line, struct error *e);
+/* As one line; j is freed. */
+int output_json(struct json *j, struct error *e);
 int output_format(struct error *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Whether lines are handed over one by one (the initial state) or when the buffer is full. */
 void output_set_line_buffered(bool line_buffered);

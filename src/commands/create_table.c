@@ -149,8 +149,6 @@ print_fit_json(const struct delta_table *t, const struct fit *fit, const struct 
     struct error *e)
 {
 	struct json *root = json_object(), *list = json_array();
-	struct buffer out = BUFFER_INIT;
-	int rc;
 
 	json_set_string(root, "table", t->full_name);
 	json_set_bool(root, "fits", fit->misfits == 0);
@@ -164,11 +162,7 @@ print_fit_json(const struct delta_table *t, const struct fit *fit, const struct 
 	}
 	json_set(root, "findings", list);
 	json_set_text(root, "alter", buffer_span(alters));
-	json_write(&out, root, false);
-	rc = output_line(buffer_span(&out), e);
-	json_free(root);
-	buffer_release(&out);
-	return rc;
+	return output_json(root, e);
 }
 
 static int

@@ -359,18 +359,12 @@ static int
 print_json(const struct retry *r, struct error *e)
 {
 	struct json *j = json_object();
-	struct buffer b = BUFFER_INIT;
-	int rc;
 
 	json_set_int64(j, "stored", r->stored);
 	json_set_int64(j, "already_stored", r->already_stored);
 	json_set_int64(j, "removed", (int64_t)r->removed);
 	json_set_int64(j, "set_aside", (int64_t)r->kept);
-	json_write(&b, j, false);
-	rc = output_line(buffer_span(&b), e);
-	buffer_release(&b);
-	json_free(j);
-	return rc;
+	return output_json(j, e);
 }
 
 /* Rows are sent as a stream sends them when it is told nothing. */

@@ -55,7 +55,6 @@ ingest_report_end(const struct app *app, const struct ingest_report *r, const st
 	struct buffer b = BUFFER_INIT;
 	int64_t records, bytes;
 	struct json *j;
-	int rc;
 
 	terminal_set_status(NULL);
 	ingest_input_progress(r->input, &records, &bytes);
@@ -67,20 +66,14 @@ ingest_report_end(const struct app *app, const struct ingest_report *r, const st
 		buffer_append_format(&b, ", %s sent again (those may be stored twice)", text_number(n, s->resent));
 	log_info("ingest", "%s; %s, %s rows/s", buffer_text(&b), clock_format_duration(time, sizeof(time), elapsed_ms),
 	    text_number(rate, per_second(s->stored, elapsed_ms)));
-	buffer_clear(&b);
-	if (!app_outputs(app, "json")) {
-		buffer_release(&b);
+	buffer_release(&b);
+	if (!app_outputs(app, "json"))
 		return 0;
-	}
 	j = json_object();
 	json_set_int64(j, "read", records);
 	json_set_int64(j, "stored", s->stored);
 	json_set_int64(j, "refused", s->set_aside);
 	json_set_int64(j, "resent", s->resent);
 	json_set_int64(j, "elapsed_ms", elapsed_ms);
-	json_write(&b, j, false);
-	rc = output_line(buffer_span(&b), e);
-	json_free(j);
-	buffer_release(&b);
-	return rc;
+	return output_json(j, e);
 }

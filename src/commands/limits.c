@@ -25,7 +25,6 @@ print_json(const struct salesforce_limit *limits, size_t count, struct error *e)
 	int rc = 0;
 
 	for (size_t i = 0; i < count && rc == 0; i++) {
-		struct buffer line = BUFFER_INIT;
 		struct json *j = json_object();
 
 		json_set_string(j, "name", limits[i].key);
@@ -33,10 +32,7 @@ print_json(const struct salesforce_limit *limits, size_t count, struct error *e)
 		json_set_int64(j, "max", limits[i].max);
 		json_set_int64(j, "remaining", limits[i].remaining);
 		json_set_int64(j, "used", limits[i].max - limits[i].remaining);
-		json_write(&line, j, false);
-		rc = output_line(buffer_span(&line), e);
-		buffer_release(&line);
-		json_free(j);
+		rc = output_json(j, e);
 	}
 	return rc;
 }

@@ -137,8 +137,8 @@ login_ask_secret(struct secret *s, const char *question, struct error *e)
 	return terminal_ask_secret(question, s, e);
 }
 
-static void
-state_json(struct buffer *out, const struct login_state *s)
+static struct json *
+state_json(const struct login_state *s)
 {
 	struct json *j = json_object();
 
@@ -152,8 +152,7 @@ state_json(struct buffer *out, const struct login_state *s)
 		json_set_string(j, "checked", s->checked);
 	for (const struct json *m = json_first(s->found); m != NULL; m = json_next(m))
 		json_set(j, json_key(m), json_clone(m));
-	json_write(out, j, false);
-	json_free(j);
+	return j;
 }
 
 static int
@@ -168,11 +167,7 @@ print_states(const struct app *app, const struct login_state *states, size_t cou
 		const struct login_state *s = &states[i];
 
 		if (app_outputs(app, "json")) {
-			struct buffer b = BUFFER_INIT;
-
-			state_json(&b, s);
-			rc = output_line(buffer_span(&b), e);
-			buffer_release(&b);
+			rc = output_json(state_json(s), e);
 			continue;
 		}
 		table_add(t, s->side);

@@ -21,8 +21,6 @@ static int
 print_grants(const struct app *app, const char *statements, struct error *e)
 {
 	struct json *root, *list;
-	struct buffer line = BUFFER_INIT;
-	int rc;
 
 	if (!app_outputs(app, "json"))
 		return output_write(text_of(statements), e) != 0 ? -1 : output_flush(e);
@@ -35,11 +33,7 @@ print_grants(const struct app *app, const char *statements, struct error *e)
 		free(one);
 	}
 	json_set(root, "missing_grants", list);
-	json_write(&line, root, false);
-	rc = output_line(buffer_span(&line), e);
-	json_free(root);
-	buffer_release(&line);
-	return rc;
+	return output_json(root, e);
 }
 
 /* ---- an ingest stream that is opened and ended again: no row is sent ---- */

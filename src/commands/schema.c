@@ -60,9 +60,7 @@ static int
 print_entity(const struct app *app, struct table *t, const struct salesforce_member *m, const struct pubsub_topic *topic,
     struct error *e)
 {
-	struct buffer line = BUFFER_INIT;
 	struct json *j;
-	int rc;
 
 	if (app_outputs(app, "tree")) {
 		table_add(t, m->event);
@@ -73,11 +71,7 @@ print_entity(const struct app *app, struct table *t, const struct salesforce_mem
 	json_set_string(j, "entity", m->event);
 	json_set_string(j, "topic", topic->name);
 	json_set_string(j, "schema_id", topic->schema_id);
-	json_write(&line, j, false);
-	rc = output_line(buffer_span(&line), e);
-	buffer_release(&line);
-	json_free(j);
-	return rc;
+	return output_json(j, e);
 }
 
 static int

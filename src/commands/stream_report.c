@@ -77,8 +77,6 @@ static int
 print_json(const struct engine_statistics *s, const struct gaps *gaps, int64_t elapsed_ms, struct error *e)
 {
 	struct json *j = json_object();
-	struct buffer b = BUFFER_INIT;
-	int rc;
 
 	json_set_int64(j, "received", s->received);
 	json_set_int64(j, "stored", s->stored);
@@ -90,11 +88,7 @@ print_json(const struct engine_statistics *s, const struct gaps *gaps, int64_t e
 	json_set(j, "gaps", gaps_json(gaps));
 	json_set_int64(j, "elapsed_ms", elapsed_ms);
 	json_set_int64(j, "active_ms", s->active_ms);
-	json_write(&b, j, false);
-	rc = output_line(buffer_span(&b), e);
-	buffer_release(&b);
-	json_free(j);
-	return rc;
+	return output_json(j, e);
 }
 
 int

@@ -104,18 +104,9 @@ print_json(const struct listing *l, bool all, struct error *e)
 {
 	int rc = 0;
 
-	for (size_t i = 0; i < l->count && rc == 0; i++) {
-		struct buffer b = BUFFER_INIT;
-		struct json *j;
-
-		if (!is_shown(&l->items[i], all))
-			continue;
-		j = candidate_json(&l->items[i]);
-		json_write(&b, j, false);
-		rc = output_line(buffer_span(&b), e);
-		json_free(j);
-		buffer_release(&b);
-	}
+	for (size_t i = 0; i < l->count && rc == 0; i++)
+		if (is_shown(&l->items[i], all))
+			rc = output_json(candidate_json(&l->items[i]), e);
 	return rc;
 }
 
