@@ -1,6 +1,7 @@
 /*
  * What the parts of the engine know of each other: feed.c (one source), spread.c (a table's lanes), lane.c (one sink's queue) with
- * suspects.c (look-ups) and refusal.c (finding a refused row), ledger.c (storing positions), engine.c (the whole).
+ * lane_stream.c (the ingest stream that it goes out on), suspects.c (look-ups) and refusal.c (finding a refused row), ledger.c (storing
+ * positions), engine.c (the whole).
  * Nobody outside stream/ includes this.
  */
 #ifndef SFZB_STREAM_INTERNAL_H
@@ -116,7 +117,6 @@ struct lane {
 	unsigned failures, session_failures, refusals;
 	size_t suspect_rows;
 	bool broken;	     /* an error ended the run here: nothing more can be sent */
-	bool finish_wanted;
 	enum retry_reason cancelled_for;
 
 	/* After a refusal: one batch at a time until those rows are through. */
@@ -165,8 +165,8 @@ struct batch *lane_at(const struct lane *l, size_t i);
 void lane_insert(struct lane *l, size_t i, struct batch *b);
 void lane_park(struct lane *l, struct batch *b); /* from the queue to the end of `refused` */
 void lane_remove(struct lane *l, struct batch *b); /* from the queue or from `refused`; its rows are done with */
-/* One row is durable or set aside: tells its window and lets go of the room. */
-void lane_row_done(struct lane *l, struct row *r);
+/* One row is durable or set aside: tells its window and lets go of its schema. */
+void lane_row_done(struct row *r);
 int64_t lane_oldest_sent_ms(const struct lane *l); /* NEVER: none */
 
 const struct sink_events *lane_sink_events(void);

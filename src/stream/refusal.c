@@ -54,7 +54,7 @@ set_row_aside(struct lane *l, struct batch *b)
 		l->broken = true; /* the row stays, and holds the position back */
 		return;
 	}
-	lane_row_done(l, r);
+	lane_row_done(r);
 	lane_remove(l, b);
 	refusal_passed(l, 1);
 	if (l->careful_rows < CAREFUL_ROWS)

@@ -242,7 +242,7 @@ settle_batch(struct lane *l, size_t at, const bool *found)
 		if (!found[at + n])
 			continue;
 		gone[l->asked[at + n].row] = true;
-		lane_row_done(l, r);
+		lane_row_done(r);
 		stored++;
 	}
 	l->engine->statistics.already_stored += (int64_t)stored;
