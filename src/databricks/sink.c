@@ -376,20 +376,6 @@ adopt(struct table_sink *s, const struct delta_table *t, const struct writers *w
 	set_ops(s, t);
 }
 
-int
-table_sink_set_table(struct sink *port, const struct delta_table *t, struct error *e)
-{
-	struct table_sink *s = of(port);
-	struct buffer descriptor = BUFFER_INIT;
-	struct writers writers;
-	int rc = prepare(s, t, &writers, &descriptor, e);
-
-	if (rc == 0)
-		adopt(s, t, &writers, &descriptor);
-	buffer_release(&descriptor);
-	return rc;
-}
-
 /* The table as it is by now: rows that wait must fit the new descriptor as they fit the old one. */
 static void
 take_columns(void *context, const struct delta_table *t)

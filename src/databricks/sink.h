@@ -69,13 +69,7 @@ struct sink *table_sink_new(const struct table_sink_options *o, struct error *e)
  */
 void table_sink_free(struct sink *s);
 
-/*
- * The table's columns have changed: rows encoded from now on are for the new ones, on streams
- * opened from now on. Call it between streams, when no row of the old columns will be sent.
- * ERR_MISFIT leaves all as it was.
- */
-int table_sink_set_table(struct sink *s, const struct delta_table *t, struct error *e);
-/* The record writer of a sink that makes rows of payloads, else NULL; valid until table_sink_set_table. */
+/* The record writer of a sink that makes rows of payloads, else NULL. */
 const struct record_writer *table_sink_records(const struct sink *s);
 
 #endif

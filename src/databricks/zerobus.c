@@ -118,12 +118,6 @@ zerobus_free(struct zerobus *z)
 	free(z);
 }
 
-const char *
-zerobus_stream_id(const struct zerobus *z)
-{
-	return z->stream_id;
-}
-
 /* The last thing a stream does: the callback may open another or free the client. */
 static void
 conclude(struct zerobus *z, const struct error *why)

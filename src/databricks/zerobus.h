@@ -68,8 +68,6 @@ int zerobus_send(struct zerobus *z, const struct rows *rows);
 void zerobus_finish(struct zerobus *z);
 void zerobus_cancel(struct zerobus *z);
 
-/* The server's name for the stream that is open, "" before it said one. For logs. */
-const char *zerobus_stream_id(const struct zerobus *z);
 /* A descriptor of new columns, for streams from the next open on. */
 void zerobus_set_descriptor(struct zerobus *z, struct text descriptor);
 

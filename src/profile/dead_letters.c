@@ -19,11 +19,6 @@ static const char schema_sql[] =
     " set_aside_ms INTEGER NOT NULL, attempts INTEGER NOT NULL,"
     " UNIQUE (org, topic, target, event_id, replay_id))";
 
-#define MATCHES                                                                                    \
-	" FROM letter l LEFT JOIN schema s ON s.id = l.schema_id"                                  \
-	" WHERE (?1 = '' OR l.org = ?1) AND (?2 = '' OR l.topic = ?2) AND (?3 = '' OR l.target = ?3)" \
-	" AND (?4 = '' OR l.event_id = ?4) AND (?5 = 0 OR l.id = ?5) AND l.id > ?6"
-
 enum statement { STORE_SCHEMA, STORE, REMOVE, STATEMENTS };
 
 static const char *const statement_sql[STATEMENTS] = {
@@ -34,6 +29,13 @@ static const char *const statement_sql[STATEMENTS] = {
 	      " payload = ?7, code = ?8, reason = ?9, set_aside_ms = ?11, attempts = attempts + 1",
     [REMOVE] = "DELETE FROM letter WHERE id = ?1",
 };
+
+static const char each_sql[] =
+    "SELECT l.id, l.org, l.topic, l.target, l.event_id, l.replay_id, l.schema_id, s.json, l.payload,"
+    " l.code, l.reason, l.received_ms, l.set_aside_ms, l.attempts"
+    " FROM letter l LEFT JOIN schema s ON s.id = l.schema_id"
+    " WHERE (?1 = '' OR l.org = ?1) AND (?2 = '' OR l.topic = ?2) AND (?3 = '' OR l.target = ?3)"
+    " AND (?4 = '' OR l.event_id = ?4) AND (?5 = 0 OR l.id = ?5) AND l.id > ?6 ORDER BY l.id";
 
 struct dead_letters {
 	sqlite3 *db;
@@ -121,11 +123,10 @@ dead_letters_store(struct dead_letters *d, const struct dead_letter *letters, si
 }
 
 static sqlite3_stmt *
-prepare_matching(struct dead_letters *d, const char *sql, const struct dead_letter_filter *f,
-    struct error *e)
+prepare_each(struct dead_letters *d, const struct dead_letter_filter *f, struct error *e)
 {
 	static const struct dead_letter_filter all;
-	sqlite3_stmt *s = database_prepare(d->db, sql, e);
+	sqlite3_stmt *s = database_prepare(d->db, each_sql, e);
 
 	if (s == NULL)
 		return NULL;
@@ -153,9 +154,7 @@ int
 dead_letters_each(struct dead_letters *d, const struct dead_letter_filter *filter,
     dead_letters_visit *visit, void *context, struct error *e)
 {
-	sqlite3_stmt *s = prepare_matching(d,
-	    "SELECT l.id, l.org, l.topic, l.target, l.event_id, l.replay_id, l.schema_id, s.json, l.payload,"
-	    " l.code, l.reason, l.received_ms, l.set_aside_ms, l.attempts" MATCHES " ORDER BY l.id", filter, e);
+	sqlite3_stmt *s = prepare_each(d, filter, e);
 	int result, rc = 0;
 
 	if (s == NULL)
@@ -184,25 +183,6 @@ dead_letters_each(struct dead_letters *d, const struct dead_letter_filter *filte
 	}
 	if (result != SQLITE_ROW && result != SQLITE_DONE)
 		rc = database_error(d->db, "list the events set aside", e);
-	sqlite3_finalize(s);
-	return rc;
-}
-
-int
-dead_letters_count(struct dead_letters *d, const struct dead_letter_filter *filter, int64_t *count,
-    struct error *e)
-{
-	sqlite3_stmt *s = prepare_matching(d, "SELECT count(*)" MATCHES, filter, e);
-	int rc = -1;
-
-	if (s == NULL)
-		return -1;
-	if (sqlite3_step(s) == SQLITE_ROW) {
-		*count = sqlite3_column_int64(s, 0);
-		rc = 0;
-	} else {
-		database_error(d->db, "count the events set aside", e);
-	}
 	sqlite3_finalize(s);
 	return rc;
 }

@@ -51,8 +51,6 @@ struct dead_letter_filter {
 typedef bool dead_letters_visit(void *context, const struct dead_letter *letter);
 int dead_letters_each(struct dead_letters *d, const struct dead_letter_filter *filter,
     dead_letters_visit *visit, void *context, struct error *e);
-int dead_letters_count(struct dead_letters *d, const struct dead_letter_filter *filter,
-    int64_t *count, struct error *e);
 /* 0: removed; 1: there was none; -1: error. */
 int dead_letters_remove(struct dead_letters *d, int64_t id, struct error *e);
 

@@ -38,8 +38,6 @@ enum statement {
 	UPSERT,
 	APPEND,
 	PRUNE,
-	FORGET_HISTORY,
-	FORGET,
 	LIST,
 	HISTORY,
 	REMEMBER,
@@ -66,9 +64,6 @@ static const char *const statement_sql[STATEMENTS] = {
 	       " IS NOT ?2",
     [PRUNE] = "DELETE FROM history WHERE position = ?1 AND n < (SELECT n FROM history WHERE position = ?1"
 	      " ORDER BY n DESC LIMIT 1 OFFSET ?2) AND NOT (hourly AND stored_ms >= ?3)",
-    [FORGET_HISTORY] = "DELETE FROM history WHERE position = (SELECT id FROM position"
-		       " WHERE org15 = ?1 AND topic = ?2 AND target = ?3)",
-    [FORGET] = "DELETE FROM position WHERE org15 = ?1 AND topic = ?2 AND target = ?3",
     [LIST] = "SELECT replay_id, event_ms, stored_ms, in_flight, kind, org, topic, target FROM position"
 	     " ORDER BY stored_ms, id",
     [HISTORY] = "SELECT h.replay_id, h.event_ms, h.stored_ms, h.in_flight, 0 FROM history h JOIN position p"
@@ -304,20 +299,6 @@ positions_store(struct positions *p, const struct position_key *key,
     const struct position *position, struct error *e)
 {
 	return positions_store_all(p, key, position, 1, e);
-}
-
-int
-positions_forget(struct positions *p, const struct position_key *key, struct error *e)
-{
-	int rc = database_run(p->db, "BEGIN IMMEDIATE", "forget the position", e);
-
-	if (rc == 0)
-		rc = database_finish(p->db, bind_key(p, FORGET_HISTORY, key), "forget the position", e);
-	if (rc == 0)
-		rc = database_finish(p->db, bind_key(p, FORGET_RECENT, key), "forget the position", e);
-	if (rc == 0)
-		rc = database_finish(p->db, bind_key(p, FORGET, key), "forget the position", e);
-	return end_transaction(p, rc, e);
 }
 
 /* key NULL: each row brings its own. */

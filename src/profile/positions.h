@@ -75,7 +75,6 @@ int positions_recall(struct positions *p, const struct position_key *keys, size_
     uint8_t secret[POSITION_SECRET_BYTES], struct buffer *out, struct error *e);
 /* Drops the records of one position. */
 int positions_forget_recent(struct positions *p, const struct position_key *key, struct error *e);
-int positions_forget(struct positions *p, const struct position_key *key, struct error *e);
 
 /* Calls each for every stored position (or every one in the history of a key), oldest first; stops when it returns false. */
 typedef bool positions_each(void *context, const struct position_key *key,

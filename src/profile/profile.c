@@ -4,7 +4,6 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/limits.h"
@@ -121,14 +120,6 @@ profile_directory(const struct profile *p)
 	return p->directory;
 }
 
-bool
-profile_exists(const struct profile *p)
-{
-	struct stat st;
-
-	return stat(p->directory, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
 const char *
 profile_path(struct profile *p, const char *file)
 {
@@ -205,13 +196,6 @@ int
 profile_remove(struct profile *p, const char *file, struct error *e)
 {
 	return file_remove(profile_path(p, file), e);
-}
-
-int
-profile_load_bytes(struct profile *p, const char *file, size_t limit_bytes, struct buffer *out,
-    struct error *e)
-{
-	return file_read(profile_path(p, file), false, limit_bytes, out, e);
 }
 
 int

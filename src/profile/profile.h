@@ -30,7 +30,6 @@ struct profile *profile_open(const char *name, struct error *e);
 void profile_free(struct profile *p);
 const char *profile_name(const struct profile *p);
 const char *profile_directory(const struct profile *p);
-bool profile_exists(const struct profile *p);
 /* Path of a file in the profile; borrowed from the profile until it is freed. */
 const char *profile_path(struct profile *p, const char *file);
 /* Makes the directory and those above it, and a sub-directory unless NULL. */
@@ -44,9 +43,7 @@ int profile_load(struct profile *p, const char *file, struct json **out, struct 
 /* Written whole to a temporary file, synced, renamed: never half a file. */
 int profile_store(struct profile *p, const char *file, const struct json *j, struct error *e);
 int profile_remove(struct profile *p, const char *file, struct error *e); /* absent is fine */
-/* The same for bytes of any kind, up to limit_bytes. Result 1 when absent. */
-int profile_load_bytes(struct profile *p, const char *file, size_t limit_bytes, struct buffer *out,
-    struct error *e);
+/* The same for bytes of any kind. */
 int profile_store_bytes(struct profile *p, const char *file, struct text bytes, struct error *e);
 
 /* An environment variable that is set and not empty, else NULL. */

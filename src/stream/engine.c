@@ -152,12 +152,6 @@ engine_now(const struct engine *e)
 	return clock_monotonic_ms(e->clock);
 }
 
-int64_t
-engine_deadline(const struct engine *e)
-{
-	return e->deadline_ms;
-}
-
 void
 engine_wake(struct engine *e, int64_t at_ms)
 {

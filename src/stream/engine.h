@@ -163,8 +163,6 @@ void engine_stop(struct engine *e);
 void engine_routed(struct engine *e);
 /* As engine_stop, with this as the run's result when the drain succeeds or not. */
 void engine_fail(struct engine *e, const struct error *why);
-/* When the timer should run next, as `timer` was told. */
-int64_t engine_deadline(const struct engine *e);
 /* After `done`, or at any time to play dead: no port is called. */
 void engine_free(struct engine *e);
 
