@@ -12,7 +12,6 @@
 /* Of each key's history: this many newest ones whole, and one an hour for as long as a replay id lives, and then some. */
 #define HISTORY_KEPT 1000
 #define HISTORY_HOURLY_MS (8 * 24 * (int64_t)HOUR_MS)
-#define PRUNE_EVERY 256
 #define ORG_COMPARED 15
 
 static const char schema_sql[] =
@@ -86,7 +85,6 @@ static const char *const statement_sql[STATEMENTS] = {
 struct positions {
 	sqlite3 *db;
 	sqlite3_stmt *statements[STATEMENTS];
-	unsigned appended; /* since the last pruning */
 };
 
 struct positions *
@@ -180,6 +178,16 @@ positions_find(struct positions *p, const struct position_key *key, struct posit
 	return rc;
 }
 
+/*
+ * About one in 256, whichever rows of the table are this position's: every 256th of all would always be the same one's
+ * where several move in step.
+ */
+static bool
+is_pruned_at(int64_t n)
+{
+	return (uint64_t)n * UINT64_C(0x9e3779b97f4a7c15) >> 56 == 0;
+}
+
 static int
 append_history(struct positions *p, int64_t id, const struct position *position, struct error *e)
 {
@@ -194,7 +202,7 @@ append_history(struct positions *p, int64_t id, const struct position *position,
 	sqlite3_bind_int64(s, 5, position->in_flight);
 	if (database_finish(p->db, s, "store the position's history", e) != 0)
 		return -1;
-	if (++p->appended % PRUNE_EVERY != 0)
+	if (sqlite3_changes(p->db) == 0 || !is_pruned_at(sqlite3_last_insert_rowid(p->db)))
 		return 0;
 	s = p->statements[PRUNE];
 	sqlite3_bind_int64(s, 1, id);
