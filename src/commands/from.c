@@ -135,7 +135,7 @@ void
 since_source_init(struct since_source *s, struct source *inner, int64_t since_ms)
 {
 	*s = (struct since_source){
-		.source = {.ops = &since_ops, .topic = inner->topic},
+		.source = {.ops = &since_ops, .topic = inner->topic, .skips = true},
 		.inner = inner,
 		.since_ms = since_ms,
 	};

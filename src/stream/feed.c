@@ -177,7 +177,9 @@ skip(struct feed *f, const struct event *event)
 static int64_t
 received(struct feed *f, const struct event *event)
 {
-	if (!f->has_origin && !f->window.passed.done && event->replay_id.len > 0) {
+	bool is_first = !f->has_origin || (f->source->skips && f->delivered == 0);
+
+	if (is_first && !f->window.passed.done && event->replay_id.len > 0) {
 		f->has_origin = true;
 		f->origin = (struct position){.kind = POSITION_AT,
 		    .replay_id = event->replay_id,

@@ -93,6 +93,8 @@ struct source {
 	 * topics' events. What is not surely known to be new is then looked up.
 	 */
 	bool shared;
+	/* It leaves out events at its start, so that not the start but its first event is the place to begin again at. */
+	bool skips;
 };
 
 #endif

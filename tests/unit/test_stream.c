@@ -966,6 +966,33 @@ test_from_the_tip(void **state)
 	assert_int_equal(t->events[7].stored, 1);
 }
 
+/* A source that leaves out what is too old: a run after a death begins with the first event that it handed over. */
+static void
+test_from_a_time(void **state)
+{
+	struct bus_topic *t = &w.topics[0];
+
+	(void)state;
+	publish(110);
+	t->retained_from = t->required_from = 100; /* how the world leaves out */
+	t->source.skips = true;
+	world_begin(&w);
+	deliver_and_send();
+	assert_int_equal(t->position.kind, POSITION_AT);
+	while (world_process(&w.tables[0]))
+		;
+	world_kill(&w);
+	t->retained_from = 0;
+	t->source.skips = false;
+	w.options.until_caught_up = true;
+	world_begin(&w);
+	world_calm(&w);
+	expect_complete();
+	statistics();
+	assert_int_equal(s.already_stored, 10);
+	assert_int_equal(t->events[99].stored, 0);
+}
+
 /* The first event at the tip, whose table cannot be had at once, is not left behind. */
 static void
 test_no_table_at_the_tip(void **state)
@@ -1091,6 +1118,7 @@ main(void)
 	    TEST(test_number_of_events),
 	    TEST(test_keepalive),
 	    TEST(test_from_the_tip),
+	    TEST(test_from_a_time),
 	    TEST(test_no_table_at_the_tip),
 	    TEST(test_settled_record_costs_no_look_up),
 	    TEST(test_backoff),
