@@ -15,7 +15,7 @@
 #include "salesforce/pubsub.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define PATIENCE_MS 20000
+#define PATIENCE_MS 60000
 #define TOPIC "/event/Order__e"
 
 /* The server. */
@@ -52,6 +52,7 @@ static struct {
 	atomic_int refuse, quota; /* numbers of events that get an error */
 	atomic_int break_after;	  /* answers; then the stream breaks with the next request read */
 	atomic_int end_at;	  /* events published: the stream then ends in good order; 0: never */
+	atomic_int ended;	  /* streams that did */
 	atomic_int published, publish_streams, publish_calls;
 	char order[4096]; /* ids as they came */
 } fake = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -379,8 +380,10 @@ serve_publish_stream(struct peer_call *c)
 {
 	fake.publish_streams++;
 	for (int n = 0; serve_publish_request(c, n); n++)
-		if (fake.end_at > 0 && fake.published >= fake.end_at)
+		if (fake.end_at > 0 && fake.published >= fake.end_at) {
+			fake.ended++;
 			return;
+		}
 	if (!c->finished)
 		fake.half_closed = true;
 }

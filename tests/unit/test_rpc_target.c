@@ -290,7 +290,7 @@ test_connect(void **state)
 		unsetenv("grpc_proxy");
 		assert_non_null(c);
 		buffer_append_text(&b, "x");
-		call_unary(c, "/t/Echo", NULL, 0, 10000, &b, answered, &a);
+		call_unary(c, "/t/Echo", NULL, 0, 60000, &b, answered, &a);
 		while (!a.done)
 			loop_step(l, 1000);
 		channel_free(c);
