@@ -29,7 +29,8 @@ struct managed {
 	const struct managed_record *record;
 	struct subscription *active; /* who holds it */
 	int64_t held_until_ms;	     /* monotonic: by a connection that broke */
-	uint64_t committed, delivered; /* replay ids; 0: none */
+	_Atomic uint64_t committed; /* replay ids; 0: none */
+	uint64_t delivered;
 	_Atomic bool expired; /* the committed id has been made to age out */
 	_Atomic enum { MANAGED_RUN, MANAGED_STOP, MANAGED_DELETED } state;
 };

@@ -278,8 +278,13 @@ pubsub_server_port(const struct pubsub_server *p)
 void
 pubsub_server_report(const struct pubsub_server *p, struct json *state)
 {
+	struct json *managed = json_object();
 	struct server_counts counts;
 
+	for (size_t i = 0; i < MANAGED_COUNT; i++)
+		if (p->managed[i].committed != 0)
+			json_set_int64(managed, p->managed[i].record->name, (int64_t)p->managed[i].committed);
+	json_set(state, "managed_committed", managed);
 	server_counts(p->server, &counts);
 	json_set_int64(state, "calls", (int64_t)counts.calls);
 	json_set_int64(state, "open_calls", (int64_t)counts.open);

@@ -17,7 +17,7 @@ one() { # WHAT, RULE, COMMAND…: runs it under that rule
 	local what=$1 rc=0
 	echo "$2" >rule
 	shift 2
-	timeout 30 sfzb emulator -q -- sh -c 'sfzb sql "CREATE TABLE main.default.t (id BIGINT)" || exit 99
+	timeout -k 5 "$LIMIT" sfzb emulator -q -- sh -c 'sfzb sql "CREATE TABLE main.default.t (id BIGINT)" || exit 99
 		curl -sf --data-binary @rule "$SFZB_EMULATOR_ADMIN/faults" >/dev/null || exit 98
 		"$@"' sh "$@" >one.out 2>one.err </dev/null || rc=$?
 	{ echo "== $what: $rc"; steady <one.err; } >>transcript

@@ -5,9 +5,10 @@
 #   fine CMD…          exit 0 and silence on standard error; standard output is in $out
 #   fails STATUS CMD…  that exit status and nothing on standard output; standard error is in $err
 #   ends STATUS CMD…   that exit status; both streams are kept
+#   free_port          prints a port for a listener that must name one
 #   golden NAME FILE   the file is as tests/cli/golden/NAME (UPDATE=1 rewrites it)
 
-LIMIT=${LIMIT:-60} # seconds a command may take
+LIMIT=${LIMIT:-240} # seconds a command may take: it ends what hangs, and says nothing of speed
 
 setup() {
 	local v
@@ -61,6 +62,25 @@ says() { # PATTERN: an extended regular expression for a line of standard error
 prints() { # the same for standard output
 	grep -Eq -- "$1" "$out" || { echo "--- standard output"; cat "$out"; echo "wanted: $1"; return 1; }
 }
+
+# A port that nobody has and that the kernel gives nobody by itself: those that it gives begin at 16000 or above.
+free_port() {
+	/usr/bin/python3 -c '
+import random, socket
+while True:
+    port = random.randrange(10000, 16000)
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+        print(port)
+        break
+    except OSError:
+        pass'
+}
+
+# For scripts inside: waits until the emulator has stored what a killed process had sent; the wait for what is visible begins there.
+settled='settled() {
+	until curl -s "$SFZB_EMULATOR_ADMIN/state" | jq -e ".databricks.zerobus | .open == 0 and .storing == 0" >/dev/null; do sleep 0.05; done
+}'
 
 golden() {
 	if [ "${UPDATE:-0}" = 1 ]; then cp "$2" "$tests/golden/$1"; fi

@@ -77,16 +77,16 @@ inside_with() { # EMULATOR-OPTIONS… -- SCRIPT
 browse='
 	rm -f log; : >log
 	sfzb -vv login databricks --method browser --host "$host" --endpoint "$ingest" --no-browser $more 2>log & pid=$!
-	for i in $(seq 300); do page=$(sed -n "s/.*open this address in a browser: //p" log); [ -z "$page" ] || break; sleep 0.1; done
+	for i in $(seq 600); do page=$(sed -n "s/.*open this address in a browser: //p" log); [ -z "$page" ] || break; sleep 0.1; done
 	location=$(curl -s --cacert "$ca" -o page.html -w "%{redirect_url}" "$page")
 	mine=$SFZB_HOME/profiles/$SFZB_PROFILE/databricks.json
 '
 
 @test "browser: PKCE by the public client, tokens stored, renewed when they are refused; logout revokes them" {
-	inside "export DATABRICKS_OAUTH_CALLBACK_PORT=17820; more=; $browse"'
+	inside "port=$(free_port); export DATABRICKS_OAUTH_CALLBACK_PORT=\$port; more=; $browse"'
 		[ "${page%%\?*}" = "$host/oidc/v1/authorize" ] || exit 90
-		case $page in *client_id=databricks-cli\&redirect_uri=http%3A%2F%2Flocalhost%3A17820\&scope=offline_access%20all-apis\&*S256) ;; *) exit 91;; esac
-		curl -s "http://localhost:17820/?code=x&state=forged" | grep -q "not the answer" || exit 92
+		case $page in *client_id=databricks-cli\&redirect_uri=http%3A%2F%2Flocalhost%3A$port\&scope=offline_access%20all-apis\&*S256) ;; *) exit 91;; esac
+		curl -s "http://localhost:$port/?code=x&state=forged" | grep -q "not the answer" || exit 92
 		curl -s "$location" | grep -q "Logged in" || exit 93
 		wait $pid || { cat log >&2; exit 94; }
 		cat log >&2
@@ -152,7 +152,7 @@ browse='
 }
 
 @test "browser: a token that ends in the middle of a statement is renewed, before it ends" {
-	inside_with --rotate-refresh-tokens --token-lifetime 3s --warehouse-start 6s -- "more=; $browse"'
+	inside_with --rotate-refresh-tokens --token-lifetime 8s --warehouse-start 10s -- "more=; $browse"'
 		curl -s "$location" >/dev/null; wait $pid || { cat log >&2; exit 90; }
 		rc=0; sfzb -vv sql "SELECT 1 AS one" 2>log || rc=$?
 		grep -c "> POST .*/oidc/v1/token" log

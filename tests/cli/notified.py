@@ -13,14 +13,18 @@ s.bind(path)
 
 def take():
     with open(sys.argv[1], "w") as f:
-        while True:
-            f.write(s.recv(4096).decode() + "\n")
+        while (told := s.recv(4096)) != b"":
+            f.write(told.decode() + "\n")
             f.flush()
 
 
-threading.Thread(target=take, daemon=True).start()
+taker = threading.Thread(target=take, daemon=True)
+taker.start()
 env = dict(os.environ, NOTIFY_SOCKET=path, WATCHDOG_USEC="400000")
 child = subprocess.Popen(sys.argv[2:], env=env)
 with open(sys.argv[1] + ".pid", "w") as f:
     f.write(str(child.pid))
-sys.exit(child.wait())
+status = child.wait()
+socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b"", path)  # behind all that the command told
+taker.join()
+sys.exit(status)

@@ -41,7 +41,7 @@ inside() { # STATUS FAULTS COMMAND…
 @test "a signal ends the wait" {
 	inside 143 'get-topic status=UNAVAILABLE' bash -c '
 		: >log; sfzb stream Account --table main.crm.a --retry-backoff 50s..60s 2>log & pid=$!
-		for i in $(seq 300); do grep -q "again in" log && break; sleep 0.1; done
+		for i in $(seq 600); do grep -q "again in" log && break; sleep 0.1; done
 		kill -TERM $pid; wait $pid'
 }
 

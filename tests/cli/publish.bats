@@ -36,7 +36,6 @@ orders() { # FROM TO   one JSON object a line
 	orders 1 30 >in
 	fine sfzb emulator -q -- sh -c 'a=$(date +%s%N); sfzb publish Order_Event__e --rate 20 <in >results; echo $((($(date +%s%N) - a) / 1000000))'
 	[ "$(cat "$out")" -ge 1350 ]
-	[ "$(cat "$out")" -lt 6000 ]
 	[ "$(jq -r .result results | sort -u)" = published ]
 }
 
@@ -82,7 +81,7 @@ orders() { # FROM TO   one JSON object a line
 
 lines_of() { # FILE COUNT   waits until the file has so many lines
 	local i
-	for i in $(seq 300); do [ "$(wc -l <"$1")" -ge "$2" ] && return; sleep 0.1; done
+	for i in $(seq 600); do [ "$(wc -l <"$1")" -ge "$2" ] && return; sleep 0.1; done
 	return 1
 }
 
@@ -103,7 +102,7 @@ lines_of() { # FILE COUNT   waits until the file has so many lines
 	echo 'publish-stream stall' >faults
 	ends 143 sfzb emulator -q --faults faults -- bash -c '
 		: >log; sfzb publish -vv Order_Event__e "{}" "{}" "{}" >results 2>log & pid=$!
-		for i in $(seq 300); do grep -q "PublishStream" log && break; sleep 0.1; done
+		for i in $(seq 600); do grep -q "PublishStream" log && break; sleep 0.1; done
 		kill -INT $pid; kill -TERM $pid
 		wait $pid; rc=$?; cat log >&2; exit $rc'
 	[ "$(jq -r .result results | sort | uniq -c | tr -s ' ')" = " 3 unknown" ]
@@ -111,7 +110,7 @@ lines_of() { # FILE COUNT   waits until the file has so many lines
 	echo 'publish stall' >faults
 	ends 143 sfzb emulator -q --faults faults -- bash -c '
 		: >log; sfzb publish -vv Order_Event__e "{}" >results 2>log & pid=$!
-		for i in $(seq 300); do grep -q " Publish " log && break; sleep 0.1; done
+		for i in $(seq 600); do grep -q " Publish " log && break; sleep 0.1; done
 		kill -INT $pid; kill -TERM $pid
 		wait $pid; rc=$?; cat log >&2; exit $rc'
 	[ "$(jq -r .result results)" = unknown ]

@@ -9,7 +9,7 @@ blocks() { # each sh block of the README into a file of its own
 }
 
 @test "every sh block of the README runs" {
-	LIMIT=120
+	LIMIT=600
 	for block in $(blocks); do
 		ends 0 sh -e "$block"
 		[ -s "$out" ] || { cat "$block"; echo "printed nothing"; return 1; }

@@ -10,6 +10,7 @@ other='
 	cp "$home"/profiles/emulator/*.json other/profiles/emulator/
 	other() { SFZB_HOME=$PWD/other "$@"; }
 	stream() { sfzb stream -q Account -t $t --visibility-wait 200ms "$@"; }
+	'"$settled"'
 	rows() { sfzb sql "select count(*) as n, count(distinct event_id) as d from $t"; }
 '
 inside() { ends "${STATUS:-0}" sfzb emulator -q --keepalive 300ms --events 400 --objects Account -- bash -euc "$other$1"; }
@@ -18,6 +19,7 @@ inside() { ends "${STATUS:-0}" sfzb emulator -q --keepalive 300ms --events 400 -
 	inside '
 		stream -n 50; stream -n 50
 		timeout -s KILL 0.4 sfzb stream -q Account -t $t -n 200 || :
+		settled
 		sfzb replay export >positions.json
 		sfzb replay history Account | jq -c "[.replay_id, .event_time]" >here
 		other sfzb replay import positions.json -n
@@ -46,7 +48,7 @@ inside() { ends "${STATUS:-0}" sfzb emulator -q --keepalive 300ms --events 400 -
 		sfzb replay export Contact && exit 9; test $? -eq 8
 		sfzb replay export -o table && exit 9; test $? -eq 2
 		: >log; sfzb stream Account -t $t 2>log & p=$!
-		n=0; until grep -q "figures\|goes on\|starts" log; do sleep 0.1; n=$((n + 1)); test $n -lt 600; done
+		n=0; until grep -q "subscribed" log; do sleep 0.1; n=$((n + 1)); test $n -lt 600; done
 		sfzb replay export >none && exit 9; test $? -eq 2
 		sfzb replay export --force | jq ".positions | length" >two
 		kill $p; wait $p'
@@ -78,7 +80,7 @@ inside() { ends "${STATUS:-0}" sfzb emulator -q --keepalive 300ms --events 400 -
 		head -c 100 good >bad; refused 2 sfzb replay import bad --force
 		refused 2 sfzb replay import nowhere
 		: >log; sfzb stream Account -t $t 2>log & p=$!
-		n=0; until grep -q "goes on" log; do sleep 0.1; n=$((n + 1)); test $n -lt 600; done
+		n=0; until grep -q "subscribed" log; do sleep 0.1; n=$((n + 1)); test $n -lt 600; done
 		sfzb replay import good --force && exit 9; test $? -eq 2
 		kill $p; wait $p
 		sfzb replay import -q good --force'
@@ -135,7 +137,8 @@ inside() { ends "${STATUS:-0}" sfzb emulator -q --keepalive 300ms --events 400 -
 	[ "$(sed -n 2p places)" = "$(number 60)" ]
 	[ "$(sed -n 3p places)" = earliest ]
 	[ "$(sed -n 4p places)" -ge "$(number 90)" ]
-	[ "$(sed -n 5p places)" = "$(number 25)" ]
+	# or behind one of the next five, which are as old, where a position was stored between
+	[ "$(sed -n 5p places)" -ge "$(number 25)" ] && [ "$(sed -n 5p places)" -le "$(number 30)" ]
 	says ": [0-9a-f]{20} \(the tip, as the server names it\)"
 	# the second time from the place that was set first
 	[ "$(grep -c "(read forward over 31 events: the next is of 20" "$err")" -eq 2 ]

@@ -41,8 +41,8 @@ inside() { # COMMANDS   in a fresh emulator, with 20 platform events that lack w
 	shim=$BUILD/tests/faults/shim.so
 	[ -f "$shim" ] || skip "no $shim (make tools)"
 	grep -q -- '-fsanitize' "$BUILD/flags" && skip "not a release build"
-	LIMIT=240
-	ends 0 sfzb emulator -q --keepalive 300ms --visibility-delay 300ms -- bash -euc '
+	LIMIT=600
+	ends 0 sfzb emulator -q --keepalive 300ms --visibility-delay 300ms -- bash -euc "$settled"'
 		t=main.default.orders
 		sfzb create-table -q $t
 		sfzb sql "alter table $t alter column transaction_key set not null" >/dev/null
@@ -57,6 +57,7 @@ inside() { # COMMANDS   in a fresh emulator, with 20 platform events that lack w
 		for n in 1 $((opening + 1)) $((opening + 2)) $((opening + 4)) $opening $((opening + 7)) $((opening + 11)) 3; do
 			status=0
 			SFZB_SHIM=write:$n:kill SFZB_SHIM_PATH=letters.db LD_PRELOAD='"$shim"' retry >>results || status=$?
+			settled
 			[ $status -eq 137 ] && kills=$((kills + 1))
 			sfzb dead-letters | wc -l >>lefts
 			echo "$n: $status, $(tail -n 1 lefts) left" >>log

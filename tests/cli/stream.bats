@@ -93,11 +93,12 @@ edit='edit() { f=$(find "$HOME" -path "*emulator/$1" | head -n 1); jq "$2" "$f" 
 }
 
 @test "killed with SIGKILL again and again: nothing lost, nothing twice" {
-	inside --events 20000 --objects Account,Contact -- sh -c "$count"'
+	inside --events 20000 --objects Account,Contact -- sh -c "$count; $settled"'
 		# killed while it made them, it would say that it makes the positions anew
 		sfzb stream -q Account Contact --table main.crm.events -n 100
 		for s in 0.2 0.35 0.3 0.25; do
 			timeout -s KILL $s sfzb stream -q Account Contact --table main.crm.events --until-caught-up --visibility-wait 500ms 2>/dev/null || :
+			settled
 		done
 		sfzb stream -q Account Contact --table main.crm.events --until-caught-up --visibility-wait 500ms
 		count main.crm.events' 2>/dev/null

@@ -121,7 +121,10 @@ for r in avro.datafile.DataFileReader(open("x.avro", "rb"), avro.io.DatumReader(
 }
 
 @test "it says ready when the server has settled" {
-	ends 0 sfzb emulator -q -- sfzb tail Account --timeout 7s
+	ends 0 sfzb emulator -q -- bash -c '
+		: >log; sfzb tail Account 2>log & pid=$!
+		for i in $(seq 600); do ! grep -q ready log || break; sleep 0.1; done
+		kill $pid; wait $pid; rc=$?; cat log >&2; exit $rc'
 	says "ready: what is published from now on is shown"
 }
 
