@@ -187,7 +187,7 @@ def run(emulator, home, script, command, more):
         log_in_as_person(profile)
     env.update(more, SFZB_HOME=home, SFZB_PROFILE="emulator", LC_ALL="C.UTF-8")
     done = subprocess.run([PROGRAM, *command.split()], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True, timeout=60)
+                          stderr=subprocess.PIPE, text=True, timeout=300)
     shown = "".join(f"{name}={value} " for name, value in more.items())
     return f"# {script}\n$ {shown}sfzb {command}\n{settle(done.stderr)}exit {done.returncode}\n\n"
 

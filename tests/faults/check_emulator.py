@@ -479,11 +479,11 @@ def test_certificates(_):
 
 
 def test_retention(_):
-    em = Emulator("--events", "50", "--retention", "6s")
+    em = Emulator("--events", "50", "--retention", "10s")
     try:
         with em.subscribe("/data/ChangeEvents", EARLIEST, 1) as s:
             old = next(iter(s)).events[0].replay_id
-        time.sleep(6.3)
+        time.sleep(10.3)
         em.admin("POST", "/events", '{"count": 10}')
         assert 0 < len(em.read_all("/data/ChangeEvents")) <= 10
         refused("INVALID_ARGUMENT", "subscription.fetch.replayid.corrupted", em.subscribe, ORDERS, CUSTOM, 1, old)
@@ -492,13 +492,16 @@ def test_retention(_):
 
 
 def test_rate(_):
+    started = time.monotonic()
     em = Emulator("--rate", "200", "--objects", "Account")
     try:
-        time.sleep(1)
-        assert 60 <= em.state()["salesforce"]["published"] <= 400
+        while em.state()["salesforce"]["published"] < 60:
+            assert time.monotonic() - started < 120
+            time.sleep(0.1)
+        n, took = em.state()["salesforce"]["published"], time.monotonic() - started
+        assert n <= 200 * took + 100, (n, took)
         refused("NOT_FOUND", "topic.not.found", em.topic, "/data/ContactChangeEvent")
         em.admin("POST", "/events", '{"rate": 0}')
-        time.sleep(0.1)
         n = em.state()["salesforce"]["published"]
         time.sleep(0.3)
         assert em.state()["salesforce"]["published"] == n
@@ -510,7 +513,7 @@ def test_command(_):
     scratch = tempfile.mkdtemp(prefix="sfzb-emulator-test-")
     env = dict(os.environ, HOME=scratch, SFZB_HOME=scratch + "/home", TMPDIR=scratch, KEPT="1")
     run = lambda *args: subprocess.run([PROGRAM, *args], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                       stderr=subprocess.PIPE, text=True, timeout=60)
+                                       stderr=subprocess.PIPE, text=True, timeout=240)
     try:
         r = run("--", "sh", "-c", "echo $SFZB_PROFILE $KEPT; ls $SFZB_HOME/profiles/emulator; exit 7")
         assert (r.returncode, r.stdout.split()[:2], r.stderr) == (7, ["emulator", "1"], ""), r
@@ -538,7 +541,7 @@ def test_command(_):
         second = run("--", "true")
         assert second.returncode == 2 and "another emulator is running" in second.stderr, second
         p.send_signal(signal.SIGTERM)
-        assert p.wait(20) == 9
+        assert p.wait(120) == 9
         os.makedirs(scratch + "/home/profiles/emulator")
         open(scratch + "/home/profiles/emulator/salesforce.json", "w").write('{"method":"jwt"}')
         r = run("--", "true")

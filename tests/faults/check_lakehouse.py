@@ -395,7 +395,7 @@ def test_statements(em):
     assert j["status"]["state"] in ("PENDING", "RUNNING"), j
     path = "/api/2.0/sql/statements/" + j["statement_id"]
     assert em.rest("POST", path + "/cancel")[0] == 200
-    for _ in range(100):
+    for _ in range(1200):
         j = em.rest("GET", path)[1]
         if j["status"]["state"] == "CANCELED":
             break
@@ -456,25 +456,26 @@ def test_tokens_and_catalog(em):
 # --- tests with an emulator of their own ---------------------------------------------------------------------
 
 def test_late_rows_and_a_cold_warehouse(_):
-    em = Emulator("--visibility-delay", "1500ms", "--warehouse-start", "700ms", "--ack-interval", "100ms")
+    em = Emulator("--visibility-delay", "5s", "--warehouse-start", "700ms", "--ack-interval", "100ms")
     try:
         assert em.rest("GET", "/api/2.0/sql/warehouses")[1]["warehouses"][0]["state"] == "STOPPED"
         j = em.statement("SELECT 1", wait_timeout="0s")[1]
         assert j["status"]["state"] == "PENDING"
         create_events(em)
         assert em.rest("GET", "/api/2.0/sql/warehouses")[1]["warehouses"][0]["state"] == "RUNNING"
-        s = em.open(EVENTS, PROTO, EVENT_DESCRIPTOR["Event"])
+        s, began = em.open(EVENTS, PROTO, EVENT_DESCRIPTOR["Event"]), time.monotonic()
         for i in range(50):
             s.one(event(i))
         s.wait(49)
+        most = 10 * (time.monotonic() - began) + 5
         stored = time.monotonic()
         assert em.sql(f"SELECT count(*) FROM {EVENTS}") == [["0"]] and len(ids_of(em)) == 50
         while em.sql(f"SELECT count(*) FROM {EVENTS}") != [["50"]]:  # they are seen commit by commit
-            assert time.monotonic() - stored < 20
+            assert time.monotonic() - stored < 120
             time.sleep(0.05)
         assert time.monotonic() - stored > 1.2
         s.finish()
-        assert json.loads(em.admin("GET", "/state"))["databricks"]["zerobus"]["acknowledgements"] < 10
+        assert json.loads(em.admin("GET", "/state"))["databricks"]["zerobus"]["acknowledgements"] < most
     finally:
         em.close()
 
@@ -507,7 +508,7 @@ def test_names_and_widths(em):
 
 def test_limits_of_a_stream(_):
     """Too many records a second, too many streams a minute, a silent stream, a token that ends, a poll that is behind."""
-    em = Emulator("--ingest-rate", "50", "--ingest-opens", "6", "--ingest-idle", "2500ms", "--poll-lag", "700ms")
+    em = Emulator("--ingest-rate", "50", "--ingest-opens", "6", "--ingest-idle", "5s", "--poll-lag", "3s")
     try:
         create_events(em)
         s = em.open(EVENTS, PROTO, EVENT_DESCRIPTOR["Event"])

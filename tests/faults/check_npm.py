@@ -102,7 +102,7 @@ def run(folder):
     env = {**os.environ, "HOME": str(folder), "PATH": f"{BUILD}:{os.environ['PATH']}", "NPM_PEER": str(PEER),
            "PEER_SCRIPT": str(ROOT / "tests/faults/npm_peer.mjs")}
     done = subprocess.run(["sfzb", "emulator", "-q", "--keepalive", "300ms", "--events", str(EVENTS), "--", "sh", "-c", INSIDE],
-                          cwd=folder, env=env, capture_output=True, text=True, timeout=180)
+                          cwd=folder, env=env, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, f"status {done.returncode}\n{done.stdout}{done.stderr}"
     return [[json.loads(line) for line in (folder / name).read_text().splitlines()]
             for name in ("before.ndjson", "npm.ndjson", "after.ndjson")]

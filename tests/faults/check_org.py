@@ -259,7 +259,7 @@ def test_clients():
 
 def test_patience():
     """Without credit, without an event to publish, too many requests: how long the server looks on, and how it ends."""
-    em = Emulator("--events", "10", "--zero-credit", "400ms", "--publish-idle", "2s", "--fetch-rate", "20")
+    em = Emulator("--events", "10", "--zero-credit", "400ms", "--publish-idle", "4s", "--fetch-rate", "20")
     try:
         started = time.monotonic()
         status, _, _, events = ended(em.subscribe("/data/ChangeEvents", EARLIEST, 2))
@@ -298,7 +298,7 @@ def test_patience():
 
 def test_latest_is_late():
     """With --latest-delay the tip is fixed some time after the stream began: what comes between is missed, what comes later is not."""
-    em = Emulator("--events", "10", "--latest-delay", "3s")
+    em = Emulator("--events", "10", "--latest-delay", "5s")
     try:
         with em.subscribe("/data/ChangeEvents", LATEST) as s:
             until(lambda: em.state()["salesforce"]["subscriptions"] == 1)
@@ -317,7 +317,7 @@ def test_latest_is_late():
 def test_tokens_and_streams():
     """A session that times out ends the next call, not a stream; one that is revoked ends the stream too; with the option both do."""
     for args, outlives in (((), True), (("--token-ends-streams",), False)):
-        em = Emulator("--events", "30", "--token-lifetime", "4s", *args)
+        em = Emulator("--events", "30", "--token-lifetime", "6s", *args)
         try:
             with em.subscribe("/data/ChangeEvents", EARLIEST, 3) as s:
                 assert next(iter(s)).events

@@ -24,7 +24,7 @@ def main():
         with open(folder / "in", "w") as f:
             f.writelines(f'{{"Order_Number__c":"{i}"}}\n' for i in range(EVENTS))
         env = {**os.environ, "HOME": name, "PATH": f"{BUILD}:{os.environ['PATH']}", "MEASURE": MEASURE}
-        done = subprocess.run(["sfzb", "emulator", "-q", "--", "sh", "-c", INSIDE], cwd=folder, env=env, timeout=120,
+        done = subprocess.run(["sfzb", "emulator", "-q", "--", "sh", "-c", INSIDE], cwd=folder, env=env, timeout=500,
                               capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         results = [json.loads(line) for line in open(folder / "results")]

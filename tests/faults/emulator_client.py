@@ -78,7 +78,7 @@ class Emulator(LocalEmulator):
     def unary(self, method, request, response, metadata=None):
         call = self.channel.unary_unary("/eventbus.v1.PubSub/" + method, request_serializer=lambda x: x.SerializeToString(),
                                         response_deserializer=M[response].FromString)
-        return call(request, metadata=metadata or self.metadata, timeout=20)
+        return call(request, metadata=metadata or self.metadata, timeout=120)
 
     def topic(self, name, metadata=None):
         return self.unary("GetTopic", M["TopicRequest"](topic_name=name), "TopicInfo", metadata)
@@ -122,7 +122,7 @@ class Stream:
         self.call = emulator.channel.stream_stream("/eventbus.v1.PubSub/" + method,
                                                    request_serializer=lambda x: x.SerializeToString(),
                                                    response_deserializer=M[response].FromString)(
-            iter(self.requests.get, None), metadata=emulator.metadata, timeout=60)
+            iter(self.requests.get, None), metadata=emulator.metadata, timeout=240)
 
     def send(self, **fields):
         self.requests.put(M[self.kind](**fields))

@@ -93,7 +93,7 @@ def in_lanes(cases, make_world=None):
         t.join()
 
 
-def finish(world, table="main.crm.t", limit=180, **kw):
+def finish(world, table="main.crm.t", limit=400, **kw):
     """The last run of a case: nothing disturbs it, so it must succeed, and then the sets must agree."""
     status, _, err = world.run(*world.stream_args(table), timeout=limit)
     if status != 0:

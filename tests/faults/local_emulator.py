@@ -39,7 +39,7 @@ class LocalEmulator:
 
     def stop(self):
         self.process.terminate()
-        code = self.process.wait(20)
+        code = self.process.wait(120)
         assert code == 0, f"the emulator ended with {code}"
 
     def close(self):
@@ -53,7 +53,7 @@ class LocalEmulator:
                                          data=body, method=method, headers=dict(headers))
         context = self.tls if request.full_url.startswith("https") else None
         try:
-            answer = urllib.request.urlopen(request, context=context, timeout=60)
+            answer = urllib.request.urlopen(request, context=context, timeout=240)
         except urllib.error.HTTPError as e:
             answer = e
         return answer.status, answer.read().decode(), answer.headers

@@ -20,7 +20,7 @@ def resource(kind, n, action, path):
         # small batches and slow answers: many records of what is in flight, and something in flight at each
         world.faults("ingest ack-delay 30ms\n")
         status, _, err = world.run(*world.stream_args("main.crm.t", ("Account",), "--batch-rows", "20", "--linger", "0s"),
-                                   shim=shim, timeout=50)
+                                   shim=shim, timeout=300)
         world.faults("")
         count_fault(action)
         if not is_clean(status, err):
@@ -53,7 +53,7 @@ def few_descriptors(limits):
     try:
         for limit in limits:
             p = subprocess.run(["sh", "-c", f"ulimit -n {limit}; exec sfzb " + " ".join(world.stream_args())],
-                               env=world.env, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+                               env=world.env, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL)
             count_fault("EMFILE")
             if not is_clean(p.returncode, p.stderr):
                 raise Broken(f"with {limit} descriptors: {p.returncode}: {p.stderr[-800:]}")
@@ -66,7 +66,7 @@ def descriptors_run_out(rounds):
     """In the middle of a run no descriptor is left, just as its connections are cut; later there are some again."""
     world = World(seed=13, events=1500)
     try:
-        p = world.popen("stream", "Account", "--table", "main.crm.t", "--visibility-wait", "700ms", "-q", "--batch-rows", "40",
+        p = world.popen("stream", "Account", "--table", "main.crm.t", "--visibility-wait", "1s", "-q", "--batch-rows", "40",
                         "--retry-backoff", "5ms..300ms")
         before = limits.prlimit(p.pid, limits.RLIMIT_NOFILE)
         for _ in range(rounds):
@@ -81,7 +81,7 @@ def descriptors_run_out(rounds):
             limits.prlimit(p.pid, limits.RLIMIT_NOFILE, before)
         world.faults("")
         p.terminate()
-        _, err = p.communicate(timeout=90)
+        _, err = p.communicate(timeout=300)
         if not is_clean(p.returncode, err):
             raise Broken(f"descriptors run out: exit {p.returncode}: {err[-1200:]}")
         finish(world)
@@ -114,7 +114,7 @@ def little_memory(limits):
         for limit in limits:
             try:
                 p = subprocess.run(["sh", "-c", f"ulimit -v {limit}; exec sfzb " + " ".join(world.stream_args())],
-                                   env=world.env, capture_output=True, text=True, timeout=90, stdin=subprocess.DEVNULL)
+                                   env=world.env, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL)
             except subprocess.TimeoutExpired as e:
                 raise Broken(f"with {limit} kB the run does not end: {str(e.stderr)[-800:]}") from None
             count_fault("ENOMEM")
@@ -133,7 +133,7 @@ def clock_jump(seconds, every):
     try:
         world.faults("ingest cut after 2 x2\n")
         shim = {"LD_PRELOAD": SHIM, "SFZB_SHIM": f"clock:{every}:{seconds}"}
-        status, _, err = world.run(*world.stream_args("main.crm.t", ("Account",), "--batch-rows", "100"), shim=shim, timeout=90)
+        status, _, err = world.run(*world.stream_args("main.crm.t", ("Account",), "--batch-rows", "100"), shim=shim, timeout=300)
         count_fault("clock jump")
         if status != 0:
             raise Broken(f"the clock jumps by {seconds} s at call {every}: exit {status}: {err[-1200:]}")

@@ -32,7 +32,7 @@ def disturb(world, rnd, n, how):
 def shape(seed, topics, table, more, check, rounds, forgets=False, how=""):
     rnd = random.Random(seed)
     world = World(seed=rnd.randrange(1 << 30), events=1500, objects="Account,Contact")
-    args = ["stream", *topics, "--table", table, "--until-caught-up", "--visibility-wait", "700ms",
+    args = ["stream", *topics, "--table", table, "--until-caught-up", "--visibility-wait", "1s",
             "--retry-backoff", "5ms..500ms", "--batch-rows", "60", *more]
     try:
         world.faults(SCRIPT + ("get-schema UNAVAILABLE p=0.3\n" if "schema" in how else ""))
@@ -44,8 +44,7 @@ def shape(seed, topics, table, more, check, rounds, forgets=False, how=""):
                 if p.returncode != 0:
                     raise Broken(f"a run between two kills ended with {p.returncode}: {err[-800:]}")
             except subprocess.TimeoutExpired:
-                p.kill()
-                p.communicate()
+                world.kill(p)
                 count("kills survived")
             if rnd.random() < 0.4:
                 world.publish(rnd.randrange(1, 300))
@@ -53,7 +52,7 @@ def shape(seed, topics, table, more, check, rounds, forgets=False, how=""):
                 forget_positions(world)
         count_struck(world)
         world.faults("")
-        status, _, err = world.run(*args, timeout=180)
+        status, _, err = world.run(*args, timeout=400)
         if status != 0:
             raise Broken(f"the last, undisturbed run ended with {status}: {err[-1500:]}")
         if "broken" in how and not world.set_aside():

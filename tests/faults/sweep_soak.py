@@ -37,7 +37,7 @@ def soak(seconds, rate, streams=1, enough=None):
     try:
         world.faults(FAULTS)
         world.admin("POST", "/events", '{"rate": %g}' % rate)
-        p = world.popen("stream", "Account", "--table", "main.crm.t", "--visibility-wait", "700ms", "--stats-interval", "1h",
+        p = world.popen("stream", "Account", "--table", "main.crm.t", "--visibility-wait", "1s", "--stats-interval", "1h",
                         "-q", "--streams", str(streams), shim=HELD_ONLY)
         samples, began = [], time.monotonic()
         while time.monotonic() < began + seconds and not (enough and enough.is_set()):
@@ -50,7 +50,7 @@ def soak(seconds, rate, streams=1, enough=None):
         struck = count_struck(world)
         world.faults("")
         p.send_signal(signal.SIGTERM)
-        _, err = p.communicate(timeout=180)
+        _, err = p.communicate(timeout=600)
         if p.returncode != 0:
             raise Broken(f"the stream ended with {p.returncode}: {err[-1500:]}")
         early, late = third(samples, 1), third(samples, 2)

@@ -49,14 +49,14 @@ def at_record(world, name, direction, n, action):
     more = ("--batch-rows", "2", "--ack-timeout", "1s", "--watchdog", "2s", "--retry-backoff", "5ms..300ms")
     if name == "pubsub":
         more += ("--max-in-flight-rows", "4")  # little credit: many requests and responses
-    status, _, err = world.run(*world.stream_args(table, ("Account",), *more), timeout=120)
+    status, _, err = world.run(*world.stream_args(table, ("Account",), *more), timeout=300)
     struck = proxy.struck
     proxy.set_plan(None)
     if struck:
         count_fault(f"wire {action}")
     if status == 5 and "GetTopic" in err and "subscribed" not in err:
         # what is checked before the first event is not tried again: it says so at once, and the next run does it
-        status, _, err = world.run(*world.stream_args(table, ("Account",), *more), timeout=120)
+        status, _, err = world.run(*world.stream_args(table, ("Account",), *more), timeout=300)
     if status != 0:
         raise Broken(f"{name} {action} after {direction} record {n}: exit {status} (struck: {struck}): {err[-1200:]}")
     count("events compared", world.compare(table))
@@ -68,7 +68,7 @@ def refused(world, name, n, times):
         table = f"main.crm.w{next(numbers)}"
     proxy = world.proxies[name]
     proxy.set_plan(("down", n, "reset"), refuse_then=times)
-    status, _, err = world.run(*world.stream_args(table, ("Account",), "--batch-rows", "2"), timeout=120)
+    status, _, err = world.run(*world.stream_args(table, ("Account",), "--batch-rows", "2"), timeout=300)
     count_fault("connection refused", proxy.struck)
     proxy.set_plan(None)
     if status != 0:
@@ -82,16 +82,16 @@ def while_it_drains(world, script):
         table = f"main.crm.w{next(numbers)}"
     world.faults("ingest stall after 2 x1\n")
     before = world.state()["databricks"]["zerobus"]["requests"]
-    p = world.popen("stream", "Account", "--table", table, "--visibility-wait", "700ms", "-q", "--batch-rows", "40",
+    p = world.popen("stream", "Account", "--table", table, "--visibility-wait", "1s", "-q", "--batch-rows", "40",
                     "--linger", "5ms", "--retry-backoff", "5ms..300ms", "--ack-timeout", "2s")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while world.state()["databricks"]["zerobus"]["requests"] < before + 2 and time.monotonic() < deadline:
         time.sleep(0.01)
     p.send_signal(signal.SIGTERM)
     world.faults(script)
     count_fault("cut while it drains", world.proxies["zerobus"].cut_all())
     try:
-        _, err = p.communicate(timeout=90)
+        _, err = p.communicate(timeout=300)
     finally:
         p.kill()
     if script and count_struck(world) == 0:
@@ -105,17 +105,29 @@ def while_it_drains(world, script):
     count("events compared", world.compare(table))
 
 
+def until_it_stores(world, p):
+    """Before that it has begun nothing that could be ended in good order."""
+    while p.poll() is None:
+        try:
+            if world.stored():
+                return
+        except Broken:  # there is no table yet
+            pass
+        time.sleep(0.05)
+
+
 def ages(age, events):
     """Each connection is ended with GOAWAY after so long, as load balancers do; the calls on it a tenth of that later."""
     world = World(seed=23, events=events, emulator_args=("--connection-age", age))
     try:
-        p = world.popen("stream", "Account", "--table", "main.crm.t", "--visibility-wait", "700ms", "-v", "--batch-rows", "20",
+        p = world.popen("stream", "Account", "--table", "main.crm.t", "--visibility-wait", "1s", "-v", "--batch-rows", "20",
                         "--retry-backoff", "5ms..200ms")
         for _ in range(20):
             time.sleep(0.2)
             world.publish(40)
+        until_it_stores(world, p)
         p.send_signal(signal.SIGTERM)
-        _, err = p.communicate(timeout=120)
+        _, err = p.communicate(timeout=300)
         ended = err.count("subscription over: Salesforce Subscribe") + err.count("zerobus: stream")
         count_fault("GOAWAY", ended)
         if p.returncode != 0:
@@ -131,8 +143,9 @@ def shuts_down(times):
     """The service says goodbye to a run and comes back, again and again; what is sent meanwhile is refused."""
     world = World(seed=29, events=400)
     try:
-        p = world.popen("stream", "Account", "--table", "main.crm.t", "--visibility-wait", "700ms", "-q",
+        p = world.popen("stream", "Account", "--table", "main.crm.t", "--visibility-wait", "1s", "-q",
                         "--retry-backoff", "5ms..300ms", "--batch-rows", "20")
+        until_it_stores(world, p)
         for _ in range(times):
             time.sleep(0.3)
             world.close_emulator()
@@ -142,7 +155,7 @@ def shuts_down(times):
             world.faults("ingest ack-delay 50ms p=0.3\n")
         time.sleep(1)
         p.send_signal(signal.SIGTERM)
-        _, err = p.communicate(timeout=120)
+        _, err = p.communicate(timeout=300)
         if p.returncode != 0:
             raise Broken(f"after {times} shutdowns: exit {p.returncode}: {err[-1200:]}")
         finish(world)
@@ -156,11 +169,11 @@ def nameless(world, n, many):
         table = f"main.crm.w{next(numbers)}"
     world.faults("subscribe cut after 40 x3\ningest cut after 2 x3\n")
     shim = {"LD_PRELOAD": SHIM, "SFZB_SHIM": f"resolve:{n}:{many}", "GRPC_DNS_RESOLVER": "native"}
-    status, _, err = world.run(*world.stream_args(table, ("Account",), "--batch-rows", "40"), timeout=120, shim=shim)
+    status, _, err = world.run(*world.stream_args(table, ("Account",), "--batch-rows", "40"), timeout=300, shim=shim)
     world.faults("")
     count_fault("name not resolved", many)
     if status == 5 and "GetTopic" in err and "resolve" in err:  # before the first event it says so at once
-        status, _, err = world.run(*world.stream_args(table), timeout=120)
+        status, _, err = world.run(*world.stream_args(table), timeout=300)
     if status != 0:
         raise Broken(f"look-ups {n} to {n + many - 1} fail: exit {status}: {err[-1200:]}")
     count("events compared", world.compare(table))

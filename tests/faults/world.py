@@ -7,8 +7,10 @@ set aside  the event ids in the profile's dead letters
 Everything lives in a scratch folder of its own; ports stay the same over restarts of the emulator.
 """
 import collections
+import http.client
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -32,13 +34,21 @@ class Broken(Exception):
         self.lost, self.doubled = lost, doubled
 
 
+given = set()  # ports
+
+
 def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for s in sockets:
-        s.bind(("127.0.0.1", 0))
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
+    """Below those that the kernel gives to whoever connects: they stay free while an emulator is dead."""
+    ports = []
+    while len(ports) < count:
+        port = random.SystemRandom().randrange(10000, 16000)
+        try:
+            if port not in given:
+                socket.create_server(("127.0.0.1", port)).close()
+                given.add(port)
+                ports.append(port)
+        except OSError:
+            pass
     return ports
 
 
@@ -80,7 +90,7 @@ class World:
                     time.sleep(0.01)
                     continue
                 return
-            except (OSError, urllib.error.URLError):
+            except (OSError, urllib.error.URLError, http.client.HTTPException):
                 if self.emulator.poll() is not None:
                     if shim:
                         return
@@ -100,6 +110,20 @@ class World:
                 self.emulator.wait(10)
             except subprocess.TimeoutExpired:
                 self.kill_emulator()
+
+    def settle(self):
+        """What a killed run has sent is stored: the wait until it must be visible (--visibility-wait) begins there."""
+        while True:
+            now = self.state()["databricks"]["zerobus"]
+            if now["open"] == 0 and now["storing"] == 0:
+                return
+            time.sleep(0.01)
+
+    def kill(self, run):
+        """SIGKILL for a run."""
+        run.kill()
+        run.communicate()
+        self.settle()
 
     def kill_emulator(self):
         self.emulator.kill()
@@ -141,7 +165,7 @@ class World:
         return subprocess.Popen(["sfzb", *args], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True, start_new_session=True, **kw)
 
-    def run(self, *args, timeout=120, shim=None):
+    def run(self, *args, timeout=300, shim=None):
         """(exit status, standard output, standard error); a run over its time is a finding."""
         p = self.popen(*args, shim=shim)
         try:
@@ -153,7 +177,7 @@ class World:
         return p.returncode, out, err
 
     def stream_args(self, table="main.crm.t", topics=("Account",), *more):
-        return ["stream", *topics, "--table", table, "--until-caught-up", "--visibility-wait", "700ms",
+        return ["stream", *topics, "--table", table, "--until-caught-up", "--visibility-wait", "1s",
                 "--streams", str(self.streams), "--retry-backoff", "5ms..500ms", *more]
 
     def tail(self, name, count=1500):

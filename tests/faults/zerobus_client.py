@@ -144,7 +144,7 @@ class Stream:
         if descriptor is not None:
             create.descriptor_proto = descriptor if isinstance(descriptor, bytes) else descriptor.SerializeToString()
         self.send(M["EphemeralStreamRequest"](create_stream=create))
-        self.call = call(iter(self.queue.get, None), metadata=metadata, timeout=60)
+        self.call = call(iter(self.queue.get, None), metadata=metadata, timeout=240)
         self.stream_id = None
         if wait:
             first = self.next()
