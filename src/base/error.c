@@ -4,11 +4,11 @@
 #include <string.h>
 
 static const struct {
-	const char *name, *words;
+	const char *name;
 	int status;
 	enum disposition disposition;
 } codes[] = {
-#define X(name, status, disposition, words) {#name, words, status, DISPOSITION_##disposition},
+#define X(name, status, disposition, words) {#name, status, DISPOSITION_##disposition},
     ERROR_CODES(X)
 #undef X
 };
@@ -111,12 +111,6 @@ enum disposition
 error_disposition(enum error_code code)
 {
 	return codes[code].disposition;
-}
-
-const char *
-error_words(enum error_code code)
-{
-	return codes[code].words;
 }
 
 const char *

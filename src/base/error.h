@@ -96,8 +96,6 @@ int error_hint(struct error *e, const char *format, ...) SFZB_FORMAT(2, 3);
 /* Exit status of the program, 0 … 143. */
 int error_exit_status(enum error_code code);
 enum disposition error_disposition(enum error_code code);
-/* "session expired" */
-const char *error_words(enum error_code code);
 /* "SESSION": the name in the list, for logs and tests */
 const char *error_name(enum error_code code);
 

@@ -123,12 +123,6 @@ json_find(const struct json *object, const char *key)
 }
 
 struct json *
-json_at(const struct json *array, size_t i)
-{
-	return wrap(cJSON_GetArrayItem(node(array), (int)i));
-}
-
-struct json *
 json_first(const struct json *container)
 {
 	return container == NULL ? NULL : wrap(node(container)->child);

@@ -30,7 +30,6 @@ bool json_is_null(const struct json *j); /* also for j == NULL */
 
 /* All take NULL and the wrong kind and then find nothing. Keys are case-sensitive. */
 struct json *json_find(const struct json *object, const char *key);
-struct json *json_at(const struct json *array, size_t i); /* O(i): iterate with json_first, json_next */
 struct json *json_first(const struct json *container);
 struct json *json_next(const struct json *item);
 size_t json_count(const struct json *container);

@@ -12,29 +12,12 @@
  * which part is missing; ERR_PERMISSION, ERR_REFUSED (an answer that is no table).
  */
 struct delta_table *catalog_get_table(struct databricks_session *s, const char *name, struct error *e);
-/* The answer itself, for what struct delta_table does not hold. */
-int catalog_get_table_json(struct databricks_session *s, const char *name, struct json **out,
-    struct error *e);
 
 /* 1: there is one; 0: there is none, or none that may be seen; -1: error. Names unquoted. */
 int catalog_has_catalog(struct databricks_session *s, const char *catalog, struct error *e);
 int catalog_has_schema(struct databricks_session *s, const char *catalog, const char *schema,
     struct error *e);
-int catalog_has_table(struct databricks_session *s, const char *name, struct error *e);
 
-/* Names of the tables of a schema, to be freed each and together. */
-int catalog_list_tables(struct databricks_session *s, const char *catalog, const char *schema,
-    char ***names, size_t *count, struct error *e);
-
-struct warehouse {
-	char id[WAREHOUSE_ID_SIZE];
-	char name[128];	 /* cleaned */
-	char state[16];	 /* "RUNNING", "STOPPED", … */
-	char size[24];	 /* "Small" */
-	bool serverless;
-};
-int catalog_list_warehouses(struct databricks_session *s, struct warehouse **out, size_t *count,
-    struct error *e);
 /*
  * The configured warehouse; else the only one that runs; else the only one. ERR_CONFIG lists them when it is not
  * clear which, ERR_NOT_FOUND when there is none. No request when one is configured. out has WAREHOUSE_ID_SIZE bytes.

@@ -21,7 +21,7 @@ struct databricks_browser *databricks_browser_begin(const struct databricks_conf
 void databricks_browser_free(struct databricks_browser *b);
 /* What the person must open. */
 const char *databricks_browser_url(const struct databricks_browser *b);
-/* For http_callback_paste and http_callback_give_up from another thread. */
+/* For http_callback_paste from another thread. */
 struct http_callback *databricks_browser_callback(struct databricks_browser *b);
 /*
  * Waits for the browser and exchanges the code: c becomes DATABRICKS_U2M with its tokens. ERR_CREDENTIALS when access was denied

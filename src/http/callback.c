@@ -19,7 +19,7 @@ struct http_callback {
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
 	struct buffer query; /* of the redirect, once it came */
-	bool came, given_up;
+	bool came;
 };
 
 /* Takes a query when it has our state. */
@@ -162,13 +162,11 @@ http_callback_wait(struct http_callback *c, int64_t timeout_ms, struct buffer *o
 		until.tv_nsec -= 1000000000;
 	}
 	pthread_mutex_lock(&c->mutex);
-	while (!c->came && !c->given_up && rc == 0)
+	while (!c->came && rc == 0)
 		rc = pthread_cond_timedwait(&c->changed, &c->mutex, &until);
 	if (c->came) {
 		buffer_append(out, c->query.data, c->query.len);
 		rc = 0;
-	} else if (c->given_up) {
-		rc = error_set(e, ERR_INTERRUPTED, "the login was given up");
 	} else {
 		rc = error_set(e, ERR_TIMEOUT, "no answer from the browser in %lld s", (long long)(timeout_ms / 1000));
 	}
@@ -188,13 +186,4 @@ http_callback_paste(struct http_callback *c, const char *text, struct error *e)
 		return 0;
 	error_set(e, ERR_REFUSED, "this is not the answer to the login that was begun here");
 	return error_hint(e, "copy the whole address that the browser ended at, from http:// on");
-}
-
-void
-http_callback_give_up(struct http_callback *c)
-{
-	pthread_mutex_lock(&c->mutex);
-	c->given_up = true;
-	pthread_cond_broadcast(&c->changed);
-	pthread_mutex_unlock(&c->mutex);
 }

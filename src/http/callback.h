@@ -26,13 +26,9 @@ int http_callback_split(const char *redirect_url, uint16_t *port, char **path, s
 void http_callback_free(struct http_callback *c);
 uint16_t http_callback_port(const struct http_callback *c);
 
-/*
- * Waits for the redirect; its raw query ("code=…&state=…") is appended to out. ERR_TIMEOUT; ERR_INTERRUPTED after
- * http_callback_give_up.
- */
+/* Waits for the redirect; its raw query ("code=…&state=…") is appended to out. ERR_TIMEOUT. */
 int http_callback_wait(struct http_callback *c, int64_t timeout_ms, struct buffer *out, struct error *e);
 /* From any thread: a URL, or its query, as a person pasted it. ERR_REFUSED when it has not our state. */
 int http_callback_paste(struct http_callback *c, const char *text, struct error *e);
-void http_callback_give_up(struct http_callback *c);
 
 #endif

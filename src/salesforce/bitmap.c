@@ -158,15 +158,6 @@ any_bit_from(struct text digits, size_t i)
 	return false;
 }
 
-static bool
-all_bits_below(struct text digits, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (!bit(digits, i))
-			return false;
-	return count > 0;
-}
-
 /* Bits of fields there are in the text at most. */
 static size_t
 end_of(struct text digits, size_t fields)
@@ -187,16 +178,11 @@ expand_top(const struct bitmap_names *n, struct text digits, struct bitmap_list 
 }
 
 static void
-expand_nested(
-    const struct bitmap_names *n, const struct element *e, bool collapse, struct bitmap_list *out)
+expand_nested(const struct bitmap_names *n, const struct element *e, struct bitmap_list *out)
 {
 	const struct bitmap_field *field = &n->fields[e->position];
 	size_t end = end_of(e->digits, field->children);
 
-	if (collapse && all_bits_below(e->digits, field->children)) {
-		add(out, field->name, (ptrdiff_t)e->position, -1);
-		return;
-	}
 	for (size_t i = 0; i < end; i++)
 		if (bit(e->digits, i))
 			add(out, n->children[field->first + i], (ptrdiff_t)e->position,
@@ -204,8 +190,7 @@ expand_nested(
 }
 
 void
-bitmap_expand(
-    const struct bitmap_names *n, struct text_list elements, bool collapse, struct bitmap_list *out)
+bitmap_expand(const struct bitmap_names *n, struct text_list elements, struct bitmap_list *out)
 {
 	size_t start = out->count;
 
@@ -219,7 +204,7 @@ bitmap_expand(
 				expand_top(n, e.digits, out);
 				rest = any_bit_from(e.digits, n->count);
 			} else if (e.position < n->count && n->fields[e.position].children > 0) {
-				expand_nested(n, &e, collapse, out);
+				expand_nested(n, &e, out);
 				rest = any_bit_from(e.digits, n->fields[e.position].children);
 			}
 		}

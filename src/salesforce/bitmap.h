@@ -38,11 +38,9 @@ struct bitmap_list {
 void bitmap_list_release(struct bitmap_list *l);
 
 /*
- * Appends the names of elements to out. collapse: where all children of a compound are set, its own
- * name instead of theirs (what people read; rows always have the children written out). Names
- * are borrowed from n, or from elements where these are kept.
+ * Appends the names of elements to out, a compound's children one by one also where all are set. Names are borrowed from n, or
+ * from elements where these are kept.
  */
-void bitmap_expand(const struct bitmap_names *n, struct text_list elements, bool collapse,
-    struct bitmap_list *out);
+void bitmap_expand(const struct bitmap_names *n, struct text_list elements, struct bitmap_list *out);
 
 #endif

@@ -24,7 +24,7 @@ struct pubsub_code {
 	const char *hint;    /* what to do next; NULL: nothing */
 };
 
-/* All of them, for tests and the man page. */
+/* All of them, so that tests leave none out. */
 const struct pubsub_code *pubsub_codes(size_t *count);
 /* By the longest suffix that matches error_code at a dot; else by what message says. NULL: unknown.
  */

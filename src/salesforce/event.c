@@ -56,7 +56,7 @@ struct event_decoder {
 	struct text record_text; /* of the last event, when it was made */
 	size_t *offsets;
 	size_t offsets_capacity;
-	struct bitmap_list names, collapsed;
+	struct bitmap_list names;
 	struct text_list bitmaps[3]; /* of the last event: changed, nulled, diff */
 	uint8_t *marks;		     /* by field: MARK_* */
 	size_t marks_capacity;
@@ -98,7 +98,6 @@ event_decoder_free(struct event_decoder *d)
 	buffer_release(&d->changed);
 	free(d->offsets);
 	bitmap_list_release(&d->names);
-	bitmap_list_release(&d->collapsed);
 	free(d->marks);
 	free(d->wanted);
 	free(d);
@@ -190,14 +189,15 @@ or_unknown(struct text t)
 
 /* The lists stand one behind the other in d->names; their pointers are set when all are there. */
 static void
-set_names(struct event_decoder *d, const struct plan *p, bool collapse, struct bitmap_list *names,
-    struct text_list out[3])
+set_names(struct event_decoder *d, const struct plan *p, struct text_list out[3])
 {
+	struct bitmap_list *names = &d->names;
+
 	names->count = 0;
 	for (int i = 0; i < 3; i++) {
 		size_t start = names->count;
 
-		bitmap_expand(p->names, d->bitmaps[i], collapse, names);
+		bitmap_expand(p->names, d->bitmaps[i], names);
 		out[i].count = names->count - start;
 	}
 	out[0].items = names->names;
@@ -227,7 +227,7 @@ set_header(struct event_decoder *d, const struct plan *p, struct event *out)
 	out->record_ids = slot(d, p, HEADER_RECORD_IDS)->texts;
 	for (int i = 0; i < 3; i++)
 		d->bitmaps[i] = slot(d, p, bitmaps[i])->texts;
-	set_names(d, p, false, &d->names, lists);
+	set_names(d, p, lists);
 	out->changed_fields = lists[0];
 	out->nulled_fields = lists[1];
 	out->diff_fields = lists[2];
@@ -443,14 +443,4 @@ event_decode(struct event_decoder *d, struct avro_schema *schema, const struct e
 	event_set_raw(raw, out);
 	memset(d->bitmaps, 0, sizeof(d->bitmaps));
 	return -1;
-}
-
-void
-event_collapsed(struct event_decoder *d, struct event_lists *out)
-{
-	struct text_list lists[3] = {{0}};
-
-	if (d->last != NULL && d->last->names != NULL)
-		set_names(d, d->last, true, &d->collapsed, lists);
-	*out = (struct event_lists){.changed = lists[0], .nulled = lists[1], .diff = lists[2]};
 }

@@ -54,15 +54,6 @@ void event_decoder_free(struct event_decoder *d); /* NULL is fine */
 int event_decode(struct event_decoder *d, struct avro_schema *schema, const struct event_raw *raw,
     struct event *out, struct error *e);
 
-/*
- * The three lists of the event last decoded with d, as people read them: a compound whose children
- * are all in a list appears by its own name. Borrowed as in event_decode.
- */
-struct event_lists {
-	struct text_list changed, nulled, diff;
-};
-void event_collapsed(struct event_decoder *d, struct event_lists *out);
-
 /* Only what undecodable events have, for an event whose schema cannot be had. */
 void event_set_raw(const struct event_raw *raw, struct event *out);
 

@@ -21,7 +21,7 @@ struct browser_login *browser_login_begin(const struct salesforce_login *l, cons
     bool prompt_login, struct error *e);
 /* What the person must open. */
 const char *browser_login_url(const struct browser_login *b);
-/* For http_callback_paste and http_callback_give_up from another thread. */
+/* For http_callback_paste from another thread. */
 struct http_callback *browser_login_callback(struct browser_login *b);
 /*
  * Waits for the browser (300000 ms is usual) and exchanges the code: l gets the refresh token and becomes

@@ -102,8 +102,6 @@ struct pubsub_source_options {
 	int64_t settle_ms;   /* 0: 5000 */
 	int64_t stall_ms;    /* without credit; 0: 45000 */
 	unsigned parts;	     /* of salesforce/event.h; 0: EVENT_ALL */
-	/* For event_collapsed: the decoder of the events is told through this when not NULL. */
-	struct event_decoder **decoder;
 	/*
 	 * ManagedSubscribe instead of Subscribe, by developer name or id (18x…): the server knows where to go on, and
 	 * the start is not sent. Use pubsub_managed_new (salesforce/pubsub_managed.h), which watches where that is.

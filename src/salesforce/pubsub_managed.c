@@ -490,7 +490,6 @@ pubsub_managed_new(struct pubsub *p, const char *topic, const struct pubsub_sour
 	struct managed_source *s = memory_zero(1, sizeof(*s));
 
 	plain.managed = NULL;
-	plain.decoder = NULL;
 	plain.settle_ms = PROBE_SETTLE_MS;
 	s->loop = pubsub_loop(p);
 	s->unknown_tries = o->unknown_tries > 0 ? o->unknown_tries : UNKNOWN_TRIES;

@@ -457,8 +457,6 @@ pubsub_source_new(struct pubsub *p, const char *topic, const struct pubsub_sourc
 		s->options.stall_ms = 45000;
 	s->window = WINDOW_MAX;
 	s->decoder = event_decoder_new(s->options.parts != 0 ? s->options.parts : EVENT_ALL);
-	if (s->options.decoder != NULL)
-		*s->options.decoder = s->decoder;
 	arena_init(&s->arena, LIMIT_UNPACKED_BYTES);
 	s->base.ops = &ops;
 	s->base.topic = s->topic;

@@ -131,10 +131,8 @@ test_error_codes(void **state)
 	struct error e = ERROR_INIT;
 
 	(void)state;
-	for (int i = 0; i < ERROR_CODE_COUNT; i++) {
+	for (int i = 0; i < ERROR_CODE_COUNT; i++)
 		assert_in_range(error_exit_status((enum error_code)i), 0, 143);
-		assert_true(*error_words((enum error_code)i) != '\0');
-	}
 	assert_int_equal(error_set(&e, ERR_NOT_FOUND, "no topic '%s'", "X"), -1);
 	error_wrap(&e, "cannot list topics");
 	assert_string_equal(e.text, "cannot list topics: no topic 'X'");

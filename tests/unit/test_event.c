@@ -254,30 +254,6 @@ expect_event(const char *name, const struct event *v, const struct tree *line)
 	assert_true(v->commit_number == number(header, "commitNumber"));
 }
 
-static void
-expect_collapsed(
-    const char *name, struct event_decoder *d, const struct event *v, const struct tree *line)
-{
-	const struct tree *collapsed = tree_find(tree_find(line, "expected"), "collapsed");
-	struct event_lists lists;
-
-	if (!v->is_change)
-		return;
-	event_collapsed(d, &lists);
-	expect_list(name, lists.changed,
-	    tree_find(collapsed, "changed_fields")
-		? tree_find(collapsed, "changed_fields")
-		: tree_find(tree_find(line, "expected"), "changed_fields"));
-	expect_list(name, lists.nulled,
-	    tree_find(collapsed, "nulled_fields")
-		? tree_find(collapsed, "nulled_fields")
-		: tree_find(tree_find(line, "expected"), "nulled_fields"));
-	expect_list(name, lists.diff,
-	    tree_find(collapsed, "diff_fields")
-		? tree_find(collapsed, "diff_fields")
-		: tree_find(tree_find(line, "expected"), "diff_fields"));
-}
-
 /* Calls back for each line of a file of tests/data. */
 static size_t
 each_line(const char *path, void (*call)(const struct tree *line, void *context), void *context)
@@ -315,7 +291,6 @@ check_good(const struct tree *line, void *context)
 	if (event_decode(d, load_schema(tree_string(line, "schema")), &raw, &v, &e) != 0)
 		fail_msg("%s: %s", name, e.text);
 	expect_event(name, &v, line);
-	expect_collapsed(name, d, &v, line);
 	buffer_release(&payload);
 }
 
@@ -472,13 +447,8 @@ check_bitmap(const struct tree *line, void *context)
 		items[i] = text_of(list->items[i].text);
 	snprintf(name, sizeof(name), "%s %s", tree_string(line, "schema"),
 	    list->count ? items[0].data : "empty");
-	bitmap_expand(names, (struct text_list){items, list->count}, false, &out);
+	bitmap_expand(names, (struct text_list){items, list->count}, &out);
 	expect_list(name, (struct text_list){out.names, out.count}, tree_find(line, "fields"));
-	out.count = 0;
-	bitmap_expand(names, (struct text_list){items, list->count}, true, &out);
-	expect_list(name, (struct text_list){out.names, out.count},
-	    tree_find(line, "collapsed") ? tree_find(line, "collapsed")
-					 : tree_find(line, "fields"));
 	bitmap_list_release(&out);
 	bitmap_names_free(names);
 }
@@ -570,21 +540,21 @@ words(struct text t, struct text *out, size_t most)
 }
 
 static void
-expect_names(struct text name, const char *how, const struct bitmap_list *got, struct text expected)
+expect_names(struct text name, const struct bitmap_list *got, struct text expected)
 {
 	struct text want[64];
 	size_t n = words(expected, want, COUNT(want));
 
 	for (size_t i = 0; i < n || i < got->count; i++)
 		if (n != got->count || !text_equal(want[i], got->names[i]))
-			fail_msg("%.*s, %s: %zu names, expected %zu; name %zu is '%.*s'",
-			    (int)name.len, name.data, how, got->count, n, i,
+			fail_msg("%.*s: %zu names, expected %zu; name %zu is '%.*s'",
+			    (int)name.len, name.data, got->count, n, i,
 			    i < got->count ? (int)got->names[i].len : 0,
 			    i < got->count ? got->names[i].data : "");
 }
 
 static void
-check_bitmap_row(struct text columns[5])
+check_bitmap_row(struct text columns[4])
 {
 	struct text items[64];
 	char schema[64];
@@ -594,14 +564,10 @@ check_bitmap_row(struct text columns[5])
 
 	snprintf(schema, sizeof(schema), "%.*s", (int)columns[1].len, columns[1].data);
 	names = bitmap_names_new(avro_schema_root(load_schema(schema)));
-	bitmap_expand(names, list, false, &out);
-	expect_names(columns[0], "written out", &out, columns[3]);
+	bitmap_expand(names, list, &out);
+	expect_names(columns[0], &out, columns[3]);
 	for (size_t i = 0; i < out.count; i++)
 		assert_true(out.places[i].field >= -1 && out.places[i].field < 80);
-	out.count = 0;
-	bitmap_expand(names, list, true, &out);
-	expect_names(
-	    columns[0], "collapsed", &out, text_is(columns[4], "=") ? columns[3] : columns[4]);
 	bitmap_list_release(&out);
 	bitmap_names_free(names);
 }
@@ -614,18 +580,18 @@ test_bitmap_table(void **state)
 
 	(void)state;
 	while (tree_next_line(&rest, &line)) {
-		struct text columns[5];
+		struct text columns[4];
 
 		if (line.len == 0 || line.data[0] == '#')
 			continue;
-		for (int i = 0; i < 5; i++) {
+		for (int i = 0; i < 4; i++) {
 			const char *bar =
-			    i < 4 ? memchr(line.data, '|', line.len) : line.data + line.len;
+			    i < 3 ? memchr(line.data, '|', line.len) : line.data + line.len;
 
 			assert_non_null(bar);
 			columns[i] = trimmed(text_span(line.data, (size_t)(bar - line.data)));
 			line = text_span(
-			    bar + 1, i < 4 ? line.len - (size_t)(bar + 1 - line.data) : 0);
+			    bar + 1, i < 3 ? line.len - (size_t)(bar + 1 - line.data) : 0);
 		}
 		check_bitmap_row(columns);
 		rows++;
@@ -647,7 +613,7 @@ test_bitmap_ceiling(void **state)
 	(void)state;
 	for (size_t i = 0; i < n; i++)
 		items[i] = text_of("0xFFFFFFFFFFFFFFFFFFFF");
-	bitmap_expand(names, (struct text_list){items, n}, false, &out);
+	bitmap_expand(names, (struct text_list){items, n}, &out);
 	assert_in_range(out.count, LIMIT_BITMAP_NAMES, LIMIT_BITMAP_NAMES + n + 80);
 	assert_true(text_is(out.names[out.count - 1], "0xFFFFFFFFFFFFFFFFFFFF"));
 	free(items);
@@ -680,7 +646,7 @@ test_bitmap_children(void **state)
 	if (s == NULL)
 		fail_msg("%s", e.text);
 	names = bitmap_names_new(avro_schema_root(s));
-	bitmap_expand(names, (struct text_list){items, COUNT(items)}, false, &out);
+	bitmap_expand(names, (struct text_list){items, COUNT(items)}, &out);
 	assert_int_equal(out.count, 3);
 	expect_text("named", out.names[0], "f1.c0");
 	expect_text("beyond the ceiling", out.names[1], "4000-0x01");

@@ -317,7 +317,8 @@ compare_field(const struct json *row, const char *name, const struct wire_field 
 	struct buffer bytes = BUFFER_INIT;
 
 	if (json_is_array(want))
-		want = json_at(want, index);
+		for (want = json_first(want); index > 0; index--)
+			want = json_next(want);
 	if (strcmp(name, "timestamp") == 0 || strcmp(name, "processed_timestamp") == 0) {
 		assert_int_equal(f->value, *name == 't' ? 5 : NOW_MS);
 	} else if (strcmp(name, "schema_json") == 0) {
