@@ -136,7 +136,8 @@ append_delta(struct buffer *out, const struct avro_type *t, struct way *w)
 	}
 }
 
-void
+/* One Delta type, e.g. "STRUCT<Latitude: DOUBLE, Longitude: DOUBLE>". */
+static void
 avro_describe_delta_type(const struct avro_type *t, struct buffer *out)
 {
 	struct way w = {.depth = 0};

@@ -25,9 +25,6 @@ void avro_describe_tree(const struct avro_schema *s, struct buffer *out);
  */
 void avro_describe_ddl(const struct avro_schema *s, struct buffer *out);
 
-/* One Delta type, e.g. "STRUCT<Latitude: DOUBLE, Longitude: DOUBLE>". */
-void avro_describe_delta_type(const struct avro_type *t, struct buffer *out);
-
 /* A proto2 file: a message for each record; what protobuf cannot nest is a string of JSON. */
 void avro_describe_proto(const struct avro_schema *s, struct buffer *out);
 

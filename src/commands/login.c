@@ -59,7 +59,7 @@ static const struct option options[] = {
 	OPTION_END,
 };
 
-void
+static void
 login_state_release(struct login_state *s)
 {
 	free(s->method);

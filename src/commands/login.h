@@ -27,7 +27,6 @@ struct login_state {
 	struct json *found; /* what --check learned besides, for programs; or NULL */
 	char *details;	    /* the same for people, or NULL */
 };
-void login_state_release(struct login_state *s);
 
 /* ERR_USAGE for an option that is given and would have no effect. side: NULL for both. login_options.c */
 int login_check_options(const struct option *options, const struct login_options *o, const char *side, struct error *e);
@@ -47,9 +46,6 @@ int login_salesforce_state(struct app *app, const struct login_options *o, struc
     struct error *e);
 /* The flow through the browser: *l, with client id and login URL, gets a refresh token. login_browser.c */
 int login_salesforce_browser(struct salesforce_login *l, const struct login_options *o, struct error *e);
-/* The person's part of it, for both: shows where to log in and takes a pasted address while finish waits. login_browser.c */
-int login_in_browser(const struct login_options *o, const char *url, struct http_callback *callback,
-    int (*finish)(void *context, int64_t patience_ms, struct error *e), void *context, struct error *e);
 int logout_salesforce(struct app *app, bool *was_known, struct error *e);
 
 int login_databricks(struct app *app, const struct login_options *o, struct login_state *state,

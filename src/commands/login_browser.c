@@ -133,7 +133,8 @@ say_where(const char *url, bool is_opened, bool takes_paste)
 		log_info("login", "if that browser runs on another machine, paste the address here that it ends at");
 }
 
-int
+/* The person's part, for both services: shows where to log in and takes a pasted address while finish waits. */
+static int
 login_in_browser(const struct login_options *o, const char *url, struct http_callback *callback,
     int (*finish)(void *context, int64_t patience_ms, struct error *e), void *context, struct error *e)
 {

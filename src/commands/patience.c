@@ -14,7 +14,8 @@ patience_init(struct patience *p, const char *area, int64_t max_retries)
 	random_seed_system(&p->random);
 }
 
-void
+/* It worked: the next failure is a first one. */
+static void
 patience_rest(struct patience *p)
 {
 	p->failures = 0;

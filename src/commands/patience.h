@@ -28,8 +28,6 @@ void patience_init(struct patience *p, const char *area, int64_t max_retries);
  * signal ends the wait with ERR_INTERRUPTED or ERR_TERMINATED. Opens app's loop. Why and how long is said as a warning.
  */
 bool patience_wait(struct patience *p, struct app *app, struct error *e);
-/* It worked: the next failure is a first one. */
-void patience_rest(struct patience *p);
 
 /* As app_open_salesforce, app_need_topic and app_wait (commands/app.h), as often as p allows. */
 int patient_open_salesforce(struct patience *p, struct app *app, struct error *e);

@@ -36,7 +36,11 @@ struct quota {
 	struct error error;
 };
 
-int
+/*
+ * Which warning is due: 0 none, 1 below a tenth, 2 below a twentieth, 3 below a hundredth, 4 nothing left. Unlimited and
+ * unused entitlements are given as 0 of 0: nothing is left of them, and nobody misses it.
+ */
+static int
 quota_level(int64_t remaining, int64_t max)
 {
 	double left;

@@ -27,10 +27,4 @@ void quota_start(struct quota *q);
 /* Events that may still be delivered in these 24 hours, and their number at all; -1: not known. */
 void quota_delivery(const struct quota *q, int64_t *remaining, int64_t *max);
 
-/*
- * Which warning is due: 0 none, 1 below a tenth, 2 below a twentieth, 3 below a hundredth, 4 nothing left. Unlimited and
- * unused entitlements are given as 0 of 0: nothing is left of them, and nobody misses it.
- */
-int quota_level(int64_t remaining, int64_t max);
-
 #endif

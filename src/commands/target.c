@@ -75,7 +75,8 @@ target_create_planned(struct app *app, const struct delta_plan *plan, struct err
 	return rc;
 }
 
-int
+/* CREATE TABLE IF NOT EXISTS on the warehouse. */
+static int
 target_create(struct app *app, const char *name, enum layout layout, struct error *e)
 {
 	struct delta_plan plan = {.table = name, .layout = layout, .column_comments = true};

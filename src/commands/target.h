@@ -9,8 +9,6 @@
 
 /* Of app's Databricks session. ERR_NOT_FOUND when there is no such table. */
 struct delta_table *target_find(struct app *app, const char *name, struct error *e);
-/* CREATE TABLE IF NOT EXISTS on the warehouse. */
-int target_create(struct app *app, const char *name, enum layout layout, struct error *e);
 /* The same by a plan of one's own; what it is called is plan->table. */
 int target_create_planned(struct app *app, const struct delta_plan *plan, struct error *e);
 /* CREATE SCHEMA IF NOT EXISTS for the schema of a table's name. */

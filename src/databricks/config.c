@@ -79,7 +79,8 @@ databricks_method_words(enum databricks_method m)
 	return methods[m].words;
 }
 
-struct json *
+/* As settings for databricks_config_store; secrets included. */
+static struct json *
 databricks_config_settings(const struct databricks_config *c)
 {
 	struct json *j = json_object();

@@ -72,8 +72,6 @@ void databricks_config_copy(struct databricks_config *to, const struct databrick
  */
 int databricks_config_load(struct databricks_config *c, const struct databricks_given *given,
     struct profile *profile, struct error *e);
-/* As settings for databricks_config_store; secrets included. */
-struct json *databricks_config_settings(const struct databricks_config *c);
 /* Into a settings object: what a renewed login in the browser changes; out of one: what another process has renewed. */
 void databricks_config_put_login(const struct databricks_config *c, struct json *settings);
 void databricks_config_take_login(struct databricks_config *c, const struct json *settings);

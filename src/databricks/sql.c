@@ -66,7 +66,11 @@ static const struct {
     {NULL, "42501", NULL, ERR_PERMISSION},
 };
 
-enum error_code
+/*
+ * One table: the error of a statement that ended FAILED, by class, SQL state and error_code. error_code may be NULL;
+ * class is taken from the message's "[CLASS] …".
+ */
+static enum error_code
 sql_error_code(const char *error_code, const char *sql_state, const char *error_class)
 {
 	for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {

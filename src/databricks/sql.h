@@ -74,10 +74,4 @@ struct text sql_result_cell(const struct sql_result *r, size_t row, size_t colum
 int sql_run(struct databricks_session *s, const struct sql_statement *statement, struct sql_result *r,
     struct error *e);
 
-/*
- * One table: the error of a statement that ended FAILED, by class, SQL state and error_code. error_code may be NULL;
- * class is taken from the message's "[CLASS] …".
- */
-enum error_code sql_error_code(const char *error_code, const char *sql_state, const char *error_class);
-
 #endif

@@ -71,7 +71,8 @@ event_column_types(const struct event_column *c)
 	return "";
 }
 
-void
+/* One SQL literal: single quotes, a backslash before ' and \. */
+static void
 delta_quote_literal(struct buffer *out, const char *s)
 {
 	buffer_append_byte(out, '\'');

@@ -84,8 +84,6 @@ bool event_column_takes(const struct event_column *c, const struct delta_type *t
 /* The types it takes, for messages: "STRING, VARCHAR or VARIANT". */
 const char *event_column_types(const struct event_column *c);
 
-/* One SQL literal: single quotes, a backslash before ' and \. */
-void delta_quote_literal(struct buffer *out, const char *s);
 /*
  * The statements that let a principal (NULL: a placeholder) write to a table, one a line, each ending in ";\n". Nothing when
  * full is no table name.

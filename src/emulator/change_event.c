@@ -31,7 +31,8 @@ change_type_find(const char *name)
 	return -1;
 }
 
-void
+/* "0x800080" of a set of bits; prefix_at < 0: top level, else "<prefix_at>-0x…". */
+static void
 change_bitmap(struct buffer *out, int prefix_at, const uint8_t *bits, size_t count)
 {
 	size_t bytes = 0;

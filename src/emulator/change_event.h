@@ -44,7 +44,4 @@ void change_event_write(struct buffer *out, const struct event_type *t, const st
 void platform_event_write(struct buffer *out, const struct event_type *t, int64_t now_ms,
     const char *user_id, struct random *r);
 
-/* "0x800080" of a set of bits; prefix_at < 0: top level, else "<prefix_at>-0x…". */
-void change_bitmap(struct buffer *out, int prefix_at, const uint8_t *bits, size_t count);
-
 #endif

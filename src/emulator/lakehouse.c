@@ -106,7 +106,8 @@ lake_table_sqlite_name(const struct lake_table *t, struct buffer *out)
 	buffer_release(&name);
 }
 
-struct table_state *
+/* With lock held. */
+static struct table_state *
 lakehouse_state(struct lakehouse *l, struct lake_name name)
 {
 	for (size_t i = 0; i < l->table_count; i++) {
@@ -128,7 +129,8 @@ lakehouse_state_by_id(struct lakehouse *l, int64_t id)
 	return NULL;
 }
 
-struct lake_namespace *
+/* With lock held. */
+static struct lake_namespace *
 lakehouse_namespace(struct lakehouse *l, const char *catalog, const char *schema)
 {
 	for (size_t i = 0; i < l->namespace_count; i++) {

@@ -48,16 +48,13 @@ struct lakehouse {
 };
 
 /* With lock held. */
-struct table_state *lakehouse_state(struct lakehouse *l, struct lake_name name);
 struct table_state *lakehouse_state_by_id(struct lakehouse *l, int64_t id);
-struct lake_namespace *lakehouse_namespace(struct lakehouse *l, const char *catalog, const char *schema);
 
 /* ERR_UNAVAILABLE with SQLite's words. */
 int lakehouse_sqlite_error(sqlite3 *db, const char *doing, struct error *e);
 int lakehouse_execute(sqlite3 *db, const char *sql, struct error *e);
 struct json *lakehouse_definition(const struct lake_table *t);
 void *lakehouse_writer(void *lakehouse);
-void lakehouse_forget_pending(struct table_state *s, int64_t now_ms);
 
 /* A change of the catalog: one transaction of the writer, then of memory. */
 int lakehouse_begin(struct lakehouse *l, struct error *e);

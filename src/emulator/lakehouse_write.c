@@ -268,7 +268,7 @@ lakehouse_writer(void *lakehouse)
 
 /* ---- visibility ---- */
 
-void
+static void
 lakehouse_forget_pending(struct table_state *s, int64_t now_ms)
 {
 	size_t seen = 0;

@@ -96,8 +96,6 @@ void pubsub_subscribe_started(void *service, struct server_call *c);
 void pubsub_subscribe_message(void *service, struct server_call *c, struct text message);
 void pubsub_subscribe_writable(void *service, struct server_call *c);
 void pubsub_subscribe_ended(void *service, struct server_call *c, bool cancelled);
-/* One more on the list, without authority yet. */
-struct subscription *pubsub_subscription_new(struct pubsub_server *p, struct server_call *c);
 /* Whether requests come slowly enough; false: the call has been ended. */
 bool pubsub_subscription_may_ask(struct subscription *s);
 /* Takes the credit of a request and sends what there is. */

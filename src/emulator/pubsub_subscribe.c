@@ -170,7 +170,8 @@ pubsub_subscribe_pump_all(void *server)
 		pump(s);
 }
 
-struct subscription *
+/* One more on the list, without authority yet. */
+static struct subscription *
 pubsub_subscription_new(struct pubsub_server *p, struct server_call *c)
 {
 	struct subscription *s = memory_zero(1, sizeof *s);

@@ -106,7 +106,6 @@ void server_call_hold(struct server_call *c, int64_t ms);
  */
 bool server_call_apply(struct server_call *c, const struct fault *fault);
 
-const char *server_status_name(int code); /* "UNAVAILABLE" */
 int server_status_find(const char *name); /* -1: no such name */
 
 #endif

@@ -20,7 +20,7 @@ static const char *const status_names[] = { "OK", "CANCELLED", "UNKNOWN", "INVAL
 	"FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE",
 	"DATA_LOSS", "UNAUTHENTICATED" };
 
-const char *
+static const char *
 server_status_name(int code)
 {
 	return code >= 0 && code <= 16 ? status_names[code] : "UNKNOWN";

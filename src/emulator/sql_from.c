@@ -32,7 +32,7 @@ add_source(struct spark_scope *s, const char *alias, size_t columns)
 	return source;
 }
 
-void
+static void
 spark_scope_add(struct spark_scope *s, const char *alias, const struct spark_output *columns, size_t count)
 {
 	struct spark_source *source = add_source(s, alias, count);
@@ -68,7 +68,8 @@ spark_scope_release(struct spark_scope *s)
 	s->count = 0;
 }
 
-void
+/* Appends the table as a source: its name, or a subquery of the rows that may be seen. */
+static void
 spark_append_table(struct spark *q, const struct lake_table *t, const char *alias, struct buffer *out)
 {
 	struct buffer hidden = BUFFER_INIT;

@@ -123,11 +123,8 @@ int spark_order_by(struct spark *q, struct buffer *out); /* behind ORDER BY */
 int spark_query(struct spark *q, struct buffer *out, struct spark_output **columns, size_t *count);
 void spark_outputs_free(struct spark_output *columns, size_t count);
 bool spark_at_query(struct spark *q, size_t ahead);
-void spark_scope_add(struct spark_scope *s, const char *alias, const struct spark_output *columns, size_t count);
 void spark_scope_add_table(struct spark_scope *s, const struct lake_table *t, const char *alias);
 void spark_scope_release(struct spark_scope *s);
-/* Appends the table as a source: its name, or a subquery of the rows that may be seen. */
-void spark_append_table(struct spark *q, const struct lake_table *t, const char *alias, struct buffer *out);
 
 /* What stands behind FROM, appended with the word; its sources go into the scope. */
 int spark_from(struct spark *q, struct spark_scope *scope, struct buffer *out);

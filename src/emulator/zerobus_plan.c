@@ -58,7 +58,8 @@ proto_type(enum lake_kind kind)
 	}
 }
 
-bool
+/* Whether a column of this type can be ingested at all; the reason by its name. */
+static bool
 record_type_is_ingestible(const struct lake_type *t)
 {
 	switch (t->kind) {

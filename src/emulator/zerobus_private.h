@@ -47,9 +47,6 @@ bool zerobus_wire_next(const uint8_t **p, const uint8_t *end, struct wire_field 
 /* Memory of the rows' own. */
 void *record_memory_add(struct record_rows *r, const void *data, size_t len);
 
-/* Whether a column of this type can be ingested at all; the reason by its name. */
-bool record_type_is_ingestible(const struct lake_type *t);
-
 /* Text values, checked by type: UTF-8, length, decimal digits, JSON of a VARIANT. Sets cell or the error. */
 int record_text_cell(struct record_rows *r, const struct lake_type *t, const char *name, struct text value,
     struct lake_cell *cell, struct error *e);
@@ -59,8 +56,6 @@ int record_check_integer(const struct lake_type *t, const char *name, int64_t v,
 /* One checked scalar as it is kept inside the JSON of a nested value. */
 void record_cell_json(const struct lake_type *t, const struct lake_cell *cell, struct buffer *out);
 
-int record_add_proto(struct record_rows *r, const struct record_plan *p, struct text record, struct lake_cell *cells,
-    struct error *e);
 int record_add_json(struct record_rows *r, const struct record_plan *p, struct text record, struct lake_cell *cells,
     struct error *e);
 

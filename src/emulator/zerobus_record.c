@@ -472,7 +472,7 @@ top_cell(struct decoder *d, const struct plan_field *f, struct chain chain, stru
 	return 0;
 }
 
-int
+static int
 record_add_proto(struct record_rows *r, const struct record_plan *p, struct text record, struct lake_cell *cells,
     struct error *e)
 {

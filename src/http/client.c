@@ -81,7 +81,7 @@ http_client_interrupt(struct http_client *c, bool on)
 	atomic_store(&c->interrupted, on);
 }
 
-bool
+static bool
 http_client_is_interrupted(const struct http_client *c)
 {
 	return atomic_load(&c->interrupted);

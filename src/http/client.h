@@ -33,7 +33,6 @@ void http_client_free(struct http_client *c);
  * ERR_INTERRUPTED, until it is called with false.
  */
 void http_client_interrupt(struct http_client *c, bool on);
-bool http_client_is_interrupted(const struct http_client *c);
 
 struct http_header {
 	const char *name, *value;

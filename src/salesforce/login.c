@@ -21,7 +21,7 @@ login_method_name(enum login_method m)
 	return methods[m].name;
 }
 
-const char *
+static const char *
 login_method_words(enum login_method m)
 {
 	return methods[m].words;

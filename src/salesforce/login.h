@@ -44,7 +44,6 @@ enum login_method {
 	    LOGIN_METHOD_COUNT
 };
 const char *login_method_name(enum login_method m);
-const char *login_method_words(enum login_method m);
 /* -1: no such method. */
 int login_method_parse(const char *name, enum login_method *m);
 
