@@ -14,9 +14,9 @@
 
 enum managed_state {
 	MANAGED_CLOSED,
-	MANAGED_PROBING,
+	MANAGED_PROBING, /* which event comes behind the stored position, past the managed subscription */
 	MANAGED_OPEN,
-	MANAGED_UNKNOWN, /* the server does not know it yet */
+	MANAGED_UNKNOWN,     /* the server does not know it yet */
 	MANAGED_LEARNING,    /* which event the server would deliver next */
 	MANAGED_CATCHING_UP, /* up to that one, past the managed subscription */
 };
@@ -25,6 +25,7 @@ struct managed_source {
 	struct source base; /* first */
 	struct loop *loop;
 	struct source *probe, *inner;
+	struct source *current; /* the one of them that is open, if any is */
 	enum managed_state state;
 	bool opened, closing, last_commit; /* last_commit: asked for since closing */
 	const struct source_events *events;
@@ -34,11 +35,10 @@ struct managed_source {
 	unsigned unknown, unknown_tries;
 	bool lost;		/* the place, and what lies between is not had yet */
 	bool caught_up;		/* it is now */
-	bool has_next;
-	struct replay_id next;	/* what the server would deliver next; if has_next */
-	bool checking;		/* the event that must come next has not come */
-	struct replay_id first; /* that event */
-	int64_t first_ms;	/* when it was committed; 0: not known */
+	/* the event that probing or learning found: it must come next, or catching up ends before it */
+	bool has_first;
+	struct replay_id first;
+	int64_t first_ms; /* when it was committed; 0: not known */
 	struct error fault;
 	struct loop_timer patience;
 };
@@ -58,6 +58,25 @@ finish(struct managed_source *s, const struct error *why)
 	s->state = MANAGED_CLOSED;
 	s->allowed = 0;
 	s->events->ended(s->context, &copy);
+}
+
+static void
+open_source(struct managed_source *s, struct source *which, enum managed_state state, const struct source_events *own,
+    uint32_t allowed)
+{
+	loop_timer_stop(s->loop, &s->patience);
+	s->state = state;
+	s->current = which;
+	which->ops->open(which, &s->start, own, s);
+	which->ops->allow(which, allowed);
+}
+
+static void
+end_current(void *context)
+{
+	struct managed_source *s = context;
+
+	s->current->ops->close(s->current);
 }
 
 /* ---- the managed subscription */
@@ -91,10 +110,10 @@ is_due(struct managed_source *s, const struct event *event)
 {
 	if (s->fault.code != ERR_OK || s->closing)
 		return false;
-	if (!s->checking)
+	if (!s->has_first)
 		return true;
 	if (replay_id_equal(&event->replay_id, &s->first)) {
-		s->checking = false;
+		s->has_first = false;
 		return true;
 	}
 	if (s->first_ms > 0 && event->commit_timestamp_ms > s->first_ms) {
@@ -137,7 +156,7 @@ inner_idle(void *context, const struct replay_id *latest)
 
 	if (s->fault.code != ERR_OK || s->closing)
 		return;
-	if (s->checking)
+	if (s->has_first)
 		jumped(s, "nothing more came");
 	else
 		s->events->idle(s->context, latest);
@@ -169,20 +188,12 @@ inner_ended(void *context, const struct error *why)
 }
 
 static void
-end_inner(void *context)
-{
-	struct managed_source *s = context;
-
-	s->inner->ops->close(s->inner);
-}
-
-static void
 committed(void *context)
 {
 	struct managed_source *s = context;
 
 	if (s->closing && s->last_commit)
-		loop_timer_start(s->loop, &s->patience, 0, end_inner, s);
+		loop_timer_start(s->loop, &s->patience, 0, end_current, s);
 }
 
 static void
@@ -191,70 +202,7 @@ open_inner(void *context)
 	struct managed_source *s = context;
 	static const struct source_events own = {inner_opened, inner_event, inner_undecodable, inner_idle, inner_ended};
 
-	loop_timer_stop(s->loop, &s->patience);
-	s->state = MANAGED_OPEN;
-	s->inner->ops->open(s->inner, &s->start, &own, s);
-	s->inner->ops->allow(s->inner, s->allowed);
-}
-
-/* ---- the probe */
-
-static void
-end_probe(void *context)
-{
-	struct managed_source *s = context;
-
-	s->probe->ops->close(s->probe);
-}
-
-static void
-probe_opened(void *context)
-{
-	struct managed_source *s = context;
-
-	loop_timer_start(s->loop, &s->patience, PROBE_EVENT_MS, end_probe, s);
-}
-
-static void
-probe_event(void *context, const struct event *event)
-{
-	struct managed_source *s = context;
-
-	if (s->checking)
-		return;
-	s->checking = true;
-	s->first = event->replay_id;
-	s->first_ms = event->commit_timestamp_ms;
-	loop_timer_start(s->loop, &s->patience, 0, end_probe, s);
-}
-
-static void
-probe_undecodable(void *context, const struct event *event, const struct error *why)
-{
-	(void)why;
-	probe_event(context, event);
-}
-
-static void
-probe_idle(void *context, const struct replay_id *latest)
-{
-	struct managed_source *s = context;
-
-	(void)latest;
-	loop_timer_start(s->loop, &s->patience, 0, end_probe, s);
-}
-
-static void
-probe_ended(void *context, const struct error *why)
-{
-	struct managed_source *s = context;
-
-	if (s->closing || (why->code != ERR_OK && !s->checking)) {
-		s->lost = s->lost || why->code == ERR_POSITION;
-		finish(s, why);
-	} else {
-		open_inner(s);
-	}
+	open_source(s, s->inner, MANAGED_OPEN, &own, s->allowed);
 }
 
 /* ---- what lies before the server's place: had past the managed subscription, up to the event that it would deliver next */
@@ -263,7 +211,7 @@ static void
 reached(struct managed_source *s)
 {
 	s->caught_up = true;
-	loop_timer_start(s->loop, &s->patience, 0, end_probe, s);
+	loop_timer_start(s->loop, &s->patience, 0, end_current, s);
 }
 
 static void
@@ -274,20 +222,28 @@ missed_opened(void *context)
 	s->events->opened(s->context);
 }
 
+/* Whether the event is the owner's. */
+static bool
+is_missed(struct managed_source *s, const struct event *event)
+{
+	if (s->caught_up || s->closing)
+		return false;
+	if (s->has_first && replay_id_equal(&event->replay_id, &s->first)) {
+		reached(s);
+		return false;
+	}
+	if (s->allowed > 0)
+		s->allowed--;
+	return true;
+}
+
 static void
 missed_event(void *context, const struct event *event)
 {
 	struct managed_source *s = context;
 
-	if (s->caught_up || s->closing)
-		return;
-	if (s->has_next && replay_id_equal(&event->replay_id, &s->next)) {
-		reached(s);
-		return;
-	}
-	if (s->allowed > 0)
-		s->allowed--;
-	s->events->event(s->context, event);
+	if (is_missed(s, event))
+		s->events->event(s->context, event);
 }
 
 static void
@@ -295,15 +251,8 @@ missed_undecodable(void *context, const struct event *event, const struct error 
 {
 	struct managed_source *s = context;
 
-	if (s->caught_up || s->closing)
-		return;
-	if (s->has_next && replay_id_equal(&event->replay_id, &s->next)) {
-		reached(s);
-		return;
-	}
-	if (s->allowed > 0)
-		s->allowed--;
-	s->events->undecodable(s->context, event, why);
+	if (is_missed(s, event))
+		s->events->undecodable(s->context, event, why);
 }
 
 static void
@@ -313,8 +262,8 @@ missed_idle(void *context, const struct replay_id *latest)
 
 	if (s->caught_up || s->closing)
 		return;
-	/* with a next event this is not the end of what the server has: only behind it is */
-	if (!s->has_next)
+	/* with such an event this is not the end of what the server has: only behind it is */
+	if (!s->has_first)
 		s->events->idle(s->context, latest);
 	reached(s);
 }
@@ -339,75 +288,86 @@ catch_up(struct managed_source *s)
 	static const struct source_events own = {missed_opened, missed_event, missed_undecodable, missed_idle, missed_ended};
 
 	log_info("pubsub", "%s: what lies before the managed subscription's place is fetched past it", s->base.topic);
-	loop_timer_stop(s->loop, &s->patience);
-	s->state = MANAGED_CATCHING_UP;
 	s->caught_up = false;
-	s->probe->ops->open(s->probe, &s->start, &own, s);
-	s->probe->ops->allow(s->probe, s->allowed);
+	open_source(s, s->probe, MANAGED_CATCHING_UP, &own, s->allowed);
 }
 
+/* ---- one event is asked for: past the managed subscription (probing), or of it (learning) */
+
 static void
-learned_opened(void *context)
+asked_opened(void *context)
 {
 	struct managed_source *s = context;
 
-	s->opened = true;
-	s->unknown = 0;
-	loop_timer_start(s->loop, &s->patience, PROBE_EVENT_MS, end_inner, s);
+	if (s->state == MANAGED_LEARNING) {
+		s->opened = true;
+		s->unknown = 0;
+	}
+	loop_timer_start(s->loop, &s->patience, PROBE_EVENT_MS, end_current, s);
 }
 
 static void
-learned_event(void *context, const struct event *event)
+asked_event(void *context, const struct event *event)
 {
 	struct managed_source *s = context;
 
-	if (s->has_next)
+	if (s->has_first)
 		return;
-	s->has_next = true;
-	s->next = event->replay_id;
-	loop_timer_start(s->loop, &s->patience, 0, end_inner, s);
+	s->has_first = true;
+	s->first = event->replay_id;
+	s->first_ms = event->commit_timestamp_ms;
+	loop_timer_start(s->loop, &s->patience, 0, end_current, s);
 }
 
 static void
-learned_undecodable(void *context, const struct event *event, const struct error *why)
+asked_undecodable(void *context, const struct event *event, const struct error *why)
 {
 	(void)why;
-	learned_event(context, event);
+	asked_event(context, event);
 }
 
 static void
-learned_idle(void *context, const struct replay_id *latest)
+asked_idle(void *context, const struct replay_id *latest)
 {
 	struct managed_source *s = context;
 
 	(void)latest;
-	loop_timer_start(s->loop, &s->patience, 0, end_inner, s);
+	loop_timer_start(s->loop, &s->patience, 0, end_current, s);
 }
 
 static void
-learned_ended(void *context, const struct error *why)
+asked_ended(void *context, const struct error *why)
 {
 	struct managed_source *s = context;
+	bool learning = s->state == MANAGED_LEARNING;
 
-	if (!s->opened && wait_for_unknown(s, why, learn))
+	if (learning && !s->opened && wait_for_unknown(s, why, learn))
 		return;
-	if (s->closing || (why->code != ERR_OK && !s->has_next))
+	if (s->closing || (why->code != ERR_OK && !s->has_first)) {
+		s->lost = s->lost || why->code == ERR_POSITION;
 		finish(s, why);
-	else
+	} else if (learning) {
 		catch_up(s);
+	} else {
+		open_inner(s);
+	}
+}
+
+static void
+ask(struct managed_source *s, struct source *which, enum managed_state state)
+{
+	static const struct source_events own = {asked_opened, asked_event, asked_undecodable, asked_idle, asked_ended};
+
+	s->has_first = false;
+	open_source(s, which, state, &own, 1);
 }
 
 static void
 learn(void *context)
 {
-	static const struct source_events own = {
-	    learned_opened, learned_event, learned_undecodable, learned_idle, learned_ended};
 	struct managed_source *s = context;
 
-	s->state = MANAGED_LEARNING;
-	s->has_next = false;
-	s->inner->ops->open(s->inner, &s->start, &own, s);
-	s->inner->ops->allow(s->inner, 1);
+	ask(s, s->inner, MANAGED_LEARNING);
 }
 
 /* ---- the source's operations */
@@ -415,30 +375,23 @@ learn(void *context)
 static void
 managed_open(struct source *base, const struct start *start, const struct source_events *events, void *context)
 {
-	static const struct source_events own = {
-	    probe_opened, probe_event, probe_undecodable, probe_idle, probe_ended};
 	struct managed_source *s = of(base);
 
 	s->events = events;
 	s->context = context;
 	s->start = *start;
-	s->closing = s->checking = s->opened = s->last_commit = false;
+	s->closing = s->has_first = s->opened = s->last_commit = false;
 	s->allowed = 0;
 	s->unknown = 0;
 	error_clear(&s->fault);
 	if (start->kind == START_LATEST)
 		s->lost = false; /* new events only, the owner says */
-	if (s->lost) {
+	if (s->lost)
 		learn(s);
-		return;
-	}
-	if (start->kind != START_AFTER) {
+	else if (start->kind != START_AFTER)
 		open_inner(s);
-		return;
-	}
-	s->state = MANAGED_PROBING;
-	s->probe->ops->open(s->probe, start, &own, s);
-	s->probe->ops->allow(s->probe, 1);
+	else
+		ask(s, s->probe, MANAGED_PROBING);
 }
 
 static void
@@ -447,10 +400,8 @@ managed_allow(struct source *base, uint32_t events)
 	struct managed_source *s = of(base);
 
 	s->allowed = events;
-	if (s->state == MANAGED_OPEN)
-		s->inner->ops->allow(s->inner, events);
-	else if (s->state == MANAGED_CATCHING_UP)
-		s->probe->ops->allow(s->probe, events);
+	if (s->state == MANAGED_OPEN || s->state == MANAGED_CATCHING_UP)
+		s->current->ops->allow(s->current, events);
 }
 
 static void
@@ -470,16 +421,12 @@ managed_close(struct source *base)
 		return;
 	s->closing = true;
 	loop_timer_stop(s->loop, &s->patience);
-	if (s->state == MANAGED_PROBING || s->state == MANAGED_CATCHING_UP)
-		s->probe->ops->close(s->probe);
-	else if (s->state == MANAGED_UNKNOWN)
+	if (s->state == MANAGED_UNKNOWN)
 		loop_timer_start(s->loop, &s->patience, 0, never_known, s);
-	else if (s->state == MANAGED_LEARNING)
-		s->inner->ops->close(s->inner);
-	else if (s->opened && s->fault.code == ERR_OK)
-		loop_timer_start(s->loop, &s->patience, LAST_COMMIT_MS, end_inner, s);
+	else if (s->state == MANAGED_OPEN && s->opened && s->fault.code == ERR_OK)
+		loop_timer_start(s->loop, &s->patience, LAST_COMMIT_MS, end_current, s);
 	else
-		s->inner->ops->close(s->inner);
+		end_current(s);
 }
 
 struct source *
