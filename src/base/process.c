@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -54,12 +53,11 @@ changed_environment(const char *const *changes)
 	return list;
 }
 
-static int
-start(const struct process_request *q, int in, int out, pid_t *pid)
+int
+process_spawn(const char *const *argv, const char *const *changes, posix_spawn_file_actions_t *files, short flags, pid_t *child)
 {
-	posix_spawn_file_actions_t files;
+	char **environment = changed_environment(changes);
 	posix_spawnattr_t attributes;
-	char **environment = changed_environment(q->environment);
 	sigset_t none, usual;
 	int rc;
 
@@ -70,17 +68,26 @@ start(const struct process_request *q, int in, int out, pid_t *pid)
 	posix_spawnattr_init(&attributes);
 	posix_spawnattr_setsigmask(&attributes, &none);
 	posix_spawnattr_setsigdefault(&attributes, &usual);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | flags);
+	rc = posix_spawnp(child, argv[0], files, &attributes, (char *const *)(uintptr_t)argv, environment);
+	posix_spawnattr_destroy(&attributes);
+	if (files != NULL)
+		posix_spawn_file_actions_destroy(files);
+	free(environment);
+	return rc;
+}
+
+static int
+start(const struct process_request *q, int in, int out, pid_t *pid)
+{
+	posix_spawn_file_actions_t files;
+
 	posix_spawn_file_actions_init(&files);
 	posix_spawn_file_actions_adddup2(&files, in, STDIN_FILENO);
 	posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
 	if (!q->shows_errors)
 		posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-	rc = posix_spawnp(pid, q->argv[0], &files, &attributes, (char *const *)(uintptr_t)q->argv, environment);
-	posix_spawn_file_actions_destroy(&files);
-	posix_spawnattr_destroy(&attributes);
-	free(environment);
-	return rc;
+	return process_spawn(q->argv, q->environment, &files, 0, pid);
 }
 
 static int
@@ -182,25 +189,14 @@ process_launch(const char *const *argv, int64_t grace_ms, struct error *e)
 	const struct timespec step = {.tv_nsec = 20000000};
 	int64_t end = clock_monotonic_ms(&clock_system) + grace_ms;
 	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attributes;
-	sigset_t none, usual;
 	int why, status = 0;
 	pid_t pid;
 
-	sigemptyset(&none);
-	sigemptyset(&usual);
-	sigaddset(&usual, SIGPIPE);
-	posix_spawnattr_init(&attributes);
-	posix_spawnattr_setsigmask(&attributes, &none);
-	posix_spawnattr_setsigdefault(&attributes, &usual);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
 	posix_spawn_file_actions_init(&files);
 	posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
 	posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-	why = posix_spawnp(&pid, argv[0], &files, &attributes, (char *const *)(uintptr_t)argv, environ);
-	posix_spawn_file_actions_destroy(&files);
-	posix_spawnattr_destroy(&attributes);
+	why = process_spawn(argv, NULL, &files, POSIX_SPAWN_SETSID, &pid);
 	if (why != 0)
 		return error_set_errno(e, ERR_CONFIG, why, "cannot start '%s'", argv[0]);
 	while (waitpid(pid, &status, WNOHANG) == 0) {

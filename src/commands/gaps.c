@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,13 +14,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/process.h"
 
 #define WAITING_MAX 1000 /* commands; an overflow of the bus can bring gaps by the thousand */
 #define KINDS_MAX 200
 #define TOLD_MAX 3 /* then only each hundredth; the end of a run counts them by kind */
 #define VARIABLES 8
-
-extern char **environ;
 
 struct kind {
 	char *entity, *type;
@@ -43,7 +41,7 @@ struct gaps {
 
 struct job {
 	struct gaps *gaps;
-	char *variables[VARIABLES];
+	char *variables[VARIABLES + 1]; /* ends with NULL */
 	int status; /* of waitpid; -1: not started */
 	int errnum;
 };
@@ -79,49 +77,17 @@ gaps_new(struct loop *loop, const char *action)
 
 /* ---- the command */
 
-static char **
-environment_with(char *const *own)
-{
-	size_t n = 0, at = 0;
-	char **all;
-
-	while (environ[n] != NULL)
-		n++;
-	all = memory_zero(n + VARIABLES + 1, sizeof(char *));
-	for (size_t i = 0; i < n; i++)
-		if (strncmp(environ[i], "SFZB_GAP_", 9) != 0)
-			all[at++] = environ[i];
-	for (int i = 0; i < VARIABLES; i++)
-		all[at++] = own[i];
-	return all;
-}
-
-/* Standard output is for our data: the command's goes to standard error. All signals are as they are for every program. */
+/* Standard output is for our data: the command's goes to standard error. */
 static int
 start(const struct job *job, pid_t *child)
 {
-	char sh[] = "sh", c[] = "-c";
-	char *argv[] = {sh, c, (char *)job->gaps->command, NULL};
-	char **environment = environment_with(job->variables);
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t none, all;
-	int rc;
+	const char *const argv[] = {"sh", "-c", job->gaps->command, NULL};
+	posix_spawn_file_actions_t files;
 
-	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
-	posix_spawnattr_init(&attributes);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	posix_spawnattr_setsigmask(&attributes, &none);
-	posix_spawnattr_setsigdefault(&attributes, &all);
-	rc = posix_spawn(child, "/bin/sh", &actions, &attributes, argv, environment);
-	posix_spawnattr_destroy(&attributes);
-	posix_spawn_file_actions_destroy(&actions);
-	free(environment);
-	return rc;
+	posix_spawn_file_actions_init(&files);
+	posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	posix_spawn_file_actions_adddup2(&files, STDERR_FILENO, STDOUT_FILENO);
+	return process_spawn(argv, (const char *const *)job->variables, &files, 0, child);
 }
 
 static void

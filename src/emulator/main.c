@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/process.h"
 #include "base/version.h"
 #include "emulator/admin.h"
 #include "emulator/compare.h"
@@ -25,8 +25,6 @@
 #include "emulator/files.h"
 #include "emulator/options.h"
 #include "emulator/parts.h"
-
-extern char **environ;
 
 static const struct part *const all_parts[] = { &part_salesforce, &part_databricks };
 
@@ -218,8 +216,6 @@ export_settings(struct run *r)
 static int
 spawn(struct run *r, char **command, pid_t *child, struct error *e)
 {
-	posix_spawnattr_t attributes;
-	sigset_t none, defaults;
 	char url[64];
 	int errnum;
 
@@ -229,15 +225,7 @@ spawn(struct run *r, char **command, pid_t *child, struct error *e)
 	setenv("SFZB_EMULATOR_CA_FILE", r->em.identity.ca_path, 1);
 	setenv("SFZB_EMULATOR_DIR", r->em.directory, 1);
 	export_settings(r);
-	sigemptyset(&none);
-	sigemptyset(&defaults);
-	sigaddset(&defaults, SIGPIPE);
-	posix_spawnattr_init(&attributes);
-	posix_spawnattr_setsigmask(&attributes, &none);
-	posix_spawnattr_setsigdefault(&attributes, &defaults);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	errnum = posix_spawnp(child, command[0], NULL, &attributes, command, environ);
-	posix_spawnattr_destroy(&attributes);
+	errnum = process_spawn((const char *const *)command, NULL, NULL, 0, child);
 	if (errnum)
 		return error_set_errno(e, ERR_FAILED, errnum, "cannot run \"%s\"", command[0]);
 	return 0;
