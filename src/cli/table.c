@@ -102,24 +102,38 @@ append_cell(struct buffer *line, const char *cell, size_t wide, enum column_alig
 		append_spaces(line, wide - shown);
 }
 
+/* How wide each column is shown; a spare one may be left out. */
+struct layout {
+	size_t *widths;
+	bool *hidden;
+	size_t columns; /* of the terminal, 0: without end */
+};
+
+static size_t
+last_shown(const struct table *t, const struct layout *l)
+{
+	size_t last = t->count - 1;
+
+	while (last > 0 && l->hidden[last])
+		last--;
+	return last;
+}
+
 static int
-print_row(const struct table *t, const char *const *cells, const size_t *widths, enum style style,
+print_row(const struct table *t, const struct layout *l, const char *const *cells, enum style style,
     struct error *e)
 {
 	struct buffer line = BUFFER_INIT;
-	size_t used = 0, columns = output_columns();
+	size_t last = last_shown(t, l);
 	int rc;
 
 	buffer_append_text(&line, style == STYLE_PLAIN ? "" : output_style(style));
-	for (size_t i = 0; i < t->count; i++) {
-		bool last = i + 1 == t->count;
-
-		append_cell(&line, cells[i], widths[i], t->columns[i].align, last,
-		    !last	     ? t->columns[i].align == COLUMN_PROSE ? widths[i] : 0
-		    : columns > used ? columns - used
-				     : columns > 0);
-		used += widths[i] + strlen(GAP);
-		if (!last)
+	for (size_t i = 0; i <= last; i++) {
+		if (l->hidden[i])
+			continue;
+		append_cell(&line, cells[i], l->widths[i], t->columns[i].align, i == last,
+		    l->columns > 0 ? l->widths[i] : 0);
+		if (i != last)
 			buffer_append_text(&line, GAP);
 	}
 	while (line.len > 0 && line.data[line.len - 1] == ' ')
@@ -130,55 +144,117 @@ print_row(const struct table *t, const char *const *cells, const size_t *widths,
 	return rc;
 }
 
-/* Takes from the widest prose what the rows have too much for the terminal. The last column gives
- * way by itself. */
+/* The widths that the cells would like to have. */
 static void
-fit(const struct table *t, size_t *widths, size_t columns)
+measure(const struct table *t, struct layout *l)
 {
-	size_t total = 0;
-
 	for (size_t i = 0; i < t->count; i++)
-		total += widths[i] + (i > 0 ? strlen(GAP) : 0);
-	for (; columns > 0 && total > columns; total--) {
+		l->widths[i] = width_of(text_of(t->columns[i].title));
+	for (size_t i = 0; i < t->cell_count; i++) {
+		size_t w = width_of(text_of(t->cells[i]));
+
+		if (w > l->widths[i % t->count])
+			l->widths[i % t->count] = w;
+	}
+}
+
+/* Takes from the widest prose, and from the last column, what the rows have too much for the terminal. */
+static bool
+fits_cut(const struct table *t, struct layout *l)
+{
+	size_t total = 0, last = last_shown(t, l);
+
+	measure(t, l);
+	for (size_t i = 0; i <= last; i++)
+		total += l->hidden[i] ? 0 : l->widths[i] + (i < last ? strlen(GAP) : 0);
+	if (total > l->columns && table_rows(t) == 1)
+		return false;
+	for (; total > l->columns; total--) {
 		size_t widest = t->count;
 
-		for (size_t i = 0; i < t->count; i++)
-			if (t->columns[i].align == COLUMN_PROSE && widths[i] > PROSE_LEAST &&
-			    (widest == t->count || widths[i] >= widths[widest]))
+		for (size_t i = 0; i <= last; i++)
+			if (!l->hidden[i] && t->columns[i].align != COLUMN_RIGHT &&
+			    (i == last || t->columns[i].align == COLUMN_PROSE) && l->widths[i] > PROSE_LEAST && (widest == t->count || l->widths[i] >= l->widths[widest]))
 				widest = i;
 		if (widest == t->count)
-			return;
-		widths[widest]--;
+			return false;
+		l->widths[widest]--;
 	}
+	return true;
+}
+
+/* Whether the rows fit, cut and without spare columns if need be. */
+static bool
+fits(const struct table *t, struct layout *l)
+{
+	measure(t, l);
+	if (l->columns == 0 || fits_cut(t, l))
+		return true;
+	for (size_t i = t->count; i-- > 0 && table_rows(t) > 1;)
+		if (t->columns[i].align == COLUMN_SPARE) {
+			l->hidden[i] = true;
+			if (fits_cut(t, l))
+				return true;
+		}
+	return false;
+}
+
+/* One cell a line behind its title, and an empty line between rows. Empty cells are left out. */
+static int
+print_upright(const struct table *t, struct error *e)
+{
+	size_t wide = 0;
+
+	for (size_t i = 0; i < t->count; i++) {
+		size_t w = width_of(text_of(t->columns[i].title));
+
+		wide = w > wide ? w : wide;
+	}
+	for (size_t i = 0; i < t->cell_count; i++) {
+		struct buffer line = BUFFER_INIT;
+		const char *title = t->columns[i % t->count].title;
+		int rc = 0;
+
+		if (i > 0 && i % t->count == 0)
+			rc = output_line(text_of(""), e);
+		buffer_append_text(&line, output_style(STYLE_BOLD));
+		append_cell(&line, title, wide, COLUMN_LEFT, false, 0);
+		buffer_append_text(&line, output_style(STYLE_PLAIN));
+		buffer_append_text(&line, GAP);
+		buffer_append_text(&line, t->cells[i]);
+		if (rc == 0 && t->cells[i][0] != '\0')
+			rc = output_line(buffer_span(&line), e);
+		buffer_release(&line);
+		if (rc != 0)
+			return -1;
+	}
+	return 0;
 }
 
 int
 table_print(const struct table *t, struct error *e)
 {
-	size_t *widths = memory_zero(t->count, sizeof(*widths));
+	struct layout l = {.columns = output_columns()};
 	const char **titles = memory_zero(t->count, sizeof(*titles));
 	int rc = -1;
 
-	for (size_t i = 0; i < t->count; i++) {
+	l.widths = memory_zero(t->count, sizeof(*l.widths));
+	l.hidden = memory_zero(t->count, sizeof(*l.hidden));
+	for (size_t i = 0; i < t->count; i++)
 		titles[i] = t->columns[i].title;
-		widths[i] = width_of(text_of(titles[i]));
+	if (!fits(t, &l)) {
+		rc = print_upright(t, e);
+		goto out;
 	}
-	for (size_t i = 0; i < t->cell_count; i++) {
-		size_t w = width_of(text_of(t->cells[i]));
-
-		if (w > widths[i % t->count])
-			widths[i % t->count] = w;
-	}
-	fit(t, widths, output_columns());
-	if (print_row(t, titles, widths, STYLE_BOLD, e) != 0)
+	if (print_row(t, &l, titles, STYLE_BOLD, e) != 0)
 		goto out;
 	for (size_t r = 0; r < table_rows(t); r++)
-		if (print_row(t, (const char *const *)t->cells + r * t->count, widths, STYLE_PLAIN,
-			e) != 0)
+		if (print_row(t, &l, (const char *const *)t->cells + r * t->count, STYLE_PLAIN, e) != 0)
 			goto out;
 	rc = 0;
 out:
-	free(widths);
+	free(l.widths);
+	free(l.hidden);
 	free(titles);
 	return rc;
 }

@@ -1,6 +1,7 @@
 /*
- * A table for people: columns aligned by what the terminal shows, prose and the last one
- * cut to the terminal's width. Cells are cleaned of control bytes; they may hold what a server sent.
+ * A table for people: columns aligned by what the terminal shows. Where the terminal is too narrow, prose and the last
+ * column are cut, then spare columns left out; what still does not fit is printed as one cell a line, with its title, as
+ * is a single row that would be cut. Cells are cleaned of control bytes; they may hold what a server sent.
  */
 #ifndef SFZB_CLI_TABLE_H
 #define SFZB_CLI_TABLE_H
@@ -12,8 +13,11 @@
 
 struct table;
 
-/* COLUMN_PROSE: left, and may be cut where the terminal is too narrow: nobody copies it from here. */
-enum column_align { COLUMN_LEFT, COLUMN_RIGHT, COLUMN_PROSE };
+/*
+ * Where the terminal is too narrow, COLUMN_PROSE (left, like SPARE) may be cut: nobody copies it from here; COLUMN_SPARE
+ * may be left out: -o json has it.
+ */
+enum column_align { COLUMN_LEFT, COLUMN_RIGHT, COLUMN_PROSE, COLUMN_SPARE };
 struct column {
 	const char *title;
 	enum column_align align;

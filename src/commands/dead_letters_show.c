@@ -51,8 +51,8 @@ static const struct column columns[] = {
 	{"SET ASIDE", COLUMN_LEFT},
 	{"TOPIC", COLUMN_LEFT},
 	{"TABLE", COLUMN_LEFT},
-	{"EVENT ID", COLUMN_LEFT},
-	{"REPLAY ID", COLUMN_LEFT},
+	{"EVENT ID", COLUMN_SPARE},
+	{"REPLAY ID", COLUMN_SPARE},
 	{"TRIES", COLUMN_RIGHT},
 	{"REASON", COLUMN_LEFT},
 };

@@ -114,8 +114,8 @@ static int
 print_table(const struct listing *l, bool all, struct error *e)
 {
 	static const struct column columns[] = {{"TOPIC", COLUMN_LEFT}, {"KIND", COLUMN_LEFT},
-	    {"SUB", COLUMN_LEFT}, {"PUB", COLUMN_LEFT}, {"SCHEMA", COLUMN_LEFT},
-	    {"LABEL", COLUMN_PROSE}, {"MEMBERS", COLUMN_PROSE}};
+	    {"SUB", COLUMN_LEFT}, {"PUB", COLUMN_LEFT}, {"SCHEMA", COLUMN_SPARE},
+	    {"LABEL", COLUMN_SPARE}, {"MEMBERS", COLUMN_PROSE}};
 	struct table *t = table_new(columns, sizeof(columns) / sizeof(columns[0]));
 	int rc;
 

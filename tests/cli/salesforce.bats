@@ -151,6 +151,24 @@ inside() { # EMULATOR OPTIONS… -- COMMAND…   fine, in a fresh emulator
 	[ "$(sed 's/\x1b\[[0-9;]*m//g' "$out" | tr -d '\r' | LC_ALL=C.UTF-8 wc -L)" -le 60 ]
 }
 
+@test "tables keep to the terminal: spare columns go first, then the cells stand below each other" {
+	wide='sed "s/\x1b\[[0-9;]*m//g" "$out" | tr -d "\r" | LC_ALL=C.UTF-8 wc -L'
+	inside -- script -qc 'stty cols 80; sfzb topics -q; sfzb limits -q' /dev/null
+	prints 'TOPIC +KIND +SUB +PUB +MEMBERS'
+	prints '^/data/ChangeEvents +channel +yes +no +AccountChangeEvent, .*…'
+	prints '^DailyApiRequests '
+	[ "$(eval "$wide")" -le 80 ]
+	inside -- script -qc 'stty cols 60; sfzb topics -q; sfzb login --status' /dev/null
+	prints 'TOPIC.*  /data/ChangeEvents'
+	prints 'KIND.*  platform event'
+	prints 'SCHEMA.*  [A-Za-z0-9_-]{22}'
+	prints 'METHOD.*  client-credentials'
+	run ! grep -q DETAILS "$out" # empty cells are left out
+	# a single row is not cut
+	inside -- script -qc 'stty cols 80; sfzb topics -q "*ChangeEvents"' /dev/null
+	prints 'MEMBERS.*  AccountChangeEvent, .*, Invoice__ChangeEvent'
+}
+
 @test "tail --changes holds just the changes" {
 	inside --events 200 --objects Account -- sfzb tail -q Account --from earliest --until-caught-up --changes
 	jq -se 'map(select(.change_type == "UPDATE")) | length > 0 and all((.record | length) < 60)' "$out"
