@@ -19,7 +19,10 @@
 #include "commands/app.h"
 #include "commands/list.h"
 
-/* A closed standard descriptor would be handed to the first file that is opened: /dev/null takes its place. */
+/*
+ * A closed standard descriptor would be handed to the first file that is opened: /dev/null takes its place. That is done
+ * before the constructors of the libraries, one of which opens an eventfd.
+ */
 static void
 hold_standard_descriptors(void)
 {
@@ -31,6 +34,7 @@ hold_standard_descriptors(void)
 	if (fd > STDERR_FILENO)
 		close(fd);
 }
+__attribute__((section(".preinit_array"), used)) static void (*const first_of_all)(void) = hold_standard_descriptors;
 
 /*
  * Secrets are in this process's memory: it leaves no core dump, and no other process of the same user may look into it
@@ -169,7 +173,6 @@ main(int argc, char **argv)
 	struct error error = ERROR_INIT, late = ERROR_INIT;
 	int rc;
 
-	hold_standard_descriptors();
 	hide_memory();
 	hide_traffic();
 	signal(SIGPIPE, SIG_IGN);

@@ -140,6 +140,11 @@ load helper
 	[ -s "$out" ]
 }
 
+@test "standard input that is closed is an empty one" {
+	fine sfzb emulator -q -- sh -c 'sfzb publish Order_Event__e <&-'
+	[ ! -s "$out" ]
+}
+
 @test "emulator that is not there is an error that says where it was looked for" {
 	mkdir bin
 	cp "$BUILD/sfzb" bin/
