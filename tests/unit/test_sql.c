@@ -608,14 +608,14 @@ test_pick_warehouse(void **state)
 		enum error_code code;
 		const char *second_page;
 	} rows[] = {
-	    {"the only one", "{\"warehouses\":[{\"id\":\"w1\",\"name\":\"A\",\"state\":\"STOPPED\"}]}", "w1", ERR_OK},
+	    {"the only one", "{\"warehouses\":[{\"id\":\"w1\",\"name\":\"A\",\"state\":\"STOPPED\"}]}", "w1", ERR_OK, NULL},
 	    {"the one that runs",
-		"{\"warehouses\":[{\"id\":\"w1\",\"state\":\"STOPPED\"},{\"id\":\"w2\",\"state\":\"RUNNING\"}]}", "w2", ERR_OK},
+		"{\"warehouses\":[{\"id\":\"w1\",\"state\":\"STOPPED\"},{\"id\":\"w2\",\"state\":\"RUNNING\"}]}", "w2", ERR_OK, NULL},
 	    {"two that run", "{\"warehouses\":[{\"id\":\"w1\",\"state\":\"RUNNING\"},{\"id\":\"w2\",\"state\":\"RUNNING\"}]}", "",
-		ERR_CONFIG},
+		ERR_CONFIG, NULL},
 	    {"two that rest", "{\"warehouses\":[{\"id\":\"w1\",\"state\":\"STOPPED\"},{\"id\":\"w2\",\"state\":\"STOPPED\"}]}", "",
-		ERR_CONFIG},
-	    {"none", "{}", "", ERR_NOT_FOUND},
+		ERR_CONFIG, NULL},
+	    {"none", "{}", "", ERR_NOT_FOUND, NULL},
 	    {"one on the second page", "{\"warehouses\":[{\"id\":\"w1\",\"state\":\"STOPPED\"}],\"next_page_token\":\"p 2\"}", "w2",
 		ERR_OK, "{\"warehouses\":[{\"id\":\"w2\",\"state\":\"RUNNING\"}]}"},
 	    {"pages without end", "{\"next_page_token\":\"p 2\"}", "", ERR_REFUSED, "{\"next_page_token\":\"p 2\"}"},
