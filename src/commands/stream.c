@@ -19,7 +19,6 @@
 #include "commands/replay.h"
 #include "commands/stream.h"
 
-#define SHARED_FOR_MS (4 * 24 * 3600000LL) /* a day more than the bus keeps events */
 #define GAPS_WAIT_MS 30000 /* at the end, for commands of --on-gap */
 #define FROM_WORDS "auto|earliest|latest|stored"
 
@@ -135,6 +134,20 @@ refuse_other_org(struct run *r, const struct position_key *key, struct error *e)
 	return error_hint(e, "was the sandbox refreshed? Its events are new ones: say where to begin, as with --from earliest");
 }
 
+/* Later positions than this one have been stored: what lies behind it may be in the table, and nobody has said so. */
+static void
+check_age(struct position *p, const struct position_lock *lock, const char *topic)
+{
+	char here[CLOCK_TIME_SIZE], last[CLOCK_TIME_SIZE];
+
+	if (positions_lock_noted_ms(lock) <= p->stored_ms || p->in_flight == POSITION_ALL_IN_FLIGHT)
+		return;
+	p->in_flight = POSITION_ALL_IN_FLIGHT;
+	log_warn("stream", "the position of '%s' is of %s, and the last one was stored at %s: was replay.db put back from a copy? "
+			   "What came since is looked up", topic, clock_format_time(here, p->stored_ms),
+	    clock_format_time(last, positions_lock_noted_ms(lock)));
+}
+
 /* Two runs never share a position: locks come before anything is read. */
 static int
 open_positions(struct run *r, struct error *e)
@@ -151,6 +164,9 @@ open_positions(struct run *r, struct error *e)
 		if (r->locks[i] == NULL)
 			return -1;
 	}
+	if (stream_check_rivals(&r->topics, r->o->table, salesforce_session_org_id(r->app->salesforce),
+		profile_directory(profile), e) != 0)
+		return -1;
 	r->positions = positions_open(profile_path(profile, REPLAY_DATABASE), &was_damaged, e);
 	if (r->positions == NULL)
 		return -1;
@@ -160,55 +176,8 @@ open_positions(struct run *r, struct error *e)
 		r->starts[i].stored = positions_find(r->positions, &key, &r->starts[i].position, e);
 		if (r->starts[i].stored < 0 || (r->starts[i].stored > 0 && refuse_other_org(r, &key, e) != 0))
 			return -1;
-	}
-	return 0;
-}
-
-struct overlap {
-	const struct run *r;
-	size_t i;
-	char with[TOPIC_NAME_SIZE];
-};
-
-/* A channel holds the events of other topics, also of other channels. */
-static bool
-may_hold_the_same(const char *a, const char *b)
-{
-	return strcmp(a, b) != 0 && topic_name_is_change(a) == topic_name_is_change(b) &&
-	    (topic_name_is_channel(a) || topic_name_is_channel(b));
-}
-
-static bool
-take_overlap(void *context, const struct position_key *key, const struct position *position)
-{
-	struct overlap *o = context;
-
-	/* older ones lie before all that the bus still has */
-	if (strcmp(key->table, o->r->o->table) == 0 && may_hold_the_same(key->topic, o->r->topics.items[o->i].topic) &&
-	    position->stored_ms > clock_wall_ms(&clock_system) - SHARED_FOR_MS)
-		snprintf(o->with, sizeof(o->with), "%s", key->topic);
-	return o->with[0] == '\0';
-}
-
-/*
- * Topics that hold the same events, into one table, in this run or in one before it: an event is stored once, as that
- * of the topic by which it comes first. What this run cannot know to be new it looks up, so that is said.
- */
-static int
-find_overlaps(struct run *r, struct error *e)
-{
-	for (size_t i = 0; i < r->topics.count; i++) {
-		struct overlap o = {.r = r, .i = i};
-
-		for (size_t j = 0; j < r->topics.count && o.with[0] == '\0'; j++)
-			if (may_hold_the_same(r->topics.items[i].topic, r->topics.items[j].topic))
-				snprintf(o.with, sizeof(o.with), "%s", r->topics.items[j].topic);
-		if (o.with[0] == '\0' && positions_list(r->positions, take_overlap, &o, e) != 0)
-			return -1;
-		r->topics.items[i].source->shared = o.with[0] != '\0';
-		if (o.with[0] != '\0')
-			log_info("stream", "'%s' and '%s' may hold the same events; each is stored once, and looked up "
-					   "where it is not known to be new", r->topics.items[i].topic, o.with);
+		if (r->starts[i].stored == 0)
+			check_age(&r->starts[i].position, r->locks[i], key.topic);
 	}
 	return 0;
 }
@@ -254,7 +223,7 @@ open_all(struct run *r, struct error *e)
 			r->topics.items[i].from.in_flight = POSITION_ALL_IN_FLIGHT;
 		subscription_open(&r->topics.items[i], r->app, &r->from, r->o->watchdog_ms);
 	}
-	return find_overlaps(r, e) == 0 ? stream_tables_open(&r->tables, e) : -1;
+	return stream_find_overlaps(&r->topics, r->o->table, r->positions, e) == 0 ? stream_tables_open(&r->tables, e) : -1;
 }
 
 /*
@@ -326,6 +295,8 @@ pump(struct run *r, struct error *e)
 		.clock = loop_clock(r->app->loop),
 		.org_id = salesforce_session_org_id(r->app->salesforce),
 		.table = r->o->table,
+		.locks = r->locks,
+		.lock_count = r->topics.count,
 	};
 	r->gaps = gaps_new(r->app->loop, r->o->on_gap);
 	stream_report_init(&report, r->o->stats_interval_ms);

@@ -1,6 +1,7 @@
 /*
  * The parts of `sfzb stream`. Private to that command: stream.c (the whole), stream_tables.c (tables and sinks),
- * stream_start.c (where each topic starts, and why), stream_report.c (what is told meanwhile and at the end), stream_manual.c (more of the man page).
+ * stream_start.c (where each topic starts, and why), stream_overlap.c (who else brings the same events), stream_report.c (what is told
+ * meanwhile and at the end), stream_manual.c (more of the man page).
  */
 #ifndef SFZB_COMMANDS_STREAM_H
 #define SFZB_COMMANDS_STREAM_H
@@ -86,6 +87,15 @@ void stream_start_ask(struct stream_start *s, const struct stream_tables *t, con
 /* Sets sub->start and says at which place and why. */
 int stream_start_choose(struct stream_start *s, const struct stream_tables *t, const struct from *from,
     struct subscription *sub, struct error *e);
+
+/* Sets source->shared where another topic of this run, or a run before it, may have brought the same events to the table. */
+int stream_find_overlaps(struct subscriptions *topics, const char *table, struct positions *positions, struct error *e);
+/*
+ * Looks for other processes of this profile, with all of this one's locks held: ERR_CONFIG when one streams the same topic to
+ * the same table; says so when a topic may hold the same events.
+ */
+int stream_check_rivals(const struct subscriptions *topics, const char *table, const char *org_id, const char *directory,
+    struct error *e);
 
 struct stream_report {
 	bool on_terminal;

@@ -1,5 +1,7 @@
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +14,13 @@
 #include "profile/file.h"
 #include "profile/positions.h"
 
+/* The file's text, a line each: pid, when a position was last stored (wall clock, ms), organisation, topic, table. */
+#define TEXT_BYTES 2048
+
 struct position_lock {
 	int fd;
+	int64_t noted_ms;
+	char *org_id, *topic, *table;
 };
 
 static uint64_t
@@ -50,6 +57,52 @@ lock_path(const char *directory, const struct position_key *key)
 	return memory_format("%s/locks/%s-%016llx", directory, name, (unsigned long long)h);
 }
 
+/* The line behind this one; NULL: there is none. */
+static char *
+end_line(char *line)
+{
+	char *end = line != NULL ? strchr(line, '\n') : NULL;
+
+	if (end == NULL)
+		return NULL;
+	*end = '\0';
+	return end + 1;
+}
+
+/* What a holder has written. false: nothing that can be read; *key points into text. */
+static bool
+read_text(int fd, char text[TEXT_BYTES], long *pid, int64_t *noted_ms, struct position_key *key)
+{
+	ssize_t n = pread(fd, text, TEXT_BYTES - 1, 0);
+	char *noted, *org, *topic, *table;
+
+	text[n > 0 ? n : 0] = '\0';
+	*noted_ms = 0;
+	noted = end_line(text);
+	org = end_line(noted);
+	topic = end_line(org);
+	table = end_line(topic);
+	if (end_line(table) == NULL)
+		return false;
+	*pid = strtol(text, NULL, 10);
+	*noted_ms = strtoll(noted, NULL, 10);
+	*key = (struct position_key){org, topic, table};
+	return true;
+}
+
+/* For people's eyes and as a hint: the lock holds without it, so a full disk is no reason to stop. */
+static void
+write_text(struct position_lock *l)
+{
+	char *text = memory_format("%ld\n%lld\n%s\n%s\n%s\n", (long)getpid(), (long long)l->noted_ms, l->org_id, l->topic,
+	    l->table);
+	size_t len = strlen(text);
+
+	if (len >= TEXT_BYTES || pwrite(l->fd, text, len, 0) != (ssize_t)len || ftruncate(l->fd, (off_t)len) != 0)
+		errno = 0;
+	free(text);
+}
+
 static int
 refuse(int fd, const struct position_key *key, struct error *e)
 {
@@ -73,9 +126,11 @@ positions_lock(const char *directory, const struct position_key *key, struct err
 	struct position_lock *l = NULL;
 	char *folder = memory_format("%s/locks", directory);
 	char *path = lock_path(directory, key);
-	char text[32];
+	char text[TEXT_BYTES];
+	struct position_key before;
 	struct stat st;
-	int fd = -1, length;
+	long pid;
+	int fd = -1;
 
 	if (file_make_directory(folder, e) != 0)
 		goto out;
@@ -95,12 +150,13 @@ positions_lock(const char *directory, const struct position_key *key, struct err
 			error_set_errno(e, ERR_CONFIG, errno, "cannot lock '%s'", path);
 		goto out;
 	}
-	/* The pid is for people's eyes: the lock holds without it, so a full disk is no reason to stop. */
-	length = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
-	if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)length, 0) != length)
-		errno = 0;
 	l = memory_zero(1, sizeof(*l));
 	l->fd = fd;
+	l->org_id = memory_strdup(key->org_id);
+	l->topic = memory_strdup(key->topic);
+	l->table = memory_strdup(key->table);
+	read_text(fd, text, &pid, &l->noted_ms, &before);
+	write_text(l);
 	fd = -1;
 out:
 	if (fd >= 0)
@@ -117,5 +173,62 @@ positions_unlock(struct position_lock *l)
 		return;
 	/* The file stays: removing it would let a third process lock a name that a second one still waits on. */
 	close(l->fd);
+	free(l->org_id);
+	free(l->topic);
+	free(l->table);
 	free(l);
+}
+
+int64_t
+positions_lock_noted_ms(const struct position_lock *l)
+{
+	return l->noted_ms;
+}
+
+void
+positions_locks_note(struct position_lock *const *locks, size_t count, const char *topic, int64_t stored_ms)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(locks[i]->topic, topic) == 0) {
+			locks[i]->noted_ms = stored_ms;
+			write_text(locks[i]);
+		}
+}
+
+/* Somebody holds it now. A lock whose holder is dead is not tried: that would be in the way of who is about to take it. */
+static bool
+is_held(int fd, long pid)
+{
+	if (pid <= 0 || (kill((pid_t)pid, 0) != 0 && errno != EPERM))
+		return false;
+	return flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
+void
+positions_each_holder(const char *directory, positions_holder *each, void *context)
+{
+	char *folder = memory_format("%s/locks", directory);
+	DIR *d = opendir(folder);
+	bool more = d != NULL;
+
+	while (more) {
+		const struct dirent *entry = readdir(d);
+		char text[TEXT_BYTES];
+		struct position_key key;
+		int64_t noted_ms;
+		long pid;
+		int fd;
+
+		if (entry == NULL)
+			break;
+		fd = openat(dirfd(d), entry->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+		if (fd < 0)
+			continue;
+		if (read_text(fd, text, &pid, &noted_ms, &key) && pid != getpid() && is_held(fd, pid))
+			more = each(context, &key, pid);
+		close(fd);
+	}
+	if (d != NULL)
+		closedir(d);
+	free(folder);
 }

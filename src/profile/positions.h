@@ -92,4 +92,17 @@ struct position_lock *positions_lock(const char *directory, const struct positio
     struct error *e);
 void positions_unlock(struct position_lock *l);
 
+/*
+ * When a position was last stored under this lock, as its holders have noted it (wall clock; 0: nobody has). A stored
+ * position that is older was put back from a copy. The note is not synced: a machine that dies may take it back, and never
+ * forward.
+ */
+int64_t positions_lock_noted_ms(const struct position_lock *l);
+/* Behind the store: notes it in that of the locks that is of the topic. */
+void positions_locks_note(struct position_lock *const *locks, size_t count, const char *topic, int64_t stored_ms);
+
+/* Calls each for every lock that another live process holds, until it returns false. The key is for the call. */
+typedef bool positions_holder(void *context, const struct position_key *key, long pid);
+void positions_each_holder(const char *directory, positions_holder *each, void *context);
+
 #endif

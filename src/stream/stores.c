@@ -21,6 +21,8 @@ store_positions(void *context, const struct position_update *updates, size_t cou
 		recent[i] = text_span(updates[i].passed, updates[i].passed_count * sizeof(*updates[i].passed));
 	}
 	rc = positions_advance_all(s->positions, keys, positions, recent, count, e);
+	for (size_t i = 0; rc == 0 && i < count; i++)
+		positions_locks_note(s->locks, s->lock_count, updates[i].topic, now);
 	free(recent);
 	free(positions);
 	free(keys);

@@ -14,6 +14,8 @@ struct stores {
 	const struct clock *clock;
 	const char *org_id;
 	const char *table; /* as given to --table, "{entity}" included */
+	struct position_lock **locks; /* of the topics, to be told when a position was stored; may be none */
+	size_t lock_count;
 };
 
 /*

@@ -31,3 +31,20 @@ load helper
 		grep -q "goes on behind [0-9a-f]*: the newest that the table holds of it; no position is stored" $f
 	done
 }
+
+@test "put back from a copy: said aloud, what came since is looked up, nothing lost and nothing twice" {
+	ends 0 sfzb emulator -q --keepalive 300ms --events 100 --objects Account -- bash -euc '
+		stream() { sfzb stream Account -t main.default.a --visibility-wait 200ms "$@"; }
+		db=$(dirname "$(find "$HOME" -name salesforce.json | head -n 1)")/replay.db
+		stream -q -n 20
+		cp "$db" copy
+		stream -n 50 2>between
+		cp copy "$db"
+		stream --until-caught-up -o json 2>behind | tail -n 1 >end
+		stream --until-caught-up 2>behind-it
+		sfzb sql "select count(*) as n, count(distinct event_id) as d from main.default.a" >rows'
+	jq -e '.n == 100 and .d == 100' rows
+	jq -e '.already_stored == 50 and .stored == 30' end
+	grep -q "warning: the position of '/data/AccountChangeEvent' is of .*: was replay.db put back from a copy" behind
+	! grep -q "put back" between behind-it
+}

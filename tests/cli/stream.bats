@@ -126,6 +126,35 @@ edit='edit() { f=$(find "$HOME" -path "*emulator/$1" | head -n 1); jq "$2" "$f" 
 	[ "$(grep -c "process [0-9]* is already streaming '/data/AccountChangeEvent' to 'main.crm.account'" second)" -eq 2 ]
 }
 
+@test "one topic to one table under two names is refused; topics that hold the same events are warned about" {
+	inside --objects Account,Contact -- sh -c '
+		: >first; sfzb stream Account --table main.crm.account 2>first & until grep -q subscribed first; do sleep 0.1; done
+		sfzb stream Account --table "main.crm.{entity}" --until-caught-up 2>same || echo "status $?"
+		sfzb stream -q ChangeEvents --table "main.crm.{entity}" --until-caught-up 2>channel
+		sfzb stream -q Contact --table main.crm.account --until-caught-up
+		sfzb stream -q ChangeEvents --table main.default.account --until-caught-up
+		kill $!; wait $!
+		sfzb stream -q ChangeEvents --table "main.crm.{entity}" --until-caught-up 2>alone'
+	[ "$(cat "$out")" = "status 2" ]
+	grep -q "process [0-9]* is already streaming '/data/AccountChangeEvent' to the same table, as 'main.crm.account'" same
+	[ "$(grep -v "GAP_\|gap event" channel | grep -c .)" -eq 1 ]
+	grep -q "process [0-9]* streams '/data/AccountChangeEvent' to the same table ('main.crm.account'): events that '/data/ChangeEvents'" channel
+	! grep "process" alone
+}
+
+@test "one topic to one table under two names, one after the other: nothing is stored twice" {
+	inside --events 30 --objects Account -- sh -c "$count"'
+		stream() {
+			sfzb stream -q Account --visibility-wait 200ms --until-caught-up --table "$1"
+			curl -sS -d "{\"count\":30}" "$SFZB_EMULATOR_ADMIN/events" >/dev/null
+		}
+		stream "main.crm.{entity}"
+		stream main.crm.account
+		stream "main.crm.{entity}"
+		count main.crm.account'
+	[ "$(cat "$out")" = "90 90" ]
+}
+
 @test "an unknown topic is refused before a table is made" {
 	fails 4 sfzb emulator -q -- sfzb stream Nothing__c --table main.crm.nothing --until-caught-up
 	says "NOT_FOUND.*Nothing__ChangeEvent"

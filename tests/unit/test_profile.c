@@ -592,6 +592,25 @@ test_killed_while_storing(void **state)
 	}
 }
 
+static bool
+remember_holder(void *context, const struct position_key *k, long pid)
+{
+	assert_string_equal(k->org_id, key.org_id);
+	assert_string_equal(k->topic, key.topic);
+	assert_string_equal(k->table, key.table);
+	*(long *)context = pid;
+	return true;
+}
+
+static long
+holder(void)
+{
+	long pid = 0;
+
+	positions_each_holder(directory, remember_holder, &pid);
+	return pid;
+}
+
 static void
 test_lock(void **state)
 {
@@ -616,6 +635,7 @@ test_lock(void **state)
 	m = positions_lock(directory, &other, &e);
 	assert_non_null(m);
 	positions_unlock(m);
+	assert_int_equal(holder(), 0); /* no other process */
 	positions_unlock(l);
 	/* a dead process holds none */
 	assert_int_equal(pipe(ends), 0);
@@ -628,13 +648,50 @@ test_lock(void **state)
 	}
 	assert_int_equal(read(ends[0], pid, 1), 1);
 	assert_null(positions_lock(directory, &key, &e));
+	assert_int_equal(holder(), child);
 	kill(child, SIGKILL);
 	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(holder(), 0);
 	l = positions_lock(directory, &key, &e);
 	assert_non_null(l);
 	positions_unlock(l);
 	close(ends[0]);
 	close(ends[1]);
+}
+
+/* What holders have noted outlives them, and nothing that is no note is taken for one. */
+static void
+test_lock_notes(void **state)
+{
+	static const char *const texts[] = {"", "123\n", "123\n456", "\n\n\n\n", "x\ny\nz\nt\nu\n"};
+	const struct position_key other = {key.org_id, "/data/Other", key.table};
+	struct error e = ERROR_INIT;
+	struct position_lock *locks[2];
+	char command[200];
+
+	(void)state;
+	assert_int_equal(profile_make_directory(profile, NULL, &e), 0);
+	for (int i = 0; i < 3; i++) {
+		locks[0] = positions_lock(directory, &key, &e);
+		locks[1] = positions_lock(directory, &other, &e);
+		assert_true(locks[0] != NULL && locks[1] != NULL);
+		assert_int_equal(positions_lock_noted_ms(locks[0]), i == 0 ? 0 : 1700000000000);
+		assert_int_equal(positions_lock_noted_ms(locks[1]), 0);
+		if (i == 0) {
+			positions_locks_note(locks, 2, key.topic, 1800000000000);
+			positions_locks_note(locks, 2, key.topic, 1700000000000); /* a clock that was set back */
+		}
+		positions_unlock(locks[0]);
+		positions_unlock(locks[1]);
+	}
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		snprintf(command, sizeof(command), "for f in '%s'/locks/*; do printf '%s' >\"$f\"; done", directory, texts[i]);
+		assert_int_equal(system(command), 0);
+		locks[0] = positions_lock(directory, &key, &e);
+		assert_non_null(locks[0]);
+		assert_int_equal(positions_lock_noted_ms(locks[0]), 0);
+		positions_unlock(locks[0]);
+	}
 }
 
 /* Counts the pauses; the third one ends the holder, or the waiting. */
@@ -810,6 +867,7 @@ main(void)
 	    TEST(test_database_links),
 	    TEST(test_killed_while_storing),
 	    TEST(test_lock),
+	    TEST(test_lock_notes),
 	    TEST(test_settings_lock),
 	    TEST(test_dead_letters),
 	    TEST(test_database_codes),

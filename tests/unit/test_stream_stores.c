@@ -46,6 +46,7 @@ test_stores(void **state)
 	const struct dead_letter letter = {.topic = text_of("/data/A"), .event_id = text_of("e"),
 	    .code = ERR_REFUSED, .reason = text_of("no row")};
 	struct position_key key = {s.org_id, "/data/B", s.table};
+	struct position_lock *locks[2];
 	struct position_store positions;
 	struct letter_store letters;
 	struct position found;
@@ -58,11 +59,18 @@ test_stores(void **state)
 	assert_int_equal(profile_make_directory(s.profile, NULL, &e), 0);
 	s.positions = positions_open(profile_path(s.profile, "replay.db"), NULL, &e);
 	assert_non_null(s.positions);
+	for (int i = 0; i < 2; i++) {
+		locks[i] = positions_lock(profile_directory(s.profile), &(struct position_key){s.org_id, topics[i], s.table}, &e);
+		assert_non_null(locks[i]);
+	}
+	s.locks = locks;
+	s.lock_count = 2;
 	positions = stores_positions(&s);
 	letters = stores_letters(&s);
 	assert_int_equal(positions.store(positions.context, updates, 2, &e), 0);
 	assert_int_equal(positions_find(s.positions, &key, &found, &e), 0);
 	assert_true(found.kind == POSITION_EARLIEST && found.in_flight == INT64_MAX && found.stored_ms > 0);
+	assert_int_equal(positions_lock_noted_ms(locks[1]), found.stored_ms);
 	assert_int_equal(stores_recall(&s, topics, goes_on, 2, &recent, &e), 0);
 	assert_int_equal(recent.count, 2);
 	assert_memory_equal(recent.known, passed, sizeof(passed));
@@ -80,6 +88,8 @@ test_stores(void **state)
 	assert_true(complete);
 	stores_release(&s);
 	positions_free(s.positions);
+	positions_unlock(locks[0]);
+	positions_unlock(locks[1]);
 	profile_free(s.profile);
 	assert_int_equal(nftw(home, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
 }
