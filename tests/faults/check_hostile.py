@@ -39,7 +39,7 @@ def ports(em):
 
 
 def connect(em, port, tls, alpn=None):
-    raw = socket.create_connection(("127.0.0.1", port), timeout=20)
+    raw = socket.create_connection(("127.0.0.1", port), timeout=60)
     if not tls:
         return raw
     context = ssl.create_default_context(cafile=em.settings["ca_file"])
@@ -123,7 +123,7 @@ def test_odd_requests(em):
     for method in ("Subscribe", "ManagedSubscribe", "PublishStream", "GetTopic", "GetSchema", "Publish", ""):
         for body in (b"\xff" * 50, b"\x0a\xff\xff\xff\xff\x0f", b"\x0a\x7fshort", b"", GARBAGE[:3000]):
             try:
-                list(raw(method)(iter([body]), metadata=em.metadata, timeout=20))
+                list(raw(method)(iter([body]), metadata=em.metadata, timeout=120))
             except grpc.RpcError as e:
                 assert e.code().name not in ("DEADLINE_EXCEEDED",), (method, body[:20])
     text = GARBAGE[:2000].decode("latin-1")

@@ -61,7 +61,8 @@ def soak(seconds, rate, streams=1, enough=None):
         if max(late) > CEILING_KIB:
             raise Broken(f"{max(late)} KiB resident, whatever is in flight")
         fds = [n for _, n in samples[len(samples) // 4:]]
-        if max(fds[-len(fds) // 4:]) > max(fds[:len(fds) // 2]) + 4:
+        # a moment with several connections made anew may be among the last of a short run's samples
+        if max(fds[-len(fds) // 4:]) > max(fds[:len(fds) // 2]) + (4 if seconds >= 300 else 12):
             raise Broken(f"file descriptors grow: {fds}")
         print(f"soak at {rate:g} events/s for {seconds} s, {streams} streams: {min(late)} to {max(late)} KiB resident, "
               f"{fds[-1] or 'unseen'} descriptors, {struck} faults", flush=True)

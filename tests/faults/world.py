@@ -113,10 +113,13 @@ class World:
 
     def settle(self):
         """What a killed run has sent is stored: the wait until it must be visible (--visibility-wait) begins there."""
+        deadline = time.monotonic() + 120
         while True:
             now = self.state()["databricks"]["zerobus"]
             if now["open"] == 0 and now["storing"] == 0:
                 return
+            if time.monotonic() > deadline:
+                raise Broken(f"the emulator does not get over the death of a run: {now}")
             time.sleep(0.01)
 
     def kill(self, run):
