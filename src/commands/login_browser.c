@@ -7,7 +7,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -135,15 +134,15 @@ say_where(const char *url, bool is_opened, bool takes_paste)
 
 /* The person's part, for both services: shows where to log in and takes a pasted address while finish waits. */
 static int
-login_in_browser(const struct login_options *o, const char *url, struct http_callback *callback,
+login_in_browser(const struct login_options *o, const struct authorization *a,
     int (*finish)(void *context, int64_t patience_ms, struct error *e), void *context, struct error *e)
 {
 	bool takes_paste = o->from_stdin || terminal_can_ask();
-	struct paste p = {.callback = callback, .stop = eventfd(0, EFD_CLOEXEC)};
+	struct paste p = {.callback = a->callback, .stop = eventfd(0, EFD_CLOEXEC)};
 	pthread_t reader;
 	int rc;
 
-	say_where(url, !o->no_browser && open_in_browser(url), takes_paste);
+	say_where(a->url, !o->no_browser && open_in_browser(a->url), takes_paste);
 	takes_paste = takes_paste && pthread_create(&reader, NULL, read_pastes, &p) == 0;
 	rc = finish(context, PATIENCE_MS, e);
 	eventfd_write(p.stop, 1);
@@ -171,13 +170,13 @@ int
 login_salesforce_browser(struct salesforce_login *l, const struct login_options *o, struct error *e)
 {
 	struct http_pool_options pool_options = {.http = {.ca_file = l->ca_file}};
-	struct salesforce_flow f = {.login = l, .browser = browser_login_begin(l, o->redirect_url, false, e)};
+	struct salesforce_flow f = {.login = l, .browser = browser_login_begin(l, o->redirect_url, e)};
 	int rc;
 
 	if (f.browser == NULL)
 		return -1;
 	f.pool = http_pool_new(&pool_options);
-	rc = login_in_browser(o, browser_login_url(f.browser), browser_login_callback(f.browser), finish_salesforce, &f, e);
+	rc = login_in_browser(o, browser_login_flow(f.browser), finish_salesforce, &f, e);
 	http_pool_free(f.pool);
 	browser_login_free(f.browser);
 	return rc;
@@ -209,8 +208,7 @@ login_databricks_browser(struct databricks_config *c, const struct login_options
 	f.pool = http_pool_new(&pool_options);
 	f.browser = databricks_browser_begin(c, f.pool, is_own ? o->redirect_url : NULL, e);
 	if (f.browser != NULL)
-		rc = login_in_browser(o, databricks_browser_url(f.browser), databricks_browser_callback(f.browser),
-		    finish_databricks, &f, e);
+		rc = login_in_browser(o, databricks_browser_flow(f.browser), finish_databricks, &f, e);
 	databricks_browser_free(f.browser);
 	http_pool_free(f.pool);
 	return rc;

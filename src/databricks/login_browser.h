@@ -6,7 +6,7 @@
 #define SFZB_DATABRICKS_LOGIN_BROWSER_H
 
 #include "databricks/config.h"
-#include "http/callback.h"
+#include "http/authorization.h"
 #include "http/pool.h"
 
 struct databricks_browser;
@@ -19,10 +19,8 @@ struct databricks_browser;
 struct databricks_browser *databricks_browser_begin(const struct databricks_config *c, struct http_pool *pool,
     const char *redirect_url, struct error *e);
 void databricks_browser_free(struct databricks_browser *b);
-/* What the person must open. */
-const char *databricks_browser_url(const struct databricks_browser *b);
-/* For http_callback_paste from another thread. */
-struct http_callback *databricks_browser_callback(struct databricks_browser *b);
+/* What the person must open, and where the answer comes. */
+struct authorization *databricks_browser_flow(struct databricks_browser *b);
 /*
  * Waits for the browser and exchanges the code: c becomes DATABRICKS_U2M with its tokens. ERR_CREDENTIALS when access was denied
  * or the workspace gives no refresh token, ERR_TIMEOUT.

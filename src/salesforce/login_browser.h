@@ -5,7 +5,7 @@
 #ifndef SFZB_SALESFORCE_LOGIN_BROWSER_H
 #define SFZB_SALESFORCE_LOGIN_BROWSER_H
 
-#include "http/callback.h"
+#include "http/authorization.h"
 #include "http/pool.h"
 #include "salesforce/login.h"
 
@@ -15,14 +15,11 @@ struct browser_login;
 
 /*
  * Begins: listens, and makes the URL to open. l needs login_url and client_id. redirect_url NULL: the usual one; its port
- * may be 0 in tests. prompt_login: ask for the password even where the browser is logged in.
+ * may be 0 in tests.
  */
-struct browser_login *browser_login_begin(const struct salesforce_login *l, const char *redirect_url,
-    bool prompt_login, struct error *e);
-/* What the person must open. */
-const char *browser_login_url(const struct browser_login *b);
-/* For http_callback_paste from another thread. */
-struct http_callback *browser_login_callback(struct browser_login *b);
+struct browser_login *browser_login_begin(const struct salesforce_login *l, const char *redirect_url, struct error *e);
+/* What the person must open, and where the answer comes. */
+struct authorization *browser_login_flow(struct browser_login *b);
 /*
  * Waits for the browser (300000 ms is usual) and exchanges the code: l gets the refresh token and becomes
  * LOGIN_REFRESH_TOKEN, or LOGIN_ACCESS_TOKEN where the app gives none; then open a session with it. ERR_CREDENTIALS when

@@ -324,17 +324,17 @@ test_browser(void **state)
 		b = databricks_browser_begin(&c, pool, "http://localhost:0/back", &e);
 		if (b == NULL)
 			fail_msg("%s", e.text);
-		query = strchr(databricks_browser_url(b), '?') + 1;
-		assert_int_equal(strncmp(databricks_browser_url(b), web.url, strlen(web.url)), 0);
-		assert_non_null(strstr(databricks_browser_url(b), round < 2 ? "/other/authorize?response_type=code&client_id=databricks-cli&"
+		query = strchr(databricks_browser_flow(b)->url, '?') + 1;
+		assert_int_equal(strncmp(databricks_browser_flow(b)->url, web.url, strlen(web.url)), 0);
+		assert_non_null(strstr(databricks_browser_flow(b)->url, round < 2 ? "/other/authorize?response_type=code&client_id=databricks-cli&"
 									   : "/oidc/v1/authorize?"));
 		buffer_clear(&oauth_state);
 		buffer_clear(&challenge);
 		assert_true(http_form_value(text_of(query), "state", &oauth_state));
 		assert_true(http_form_value(text_of(query), "code_challenge", &challenge));
 		snprintf(pasted, sizeof(pasted), "http://localhost/back?code=c%%2Fd&state=%s", buffer_text(&oauth_state));
-		assert_int_equal(http_callback_paste(databricks_browser_callback(b), "http://localhost/back?code=x&state=y", &e), -1);
-		assert_int_equal(http_callback_paste(databricks_browser_callback(b), pasted, &e), 0);
+		assert_int_equal(http_callback_paste(databricks_browser_flow(b)->callback, "http://localhost/back?code=x&state=y", &e), -1);
+		assert_int_equal(http_callback_paste(databricks_browser_flow(b)->callback, pasted, &e), 0);
 		if (round == 0) {
 			if (databricks_browser_finish(b, &c, pool, 5000, &e) < 0)
 				fail_msg("%s", e.text);
@@ -345,7 +345,9 @@ test_browser(void **state)
 			assert_true(sent.len >= 43 && sent.len <= 128);
 			challenge_of(buffer_text(&sent), expected);
 			assert_string_equal(expected, buffer_text(&challenge));
-			assert_int_equal(fake_web_asked(&web, "redirect_uri=http%3A%2F%2Flocalhost%3A0%2Fback"), 1);
+			snprintf(expected, sizeof(expected), "redirect_uri=http%%3A%%2F%%2Flocalhost%%3A%u%%2Fback",
+			    http_callback_port(databricks_browser_flow(b)->callback));
+			assert_int_equal(fake_web_asked(&web, expected), 1);
 		} else {
 			assert_int_equal(databricks_browser_finish(b, &c, pool, 5000, &e), -1);
 			assert_int_equal(e.code, round == 1 ? ERR_CREDENTIALS : ERR_UNAVAILABLE);

@@ -852,7 +852,7 @@ visit(struct browser_login *b, const char *query)
 	struct http_request q = {.method = "GET", .url = url};
 	int status;
 
-	snprintf(url, sizeof(url), "http://127.0.0.1:%u%s", http_callback_port(browser_login_callback(b)), query);
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u%s", http_callback_port(browser_login_flow(b)->callback), query);
 	http_response_init(&r);
 	status = http_perform(c, &q, &r, &e) == 0 ? r.status : -1;
 	http_response_release(&r);
@@ -879,20 +879,19 @@ test_browser_login(void **state)
 	(void)state;
 	SCRIPT(rows);
 	fill_login(&l, LOGIN_NONE);
-	b = browser_login_begin(&l, "http://localhost:0/OauthRedirect", true, &e);
+	b = browser_login_begin(&l, "http://localhost:0/OauthRedirect", &e);
 	if (b == NULL)
 		fail_msg("%s", e.text);
-	assert_true(http_form_value(text_of(strchr(browser_login_url(b), '?') + 1), "state", &oauth_state));
-	assert_true(http_form_value(text_of(strchr(browser_login_url(b), '?') + 1), "code_challenge", &challenge));
-	assert_non_null(strstr(browser_login_url(b), "/services/oauth2/authorize?response_type=code&client_id=the-client&"));
-	assert_non_null(strstr(browser_login_url(b), "scope=api%20refresh_token"));
-	assert_non_null(strstr(browser_login_url(b), "prompt=login"));
+	assert_true(http_form_value(text_of(strchr(browser_login_flow(b)->url, '?') + 1), "state", &oauth_state));
+	assert_true(http_form_value(text_of(strchr(browser_login_flow(b)->url, '?') + 1), "code_challenge", &challenge));
+	assert_non_null(strstr(browser_login_flow(b)->url, "/services/oauth2/authorize?response_type=code&client_id=the-client&"));
+	assert_non_null(strstr(browser_login_flow(b)->url, "scope=api%20refresh_token"));
 
 	/* strangers are refused and change nothing */
 	assert_int_equal(visit(b, "/favicon.ico"), 404);
 	assert_int_equal(visit(b, "/OauthRedirect?code=evil"), 400);
 	assert_int_equal(visit(b, "/OauthRedirect?code=evil&state=guess"), 400);
-	assert_int_equal(http_callback_wait(browser_login_callback(b), 1, &expected, &e), -1);
+	assert_int_equal(http_callback_wait(browser_login_flow(b)->callback, 1, &expected, &e), -1);
 	assert_int_equal(e.code, ERR_TIMEOUT);
 
 	snprintf(path, sizeof(path), "/OauthRedirect?code=aPrx%%3D%%3D&state=%s", buffer_text(&oauth_state));
@@ -910,27 +909,27 @@ test_browser_login(void **state)
 	browser_login_free(b);
 
 	/* pasted by hand, and denied */
-	b = browser_login_begin(&l, "http://localhost:0/OauthRedirect", false, &e);
+	b = browser_login_begin(&l, "http://localhost:0/OauthRedirect", &e);
 	assert_non_null(b);
 	buffer_clear(&oauth_state);
-	assert_true(http_form_value(text_of(strchr(browser_login_url(b), '?') + 1), "state", &oauth_state));
-	assert_int_equal(http_callback_paste(browser_login_callback(b), "http://localhost:1/OauthRedirect?code=x&state=y", &e), -1);
+	assert_true(http_form_value(text_of(strchr(browser_login_flow(b)->url, '?') + 1), "state", &oauth_state));
+	assert_int_equal(http_callback_paste(browser_login_flow(b)->callback, "http://localhost:1/OauthRedirect?code=x&state=y", &e), -1);
 	snprintf(path, sizeof(path),
 	    " http://localhost:1/OauthRedirect?error=access_denied&error_description=end-user+denied+authorization&state=%s\n",
 	    buffer_text(&oauth_state));
-	assert_int_equal(http_callback_paste(browser_login_callback(b), path, &e), 0);
+	assert_int_equal(http_callback_paste(browser_login_flow(b)->callback, path, &e), 0);
 	assert_int_equal(browser_login_finish(b, &l, pool, 5000, &e), -1);
 	assert_int_equal(e.code, ERR_CREDENTIALS);
 	assert_non_null(strstr(e.text, "end-user denied authorization"));
 	browser_login_free(b);
 
 	/* nobody comes */
-	b = browser_login_begin(&l, "http://localhost:0/OauthRedirect", false, &e);
+	b = browser_login_begin(&l, "http://localhost:0/OauthRedirect", &e);
 	assert_int_equal(browser_login_finish(b, &l, pool, 10, &e), -1);
 	assert_int_equal(e.code, ERR_TIMEOUT);
 	assert_non_null(strstr(e.hint, "redirect_uri_mismatch"));
 	browser_login_free(b);
-	assert_null(browser_login_begin(&l, "https://example.com/x", false, &e));
+	assert_null(browser_login_begin(&l, "https://example.com/x", &e));
 	assert_int_equal(e.code, ERR_CONFIG);
 	http_pool_free(pool);
 	salesforce_login_release(&l);
