@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "stream/engine.h"
 
@@ -981,6 +982,23 @@ world_check_all(struct world *w)
 				WORLD_FAULT(w, "%s: event %u is stored although refused", t->name, j);
 		}
 	}
+}
+
+static void
+world_forget_words(void *context, enum log_level level, const char *area, const char *message)
+{
+	(void)context;
+	(void)level;
+	(void)area;
+	(void)message;
+}
+
+/* What the engine says is not shown, except with SFZB_MODEL_LOG set. */
+static void
+world_silence(void)
+{
+	if (getenv("SFZB_MODEL_LOG") == NULL)
+		log_set_writer(world_forget_words, NULL);
 }
 
 #endif

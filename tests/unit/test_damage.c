@@ -8,7 +8,6 @@
 #include <stdint.h>
 #include <dirent.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,34 +19,16 @@
 
 #include <cmocka.h>
 
-#include "base/log.h"
 #include "power_vfs.h"
 #include "profile/positions.h"
+#include "scratch.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static char home[40], path[64];
-static char warned[1024];
+static char warned[SCRATCH_MESSAGE_SIZE];
 
 static const struct position_key key = {"00D000000000001AAA", "/data/AccountChangeEvent", "main.crm.t"};
-
-static void
-remember(void *context, enum log_level level, const char *area, const char *message)
-{
-	(void)context;
-	(void)level;
-	(void)area;
-	snprintf(warned, sizeof(warned), "%s", message);
-}
-
-static int
-remove_one(const char *file, const struct stat *st, int type, struct FTW *at)
-{
-	(void)st;
-	(void)type;
-	(void)at;
-	return remove(file);
-}
 
 static int
 setup(void **state)
@@ -59,7 +40,7 @@ setup(void **state)
 		return -1;
 	snprintf(path, sizeof(path), "%s/replay.db", home);
 	warned[0] = '\0';
-	log_set_writer(remember, NULL);
+	log_set_writer(scratch_remember, warned);
 	return 0;
 }
 
@@ -67,7 +48,7 @@ static int
 teardown(void **state)
 {
 	(void)state;
-	return nftw(home, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	return scratch_remove(home);
 }
 
 static struct position

@@ -4,7 +4,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,38 +15,20 @@
 
 #include <cmocka.h>
 
-#include "base/log.h"
 #include "profile/database.h"
 #include "profile/dead_letters.h"
 #include "profile/positions.h"
 #include "profile/schemas.h"
 #include "profile/settings_lock.h"
+#include "scratch.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static char home[] = "/tmp/sfzb-profile-XXXXXX", directory[64];
 static struct profile *profile;
-static char warned[1024];
+static char warned[SCRATCH_MESSAGE_SIZE];
 
 static const struct position_key key = {"00D000000000001AAA", "/data/AccountChangeEvent", "main.crm.t"};
-
-static void
-remember(void *context, enum log_level level, const char *area, const char *message)
-{
-	(void)context;
-	(void)level;
-	(void)area;
-	snprintf(warned, sizeof(warned), "%s", message);
-}
-
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-	(void)st;
-	(void)type;
-	(void)at;
-	return remove(path);
-}
 
 static int
 setup(void **state)
@@ -63,7 +44,7 @@ setup(void **state)
 	profile = profile_open(NULL, &e);
 	snprintf(directory, sizeof(directory), "%s/profiles/default", home);
 	warned[0] = '\0';
-	log_set_writer(remember, NULL);
+	log_set_writer(scratch_remember, warned);
 	return profile == NULL ? -1 : 0;
 }
 
@@ -72,7 +53,7 @@ teardown(void **state)
 {
 	(void)state;
 	profile_free(profile);
-	return nftw(home, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	return scratch_remove(home);
 }
 
 static unsigned

@@ -6,26 +6,14 @@
 
 #include <cmocka.h>
 
-#include "base/log.h"
 #include "stream/backoff.h"
-#include "stream_world.h"
-
-static struct world w;
-static struct engine_statistics s;
+#include "stream_scenario.h"
 
 static int
 begin_world(void **state)
 {
 	(void)state;
 	world_init(&w, 1, 1, 1);
-	return 0;
-}
-
-static int
-end_world(void **state)
-{
-	(void)state;
-	world_release(&w);
 	return 0;
 }
 
@@ -37,27 +25,9 @@ publish(uint32_t n)
 }
 
 static void
-no_fault(void)
-{
-	if (w.fault[0] != '\0')
-		fail_msg("%s", w.fault);
-}
-
-static void
 statistics(void)
 {
 	engine_statistics(w.engine, &s);
-}
-
-/* Everything that was published is in the table or set aside, and the run ended well. */
-static void
-expect_complete(void)
-{
-	world_check_all(&w);
-	no_fault();
-	assert_true(w.done);
-	assert_int_equal(w.result.code, ERR_OK);
-	assert_int_equal(w.topics[0].position.in_flight, 0);
 }
 
 static void
@@ -1069,15 +1039,6 @@ test_backoff(void **state)
 	}
 }
 
-static void
-be_silent(void *context, enum log_level level, const char *area, const char *message)
-{
-	(void)context;
-	(void)level;
-	(void)area;
-	(void)message;
-}
-
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin_world, end_world)
 
 int
@@ -1124,7 +1085,6 @@ main(void)
 	    TEST(test_backoff),
 	};
 
-	if (getenv("SFZB_MODEL_LOG") == NULL)
-		log_set_writer(be_silent, NULL);
+	world_silence();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,7 +11,6 @@
 
 #include <cmocka.h>
 
-#include "base/log.h"
 #include "stream_world.h"
 
 #define STEPS_A_WORLD 2000
@@ -255,23 +254,13 @@ run_world(uint64_t seed, int64_t *totals)
 }
 
 static void
-be_silent(void *context, enum log_level level, const char *area, const char *message)
-{
-	(void)context;
-	(void)level;
-	(void)area;
-	(void)message;
-}
-
-static void
 test_model(void **state)
 {
 	int64_t steps = environment("SFZB_MODEL_STEPS", 200000), totals[2] = {0, 0};
 	uint64_t seed = (uint64_t)environment("SFZB_MODEL_SEED", 1), worlds = 0;
 
 	(void)state;
-	if (!environment("SFZB_MODEL_LOG", 0))
-		log_set_writer(be_silent, NULL);
+	world_silence();
 	for (; steps > 0; steps -= STEPS_A_WORLD, worlds++)
 		run_world(seed + worlds, totals);
 	print_message("%llu worlds, %lld runs begun again, %lld events\n", (unsigned long long)worlds,

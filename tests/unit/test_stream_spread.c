@@ -6,13 +6,9 @@
 
 #include <cmocka.h>
 
-#include "base/log.h"
-#include "stream_world.h"
+#include "stream_scenario.h"
 
 #define STREAMS 3
-
-static struct world w;
-static struct engine_statistics s;
 
 static int
 begin_world(void **state)
@@ -24,36 +20,11 @@ begin_world(void **state)
 	return 0;
 }
 
-static int
-end_world(void **state)
-{
-	(void)state;
-	world_release(&w);
-	return 0;
-}
-
 /* One event of these records, a bit each. */
 static void
 publish(unsigned records)
 {
 	w.topics[0].events[world_publish(&w.topics[0], SOUND, 0)].records = records;
-}
-
-static void
-no_fault(void)
-{
-	if (w.fault[0] != '\0')
-		fail_msg("%s", w.fault);
-}
-
-static void
-expect_complete(void)
-{
-	world_check_all(&w);
-	no_fault();
-	assert_true(w.done);
-	assert_int_equal(w.result.code, ERR_OK);
-	assert_int_equal(w.topics[0].position.in_flight, 0);
 }
 
 static void
@@ -351,15 +322,6 @@ test_end_with_a_stuck_stream(void **state)
 	expect_complete();
 }
 
-static void
-be_silent(void *context, enum log_level level, const char *area, const char *message)
-{
-	(void)context;
-	(void)level;
-	(void)area;
-	(void)message;
-}
-
 int
 main(void)
 {
@@ -375,7 +337,6 @@ main(void)
 	    TEST(test_end_with_a_stuck_stream),
 	};
 
-	if (getenv("SFZB_MODEL_LOG") == NULL)
-		log_set_writer(be_silent, NULL);
+	world_silence();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

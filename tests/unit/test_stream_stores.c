@@ -3,7 +3,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,16 +10,8 @@
 
 #include <cmocka.h>
 
+#include "scratch.h"
 #include "stream/stores.h"
-
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-	(void)st;
-	(void)type;
-	(void)at;
-	return remove(path);
-}
 
 static bool
 is_complete(void *context, const struct dead_letter *l)
@@ -91,7 +82,7 @@ test_stores(void **state)
 	positions_unlock(locks[0]);
 	positions_unlock(locks[1]);
 	profile_free(s.profile);
-	assert_int_equal(nftw(home, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+	assert_int_equal(scratch_remove(home), 0);
 }
 
 int
