@@ -5,51 +5,14 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/roff.h"
 #include "base/version.h"
 #include "cli/help.h"
-
-/* Text that roff shall print as it is: no requests, no escapes, dashes that can be copied. */
-static void
-append_escaped(struct buffer *out, struct text s)
-{
-	for (size_t i = 0; i < s.len; i++) {
-		bool line_start = i == 0 || s.data[i - 1] == '\n';
-
-		switch (s.data[i]) {
-		case '\\':
-			buffer_append_text(out, "\\e");
-			break;
-		case '-':
-			buffer_append_text(out, "\\-");
-			break;
-		case '~':
-			buffer_append_text(out, "\\(ti");
-			break;
-		case '^':
-			buffer_append_text(out, "\\(ha");
-			break;
-		case '`':
-			buffer_append_text(out, "\\(ga");
-			break;
-		case '.':
-		case '\'':
-			if (line_start)
-				buffer_append_text(out, "\\&");
-			if (s.data[i] == '\'')
-				buffer_append_text(out, "\\(aq");
-			else
-				buffer_append_byte(out, '.');
-			break;
-		default:
-			buffer_append_byte(out, (uint8_t)s.data[i]);
-		}
-	}
-}
 
 static void
 append_text(struct buffer *out, const char *s)
 {
-	append_escaped(out, text_of(s));
+	roff_append(out, text_of(s));
 }
 
 static void
@@ -58,7 +21,7 @@ append_header(struct buffer *out, const char *name, const char *title)
 	buffer_append_text(out, ".\\\" Made by 'make docs' from the program's own tables.\n.TH ");
 	for (; *title != '\0'; title++) {
 		char upper = (char)toupper((unsigned char)*title);
-		append_escaped(out, text_span(&upper, 1));
+		roff_append(out, text_span(&upper, 1));
 	}
 	buffer_append_format(out, " 1 \"\" \"sfzb %s\" \"sfzb manual\"\n.SH NAME\n", SFZB_VERSION);
 	append_text(out, name);
@@ -76,7 +39,7 @@ append_paragraphs(struct buffer *out, const char *text)
 
 		if (!first)
 			buffer_append_text(out, ".PP\n");
-		append_escaped(out, text_span(text, len));
+		roff_append(out, text_span(text, len));
 		buffer_append_byte(out, '\n');
 		first = false;
 		text += len;
@@ -95,7 +58,7 @@ append_argument(struct buffer *out, const char *argument)
 		else if (*at == '>')
 			buffer_append_text(out, "\\fR");
 		else
-			append_escaped(out, text_span(at, 1));
+			roff_append(out, text_span(at, 1));
 	}
 }
 
@@ -121,7 +84,7 @@ append_option(struct buffer *out, const struct command *command, const struct op
 		help_output_text(&text, command);
 	else
 		help_option_text(&text, o);
-	append_escaped(out, buffer_span(&text));
+	roff_append(out, buffer_span(&text));
 	buffer_append_byte(out, '\n');
 	buffer_release(&text);
 }

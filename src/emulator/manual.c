@@ -1,38 +1,10 @@
 /* The manual page of sfzb-emulator as roff, made of the help texts and of the prose below. */
 #include <string.h>
 
+#include "base/roff.h"
 #include "base/version.h"
 #include "emulator/admin.h"
 #include "emulator/options.h"
-
-/* Text that roff prints as it is. */
-static void
-append_escaped(struct buffer *out, struct text s)
-{
-	for (size_t i = 0; i < s.len; i++) {
-		bool line_start = i == 0 || s.data[i - 1] == '\n';
-
-		switch (s.data[i]) {
-		case '\\':
-			buffer_append_text(out, "\\e");
-			break;
-		case '-':
-			buffer_append_text(out, "\\-");
-			break;
-		case '~':
-			buffer_append_text(out, "\\(ti");
-			break;
-		case '\'':
-			buffer_append_text(out, line_start ? "\\&\\(aq" : "\\(aq");
-			break;
-		case '.':
-			buffer_append_text(out, line_start ? "\\&." : ".");
-			break;
-		default:
-			buffer_append_byte(out, (uint8_t)s.data[i]);
-		}
-	}
-}
 
 static void
 section(struct buffer *out, const char *name)
@@ -56,7 +28,7 @@ paragraph(struct buffer *out, const char *text)
 {
 	if (!opens_section(out))
 		buffer_append_text(out, ".PP\n");
-	append_escaped(out, text_of(text));
+	roff_append(out, text_of(text));
 	buffer_append_byte(out, '\n');
 }
 
@@ -64,9 +36,9 @@ static void
 item(struct buffer *out, struct text term, const char *text)
 {
 	buffer_append_text(out, ".TP\n\\fB");
-	append_escaped(out, term);
+	roff_append(out, term);
 	buffer_append_text(out, "\\fR\n");
-	append_escaped(out, text_of(text));
+	roff_append(out, text_of(text));
 	if (*text)
 		buffer_append_byte(out, '\n');
 }
@@ -75,7 +47,7 @@ static void
 example(struct buffer *out, const char *text)
 {
 	buffer_append_text(out, ".PP\n.RS 4\n.nf\n");
-	append_escaped(out, text_of(text));
+	roff_append(out, text_of(text));
 	buffer_append_text(out, ".fi\n.RE\n");
 }
 
@@ -89,12 +61,12 @@ help_line(struct buffer *out, const char *line, size_t len)
 		return;
 	if (indent == 0 && line[len - 1] == ':') {
 		buffer_append_text(out, ".SS ");
-		append_escaped(out, text_span(line, len - 1));
+		roff_append(out, text_span(line, len - 1));
 		buffer_append_byte(out, '\n');
 		return;
 	}
 	if (indent > 20) {
-		append_escaped(out, text_span(line + indent, len - indent));
+		roff_append(out, text_span(line + indent, len - indent));
 		buffer_append_byte(out, '\n');
 		return;
 	}
@@ -104,7 +76,7 @@ help_line(struct buffer *out, const char *line, size_t len)
 	while (gap < len && line[gap] == ' ')
 		gap++;
 	if (gap < len) {
-		append_escaped(out, text_span(line + gap, len - gap));
+		roff_append(out, text_span(line + gap, len - gap));
 		buffer_append_byte(out, '\n');
 	}
 }
@@ -202,7 +174,7 @@ write_admin(struct buffer *out)
 		     "curl \"$SFZB_EMULATOR_ADMIN/rows?table=main.crm.events&columns=event_id\"\n");
 	section(out, "ERROR SCRIPT");
 	buffer_append_text(out, ".nf\n");
-	append_escaped(out, text_of(faults_help));
+	roff_append(out, text_of(faults_help));
 	buffer_append_text(out, ".fi\n");
 	paragraph(out, "For example:");
 	example(out, "# two look-ups fail, then none\n"
