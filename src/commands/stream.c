@@ -134,18 +134,23 @@ refuse_other_org(struct run *r, const struct position_key *key, struct error *e)
 	return error_hint(e, "was the sandbox refreshed? Its events are new ones: say where to begin, as with --from earliest");
 }
 
-/* Later positions than this one have been stored: what lies behind it may be in the table, and nobody has said so. */
+/* A position that was put back from a copy: what lies behind it may be in the table, and it does not say so. */
 static void
 check_age(struct position *p, const struct position_lock *lock, const char *topic)
 {
 	char here[CLOCK_TIME_SIZE], last[CLOCK_TIME_SIZE];
 
-	if (positions_lock_noted_ms(lock) <= p->stored_ms || p->in_flight == POSITION_ALL_IN_FLIGHT)
+	if (p->in_flight == POSITION_ALL_IN_FLIGHT)
+		return;
+	if (positions_lock_noted_ms(lock) > p->stored_ms)
+		log_warn("stream", "the position of '%s' is of %s, and the last one was stored at %s: was replay.db put back from a "
+				   "copy? What came since is looked up", topic, clock_format_time(here, p->stored_ms),
+		    clock_format_time(last, positions_lock_noted_ms(lock)));
+	else if (positions_lock_is_copy(lock))
+		log_info("stream", "the profile is a copy: what was stored of '%s' since it was made is looked up", topic);
+	else
 		return;
 	p->in_flight = POSITION_ALL_IN_FLIGHT;
-	log_warn("stream", "the position of '%s' is of %s, and the last one was stored at %s: was replay.db put back from a copy? "
-			   "What came since is looked up", topic, clock_format_time(here, p->stored_ms),
-	    clock_format_time(last, positions_lock_noted_ms(lock)));
 }
 
 /* Two runs never share a position: locks come before anything is read. */

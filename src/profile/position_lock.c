@@ -14,13 +14,23 @@
 #include "profile/file.h"
 #include "profile/positions.h"
 
-/* The file's text, a line each: pid, when a position was last stored (wall clock, ms), organisation, topic, table. */
+/* The file's text, a line each: pid, when a position was last stored (wall clock, ms), which file this is, organisation, topic, table. */
 #define TEXT_BYTES 2048
 
 struct position_lock {
 	int fd;
 	int64_t noted_ms;
-	char *org_id, *topic, *table;
+	bool is_copy;
+	char *file, *org_id, *topic, *table;
+};
+
+/* What a holder has written; texts point into `bytes`. */
+struct lock_text {
+	char bytes[TEXT_BYTES];
+	long pid;
+	int64_t noted_ms;
+	const char *file;
+	struct position_key key;
 };
 
 static uint64_t
@@ -69,33 +79,46 @@ end_line(char *line)
 	return end + 1;
 }
 
-/* What a holder has written. false: nothing that can be read; *key points into text. */
+/* false: there is nothing that can be read. */
 static bool
-read_text(int fd, char text[TEXT_BYTES], long *pid, int64_t *noted_ms, struct position_key *key)
+read_text(int fd, struct lock_text *t)
 {
-	ssize_t n = pread(fd, text, TEXT_BYTES - 1, 0);
-	char *noted, *org, *topic, *table;
+	ssize_t n = pread(fd, t->bytes, TEXT_BYTES - 1, 0);
+	char *noted, *file, *org, *topic, *table;
 
-	text[n > 0 ? n : 0] = '\0';
-	*noted_ms = 0;
-	noted = end_line(text);
-	org = end_line(noted);
+	t->bytes[n > 0 ? n : 0] = '\0';
+	noted = end_line(t->bytes);
+	file = end_line(noted);
+	org = end_line(file);
 	topic = end_line(org);
 	table = end_line(topic);
 	if (end_line(table) == NULL)
 		return false;
-	*pid = strtol(text, NULL, 10);
-	*noted_ms = strtoll(noted, NULL, 10);
-	*key = (struct position_key){org, topic, table};
+	t->pid = strtol(t->bytes, NULL, 10);
+	t->noted_ms = strtoll(noted, NULL, 10);
+	t->file = file;
+	t->key = (struct position_key){org, topic, table};
 	return true;
+}
+
+/* A copy has another number, or was born later where numbers are used again; some file systems tell no birth. */
+static char *
+which_file(int fd, const struct stat *st)
+{
+	struct statx x;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &x) != 0 || (x.stx_mask & STATX_BTIME) == 0)
+		memset(&x, 0, sizeof(x));
+	return memory_format("%llu %lld.%09u", (unsigned long long)st->st_ino, (long long)x.stx_btime.tv_sec,
+	    (unsigned)x.stx_btime.tv_nsec);
 }
 
 /* For people's eyes and as a hint: the lock holds without it, so a full disk is no reason to stop. */
 static void
 write_text(struct position_lock *l)
 {
-	char *text = memory_format("%ld\n%lld\n%s\n%s\n%s\n", (long)getpid(), (long long)l->noted_ms, l->org_id, l->topic,
-	    l->table);
+	char *text = memory_format("%ld\n%lld\n%s\n%s\n%s\n%s\n", (long)getpid(), (long long)l->noted_ms, l->file, l->org_id,
+	    l->topic, l->table);
 	size_t len = strlen(text);
 
 	if (len >= TEXT_BYTES || pwrite(l->fd, text, len, 0) != (ssize_t)len || ftruncate(l->fd, (off_t)len) != 0)
@@ -126,10 +149,8 @@ positions_lock(const char *directory, const struct position_key *key, struct err
 	struct position_lock *l = NULL;
 	char *folder = memory_format("%s/locks", directory);
 	char *path = lock_path(directory, key);
-	char text[TEXT_BYTES];
-	struct position_key before;
+	struct lock_text before;
 	struct stat st;
-	long pid;
 	int fd = -1;
 
 	if (file_make_directory(folder, e) != 0)
@@ -155,7 +176,11 @@ positions_lock(const char *directory, const struct position_key *key, struct err
 	l->org_id = memory_strdup(key->org_id);
 	l->topic = memory_strdup(key->topic);
 	l->table = memory_strdup(key->table);
-	read_text(fd, text, &pid, &l->noted_ms, &before);
+	l->file = which_file(fd, &st);
+	if (read_text(fd, &before)) {
+		l->noted_ms = before.noted_ms;
+		l->is_copy = strcmp(before.file, l->file) != 0;
+	}
 	write_text(l);
 	fd = -1;
 out:
@@ -173,6 +198,7 @@ positions_unlock(struct position_lock *l)
 		return;
 	/* The file stays: removing it would let a third process lock a name that a second one still waits on. */
 	close(l->fd);
+	free(l->file);
 	free(l->org_id);
 	free(l->topic);
 	free(l->table);
@@ -183,6 +209,12 @@ int64_t
 positions_lock_noted_ms(const struct position_lock *l)
 {
 	return l->noted_ms;
+}
+
+bool
+positions_lock_is_copy(const struct position_lock *l)
+{
+	return l->is_copy;
 }
 
 void
@@ -213,10 +245,7 @@ positions_each_holder(const char *directory, positions_holder *each, void *conte
 
 	while (more) {
 		const struct dirent *entry = readdir(d);
-		char text[TEXT_BYTES];
-		struct position_key key;
-		int64_t noted_ms;
-		long pid;
+		struct lock_text t;
 		int fd;
 
 		if (entry == NULL)
@@ -224,8 +253,8 @@ positions_each_holder(const char *directory, positions_holder *each, void *conte
 		fd = openat(dirfd(d), entry->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 		if (fd < 0)
 			continue;
-		if (read_text(fd, text, &pid, &noted_ms, &key) && pid != getpid() && is_held(fd, pid))
-			more = each(context, &key, pid);
+		if (read_text(fd, &t) && t.pid != getpid() && is_held(fd, t.pid))
+			more = each(context, &t.key, t.pid);
 		close(fd);
 	}
 	if (d != NULL)

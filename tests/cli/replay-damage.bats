@@ -48,3 +48,20 @@ load helper
 	grep -q "warning: the position of '/data/AccountChangeEvent' is of .*: was replay.db put back from a copy" behind
 	! grep -q "put back" between behind-it
 }
+
+@test "a profile that was put back whole: the same" {
+	ends 0 sfzb emulator -q --keepalive 300ms --events 100 --objects Account -- bash -euc '
+		stream() { sfzb stream Account -t main.default.a --visibility-wait 200ms "$@"; }
+		profile=$(dirname "$(find "$HOME" -name salesforce.json | head -n 1)")
+		stream -q -n 20
+		cp -r "$profile" copy
+		stream -n 50 2>between
+		mv "$profile" gone; cp -r copy "$profile"
+		stream --until-caught-up -o json 2>behind | tail -n 1 >end
+		stream --until-caught-up 2>behind-it
+		sfzb sql "select count(*) as n, count(distinct event_id) as d from main.default.a" >rows'
+	jq -e '.n == 100 and .d == 100' rows
+	jq -e '.already_stored == 50 and .stored == 30' end
+	grep -q "the profile is a copy: what was stored of '/data/AccountChangeEvent' since it was made is looked up" behind
+	! grep "is a copy" between behind-it
+}

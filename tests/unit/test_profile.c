@@ -636,6 +636,18 @@ test_lock(void **state)
 	l = positions_lock(directory, &key, &e);
 	assert_non_null(l);
 	positions_unlock(l);
+	/* nor one that has let go */
+	child = fork();
+	if (child == 0) {
+		positions_unlock(positions_lock(directory, &key, &e));
+		if (write(ends[1], "x", 1) != 1)
+			_exit(1);
+		pause();
+	}
+	assert_int_equal(read(ends[0], pid, 1), 1);
+	assert_int_equal(holder(), 0);
+	kill(child, SIGKILL);
+	assert_int_equal(waitpid(child, &status, 0), child);
 	close(ends[0]);
 	close(ends[1]);
 }
@@ -644,11 +656,11 @@ test_lock(void **state)
 static void
 test_lock_notes(void **state)
 {
-	static const char *const texts[] = {"", "123\n", "123\n456", "\n\n\n\n", "x\ny\nz\nt\nu\n"};
+	static const char *const texts[] = {"", "123\n", "123\n456", "123\n456\n7\no\nt\n", "\n\n\n\n\n", "x\ny\nz\nt\nu\nv\n"};
 	const struct position_key other = {key.org_id, "/data/Other", key.table};
 	struct error e = ERROR_INIT;
 	struct position_lock *locks[2];
-	char command[200];
+	char command[400];
 
 	(void)state;
 	assert_int_equal(profile_make_directory(profile, NULL, &e), 0);
@@ -658,12 +670,23 @@ test_lock_notes(void **state)
 		assert_true(locks[0] != NULL && locks[1] != NULL);
 		assert_int_equal(positions_lock_noted_ms(locks[0]), i == 0 ? 0 : 1700000000000);
 		assert_int_equal(positions_lock_noted_ms(locks[1]), 0);
+		assert_false(positions_lock_is_copy(locks[0]));
 		if (i == 0) {
 			positions_locks_note(locks, 2, key.topic, 1800000000000);
 			positions_locks_note(locks, 2, key.topic, 1700000000000); /* a clock that was set back */
 		}
 		positions_unlock(locks[0]);
 		positions_unlock(locks[1]);
+	}
+	/* another file with the same text; and then it is at home there */
+	snprintf(command, sizeof(command), "cp -r '%s'/locks '%s'/copies && rm -r '%s'/locks && mv '%s'/copies '%s'/locks",
+	    directory, directory, directory, directory, directory);
+	assert_int_equal(system(command), 0);
+	for (int i = 0; i < 2; i++) {
+		locks[0] = positions_lock(directory, &key, &e);
+		assert_int_equal(positions_lock_noted_ms(locks[0]), 1700000000000);
+		assert_int_equal(positions_lock_is_copy(locks[0]), i == 0);
+		positions_unlock(locks[0]);
 	}
 	for (size_t i = 0; i < COUNT(texts); i++) {
 		snprintf(command, sizeof(command), "for f in '%s'/locks/*; do printf '%s' >\"$f\"; done", directory, texts[i]);
