@@ -45,7 +45,7 @@ complete -c sfzb -n '__fish_seen_subcommand_from login' -l config-profile -x -d 
 complete -c sfzb -n '__fish_seen_subcommand_from login' -l credential-helper -x -d 'get the secret from this command at each login, in the way of git\'s credential helpers; it is not stored'
 complete -c sfzb -n '__fish_seen_subcommand_from login' -l redirect-url -x -d 'callback URL that the app has registered, to the letter, for browser'
 complete -c sfzb -n '__fish_seen_subcommand_from login' -l no-browser -d 'print the address to open instead of opening it, for browser'
-complete -c sfzb -n '__fish_seen_subcommand_from login' -l topic -xa '(__sfzb_names topics)' -d 'with --check: the topic to ask for'
+complete -c sfzb -n '__fish_seen_subcommand_from login' -l topic -xa '(__sfzb_names topics)' -d 'with --check: the topic to ask for; one that is named here must be readable'
 complete -c sfzb -n '__fish_seen_subcommand_from login' -l table -x -d 'try whether this table may be written to, and print the GRANT statements that are missing'
 complete -c sfzb -n '__fish_seen_subcommand_from login' -l endpoint -x -d 'Pub/Sub API or Zerobus ingest endpoint, where the usual one does not hold'
 complete -c sfzb -n '__fish_seen_subcommand_from login' -l warehouse -x -d 'SQL warehouse to use (default: the one that runs, or the only one)'

@@ -294,7 +294,7 @@ read_string(struct json_reader *r, enum json_token kind, struct error *e)
 	}
 	r->at++;
 	if (!text_is_utf8(r->value))
-		return fail(r, e, "text that is not UTF-8 before");
+		return fail(r, e, "text that is not UTF-8");
 	return kind;
 }
 

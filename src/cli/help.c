@@ -10,15 +10,37 @@
 const struct help_variable help_variables[] = {
 	{"SFZB_HOME", "directory of the profiles; otherwise XDG_CONFIG_HOME/sfzb or ~/.config/sfzb"},
 	{"SFZB_PROFILE", "profile to use when --profile is not given"},
-	{"SALESFORCE_INSTANCE_URL, SALESFORCE_CLIENT_ID, SALESFORCE_CLIENT_SECRET, SALESFORCE_USERNAME, "
-	 "SALESFORCE_PASSWORD, SALESFORCE_ACCESS_TOKEN, SALESFORCE_PUBSUB_ENDPOINT",
-	    "the Salesforce login, in place of the stored one"},
-	{"DATABRICKS_HOST, DATABRICKS_CLIENT_ID, DATABRICKS_CLIENT_SECRET, DATABRICKS_TOKEN, "
-	 "DATABRICKS_WAREHOUSE_ID, DATABRICKS_WORKSPACE_ID, DATABRICKS_INGEST_ENDPOINT",
-	    "the Databricks login, in place of the stored one"},
+	{"SALESFORCE_..., DATABRICKS_..., ARM_...",
+	    "the logins, in place of the stored ones: see ENVIRONMENT OF THE LOGINS in sfzb(1)"},
 	{"SSL_CERT_FILE", "PEM file of the authorities to trust, when neither --cacert nor the profile names one"},
 	{"https_proxy, no_proxy, grpc_proxy", "proxies, as curl and gRPC programs read them"},
 	{"NO_COLOR", "no colour, whatever the terminal can do"},
+	{NULL, NULL},
+};
+
+const struct help_variable help_login_variables[] = {
+	{"SALESFORCE_INSTANCE_URL", "My Domain URL of the org"},
+	{"SALESFORCE_CLIENT_ID, SALESFORCE_CLIENT_SECRET", "a login by client credentials"},
+	{"SALESFORCE_CLIENT_ID, SALESFORCE_USERNAME, SALESFORCE_PRIVATE_KEY_FILE, SALESFORCE_PRIVATE_KEY_PASSPHRASE",
+	    "a login by JWT; the file is PEM, the passphrase only where it is encrypted"},
+	{"SALESFORCE_USERNAME, SALESFORCE_PASSWORD",
+	    "a login by password: by OAuth where there is a SALESFORCE_CLIENT_ID, else by SOAP"},
+	{"SALESFORCE_ACCESS_TOKEN", "a session that another program has opened, as long as it lasts"},
+	{"SALESFORCE_CREDENTIAL_HELPER", "command that prints the secret, as --credential-helper of sfzb-login(1)"},
+	{"SALESFORCE_LOGIN_URL",
+	    "where to log in by JWT or password when that is not the instance, such as https://test.salesforce.com"},
+	{"SALESFORCE_PUBSUB_ENDPOINT", "host:port of the Pub/Sub API (default: api.pubsub.salesforce.com:7443)"},
+	{"DATABRICKS_HOST, DATABRICKS_WORKSPACE_URL", "URL of the workspace; the second is another name of the first"},
+	{"DATABRICKS_CLIENT_ID, DATABRICKS_CLIENT_SECRET", "a login as a service principal"},
+	{"ARM_CLIENT_ID, ARM_CLIENT_SECRET, ARM_TENANT_ID", "a login as a service principal of Microsoft Entra ID"},
+	{"DATABRICKS_TOKEN", "a personal access token: for everything but stream and ingest"},
+	{"DATABRICKS_AUTH_TYPE", "which one, where there are several: oauth-m2m, azure-client-secret, pat, databricks-cli"},
+	{"DATABRICKS_CONFIG_PROFILE, DATABRICKS_CONFIG_FILE",
+	    "profile of the Databricks CLI to take the login from, and its file, in place of ~/.databrickscfg"},
+	{"DATABRICKS_WAREHOUSE_ID, DATABRICKS_SQL_ENDPOINT",
+	    "SQL warehouse to use, by its id or by its HTTP path (default: the one that runs, or the only one)"},
+	{"DATABRICKS_INGEST_ENDPOINT, DATABRICKS_WORKSPACE_ID",
+	    "Zerobus endpoint, or what it is made from, where it cannot be found out"},
 	{NULL, NULL},
 };
 
@@ -159,7 +181,8 @@ void
 help_overview(struct buffer *out, const struct command *const *list)
 {
 	buffer_append_text(out,
-	    "usage: sfzb [--profile <name>] <command> [options] [arguments]\n\n"
+	    "usage: sfzb [--profile <name>] <command> [options] [arguments]\n"
+	    "       sfzb --version\n\n"
 	    "Streams Salesforce change events into Databricks Delta tables: loses none,\n"
 	    "stores none twice.\n\ncommands:\n");
 	for (; *list != NULL; list++)

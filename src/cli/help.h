@@ -20,6 +20,7 @@ void help_output_text(struct buffer *out, const struct command *command);
 struct help_variable {
 	const char *name, *text;
 };
-extern const struct help_variable help_variables[];
+extern const struct help_variable help_variables[];       /* of every command */
+extern const struct help_variable help_login_variables[]; /* besides, in sfzb(1) */
 
 #endif

@@ -125,13 +125,20 @@ static void
 append_environment(struct buffer *out)
 {
 	buffer_append_text(out, ".SH ENVIRONMENT\n");
-	for (const struct help_variable *v = help_variables; v->name != NULL; v++) {
-		buffer_append_text(out, ".TP\n.B ");
-		append_text(out, v->name);
-		buffer_append_byte(out, '\n');
-		append_text(out, v->text);
-		buffer_append_byte(out, '\n');
-	}
+	for (const struct help_variable *v = help_variables; v->name != NULL; v++)
+		man_item(out, v->name, v->text);
+}
+
+/* The variables of the logins, which fill a page alone. */
+static void
+append_login_environment(struct buffer *out)
+{
+	man_section(out, "ENVIRONMENT OF THE LOGINS");
+	append_paragraphs(out,
+	    "With these no stored login is needed. Where the environment holds a secret of one side, none of the profile is used "
+	    "for that side.");
+	for (const struct help_variable *v = help_login_variables; v->name != NULL; v++)
+		man_item(out, v->name, v->text);
 }
 
 void
@@ -145,6 +152,12 @@ man_section(struct buffer *man, const char *title)
 void
 man_paragraphs(struct buffer *man, const char *text)
 {
+	size_t line = man->len > 0 ? man->len - 1 : 0;
+
+	while (line > 0 && man->data[line - 1] != '\n')
+		line--;
+	if (!text_starts(text_span((const char *)man->data + line, man->len - line), ".SH "))
+		buffer_append_text(man, ".PP\n");
 	append_paragraphs(man, text);
 }
 
@@ -220,14 +233,16 @@ man_overview(struct buffer *out, const struct command *const *list)
 	append_text(out, "stream Salesforce change events into Databricks Delta tables");
 	buffer_append_text(out,
 	    "\n.SH SYNOPSIS\n\\fBsfzb\\fR [\\fB\\-\\-profile\\fR \\fIname\\fR] \\fIcommand\\fR [options] "
-	    "[arguments]\n.SH DESCRIPTION\n");
+	    "[arguments]\n.br\n\\fBsfzb \\-\\-version\\fR\n.SH DESCRIPTION\n");
 	append_paragraphs(out,
 	    "sfzb subscribes to change events and platform events of a Salesforce org over the Pub/Sub API, "
 	    "decodes them, and stores them in Delta tables over Zerobus ingest. It stores a position only when "
 	    "every event up to it is durable, so that it can be stopped at any moment: the next run goes on. "
 	    "What was in flight is looked up in the table before it is sent again.\n\n"
 	    "Data, and nothing else, goes to standard output: tables and lines for people on a terminal, "
-	    "one JSON object a line for programs. Messages go to standard error.\n\n"
+	    "one JSON object a line for programs. Messages go to standard error. The names in the JSON stay; a program passes over "
+	    "those that it does not know, for there may be more one day. A table that is wider than the terminal leaves columns "
+	    "out, or shows a cell a line.\n\n"
 	    "A topic may be given whole, as /data/AccountChangeEvent or /event/Order__e, or short, as Account, "
 	    "AccountChangeEvent, Invoice__c, Order__e, Mine__chn or ChangeEvents.");
 	buffer_append_text(out, ".SH COMMANDS\n");
@@ -243,6 +258,7 @@ man_overview(struct buffer *out, const struct command *const *list)
 	for (const struct option *o = common_options; o->kind != OPTION_KIND_END; o++)
 		append_option(out, NULL, o);
 	append_environment(out);
+	append_login_environment(out);
 	buffer_append_text(out, ".SH FILES\n");
 	append_paragraphs(out,
 	    "A profile is the directory profiles/NAME under SFZB_HOME (otherwise under sfzb in XDG_CONFIG_HOME or "
@@ -256,7 +272,8 @@ man_overview(struct buffer *out, const struct command *const *list)
 	    "memory.\n\n"
 	    "The profile's directories are made with mode 0700 and its files with 0600. A file with a login that others can read, "
 	    "or that is a symbolic link, is refused. Files are written whole under another name, synced, and renamed.\n\n"
-	    "Every connection to a server is TLS with the server's certificate and name checked; there is no option and no "
+	    "Every connection to a server is TLS with the server's certificate and name checked (HTTP alone is taken for a server on a "
+	    "loopback address); there is no option and no "
 	    "variable that switches this off, and GRPC_TRACE and SSLKEYLOGFILE, which would write traffic down, are dropped. "
 	    "Another authority is trusted with --cacert or SSL_CERT_FILE. The server of --metrics is plain "
 	    "HTTP on the loopback address unless another one is given.\n\n"

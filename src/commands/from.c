@@ -38,6 +38,17 @@ from_parse(struct from *from, const char *words, const char *s, struct error *e)
 	    "it is %s, a replay id (hex, base64 or decimal), or a time such as 2h or 2026-11-01T10:00Z", listed);
 }
 
+#define CLOCKS_DIFFER_MS (5 * 60 * 1000)
+
+int
+from_check_past(const struct from *from, struct error *e)
+{
+	if (from->kind != FROM_TIME || from->time_ms <= clock_wall_ms(&clock_system) + CLOCKS_DIFFER_MS)
+		return 0;
+	error_set(e, ERR_USAGE, "that time lies ahead: all events until then would be passed over");
+	return error_hint(e, "check its year and its time zone (Z is UTC); 'latest' begins now");
+}
+
 static void
 since_opened(void *context)
 {

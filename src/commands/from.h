@@ -27,6 +27,8 @@ struct from {
 
 /* words: those of the enum that this command takes, "earliest|latest|stored"; ids and times are always taken. */
 int from_parse(struct from *from, const char *words, const char *s, struct error *e);
+/* ERR_USAGE for a time that lies ahead: all that came until then would be passed over, and its position stored. */
+int from_check_past(const struct from *from, struct error *e);
 
 /*
  * A source that drops events committed before a point in time. The server cannot start at a time, so the

@@ -12,6 +12,9 @@
 #include "commands/app.h"
 #include "http/callback.h"
 
+/* The topic that --check asks for unless another is named: it need not be readable. */
+#define LOGIN_CHECK_TOPIC "ChangeEvents"
+
 struct login_options {
 	const char *method, *host, *client_id, *username, *key_file, *endpoint, *warehouse;
 	const char *from_sf, *config_profile, *credential_helper, *redirect_url, *topic, *table;

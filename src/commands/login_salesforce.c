@@ -275,29 +275,33 @@ check_edition(struct app *app, struct json *found)
 		log_debug("login", "the edition is not known: %s", e.text);
 }
 
-/* An answer of any kind shows that the Pub/Sub API takes the session; only a failure of another kind counts. */
+/*
+ * An answer of any kind shows that the Pub/Sub API takes the session; only a failure of another kind counts. A topic that was
+ * asked for by name must be readable, though.
+ */
 static int
 check_topic(struct app *app, const char *name, struct json *found, struct error *e)
 {
 	struct pubsub_topic topic = {.name = NULL};
 	char whole[TOPIC_NAME_SIZE];
 	struct patience patience;
+	bool by_name;
 	int rc;
 
 	if (topic_name_expand(whole, name, e) != 0 || app_open_pubsub(app, e) != 0)
 		return -1;
 	json_set_string(found, "topic", whole);
+	by_name = strcmp(name, LOGIN_CHECK_TOPIC) != 0;
 	patience_init(&patience, "login", PATIENCE_BRIEF);
 	rc = patient_get_topic(&patience, app, whole, &topic, e);
-	if (rc == 0)
-		json_set_bool(found, "may_subscribe", topic.can_subscribe);
-	else if (e->code == ERR_NOT_FOUND || e->code == ERR_PERMISSION)
-		json_set_bool(found, "may_subscribe", false);
-	else
+	if (rc != 0 && (by_name || (e->code != ERR_NOT_FOUND && e->code != ERR_PERMISSION)))
 		return -1;
-	pubsub_topic_release(&topic);
+	json_set_bool(found, "may_subscribe", rc == 0 && topic.can_subscribe);
 	error_clear(e);
-	return 0;
+	if (rc == 0 && by_name && !topic.can_subscribe)
+		rc = error_set(e, ERR_PERMISSION, "this user may not read '%s'", whole);
+	pubsub_topic_release(&topic);
+	return by_name ? rc : 0;
 }
 
 static char *

@@ -9,6 +9,7 @@
 
 #include "avro/encode.h"
 #include "base/memory.h"
+#include "cli/man.h"
 #include "cli/output.h"
 #include "commands/list.h"
 #include "commands/publish.h"
@@ -109,6 +110,18 @@ static const struct command_example examples[] = {
 	{NULL, NULL},
 };
 
+static void
+manual(struct buffer *man)
+{
+	man_section(man, "RESULTS");
+	man_paragraphs(man, "One object for each event, in their order (-o json, the default where there is no terminal):");
+	man_item(man, "line", "of the input, from 1; of the arguments the number");
+	man_item(man, "result", "published, refused, unknown or failed");
+	man_item(man, "event_id", "id that the event has, or would have had");
+	man_item(man, "replay_id", "where it stands in the topic, in hex; only when it was published");
+	man_item(man, "message", "the reason, in the other cases");
+}
+
 const struct command command_publish = {
 	.name = "publish",
 	.summary = "publish platform events from JSON",
@@ -131,4 +144,5 @@ const struct command command_publish = {
 	.max_operands = -1,
 	.operand = COMPLETE_TOPIC,
 	.run = run,
+	.manual = manual,
 };

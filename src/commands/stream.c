@@ -357,8 +357,7 @@ static int
 name_topics(struct run *r, int argc, char **argv, struct error *e)
 {
 	if (r->o->managed == NULL)
-		return argc > 0 ? subscriptions_init(&r->topics, argc, argv, e)
-				: error_set(e, ERR_USAGE, "a topic is missing");
+		return subscriptions_init(&r->topics, argc, argv, e);
 	if (argc > 1)
 		return error_set(e, ERR_USAGE, "several topics are given with --managed, which has one of its own");
 	if (r->from.kind != FROM_AUTO)
@@ -431,7 +430,7 @@ run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 		return error_wrap(e, "option '--table'");
 	if (gaps_parse(left.on_gap, &on_gap, &command, e) != 0)
 		return error_wrap(e, "option '--on-gap'");
-	if (from_parse(&from, FROM_WORDS, left.from, e) != 0)
+	if (from_parse(&from, FROM_WORDS, left.from, e) != 0 || from_check_past(&from, e) != 0)
 		return error_wrap(e, "option '--from'");
 	if (tuning_apply(&left.tuning, &unused, e) != 0)
 		return -1;

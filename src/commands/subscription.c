@@ -11,6 +11,10 @@
 int
 subscriptions_init(struct subscriptions *s, int count, char *const *names, struct error *e)
 {
+	if (count == 0) {
+		error_set(e, ERR_USAGE, "a topic is missing");
+		return error_hint(e, "write it as Account, Invoice__c, Order__e or ChangeEvents; 'sfzb topics' lists what there is");
+	}
 	s->items = memory_zero((size_t)count, sizeof(*s->items));
 	s->count = 0;
 	for (int i = 0; i < count; i++) {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "cli/output.h"
@@ -216,6 +217,8 @@ prepare(struct tail *t, struct from *from, struct error *e)
 
 	if (from_parse(from, FROM_WORDS, o->from, e) != 0)
 		return error_wrap(e, "option '--from'");
+	if (from->kind == FROM_TIME && from->time_ms > clock_wall_ms(&clock_system))
+		log_info("tail", "'%s' lies ahead: what is committed from then on is shown", o->from);
 	if (o->table != NULL && from->kind != FROM_STORED)
 		return error_set(e, ERR_USAGE, "option '--table' goes with '--from stored' only");
 	if (sift_check_changes(o->change_type, e) != 0)
@@ -231,8 +234,7 @@ static int
 name_topics(struct tail *t, const struct from *from, struct patience *p, int argc, char **argv, struct error *e)
 {
 	if (t->options->managed == NULL)
-		return argc > 0 ? subscriptions_init(&t->topics, argc, argv, e)
-				: error_set(e, ERR_USAGE, "a topic is missing");
+		return subscriptions_init(&t->topics, argc, argv, e);
 	if (argc > 1)
 		return error_set(e, ERR_USAGE, "several topics are given with --managed, which has one of its own");
 	if (from->kind != FROM_LATEST)
@@ -331,8 +333,8 @@ const struct command command_tail = {
 	    "Where it begins at the tip it waits until the server has settled, and says 'ready'. --entity, --change-type and "
 	    "--filter leave events out before -n counts them.\n\n"
 	    "Events that are delivered count against the org's daily allocation, those of tail as well.\n\n"
-	    "commit_number is a string in the JSON, because it needs more bits than most readers have for numbers. -o avro "
-	    "writes an Avro object container file, of the events of one schema.",
+	    "commit_number is a string in the JSON, because it needs more bits than most readers have for numbers; "
+	    "sfzb-tail(1) names all members. -o avro writes an Avro object container file, of the events of one schema.",
 	.examples = examples,
 	.options = options,
 	.options_size = sizeof(struct tail_options),
@@ -342,4 +344,5 @@ const struct command command_tail = {
 	.max_operands = -1,
 	.operand = COMPLETE_TOPIC,
 	.run = run,
+	.manual = tail_manual,
 };

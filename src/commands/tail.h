@@ -1,6 +1,6 @@
 /*
  * The parts of `sfzb tail`. Private to that command: tail.c (the whole), tail_print.c (the forms of an event),
- * tail_avro.c (one of them).
+ * tail_avro.c (one of them), tail_manual.c (more of the man page).
  */
 #ifndef SFZB_COMMANDS_TAIL_H
 #define SFZB_COMMANDS_TAIL_H
@@ -65,5 +65,8 @@ void tail_print_undecodable(struct tail *t, const struct event *event, const str
 
 /* Appends header and block. ERR_REFUSED: of another schema than those before. */
 int tail_avro_print(struct tail_avro *a, const struct event *event, struct buffer *out, struct error *e);
+
+/* The man page's section on JSON. */
+void tail_manual(struct buffer *man);
 
 #endif

@@ -286,7 +286,7 @@ not_logged_in(const struct databricks_config *c, const struct gathering *g, cons
 	if (g->elsewhere[0] != '\0')
 		return error_hint(e, "the host is %s here: unset DATABRICKS_HOST, or log in there with 'sfzb login databricks'",
 		    c->host.url);
-	return error_hint(e, "run 'sfzb login databricks', or set DATABRICKS_HOST with DATABRICKS_CLIENT_ID and "
+	return error_hint(e, "run 'sfzb login databricks' on a terminal, or set DATABRICKS_HOST with DATABRICKS_CLIENT_ID and "
 			     "DATABRICKS_CLIENT_SECRET");
 }
 

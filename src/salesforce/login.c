@@ -384,15 +384,19 @@ pick_method(struct salesforce_login *l, struct error *e)
 			l->method = (enum login_method)m;
 	likely = l->method != LOGIN_NONE ? l->method : likely_method(l);
 	if (likely == LOGIN_NONE) {
-		error_set(e, ERR_NOT_LOGGED_IN, "not logged in to Salesforce");
-		error_hint(e, "run 'sfzb login salesforce', or set SALESFORCE_INSTANCE_URL with _CLIENT_ID and "
-			      "_CLIENT_SECRET, or with _USERNAME and _PASSWORD");
-		return -1;
+		error_set(e, ERR_NOT_LOGGED_IN, "not logged in to Salesforce%s",
+		    l->client_id != NULL ? ": the client id's secret is missing" : "");
+		if (l->client_id != NULL)
+			return error_hint(e, "set SALESFORCE_CLIENT_SECRET, or run 'sfzb login salesforce' on a terminal, with --stdin "
+					     "or with --credential-helper");
+		return error_hint(e, "run 'sfzb login salesforce' on a terminal, or set SALESFORCE_INSTANCE_URL with _CLIENT_ID and "
+				     "_CLIENT_SECRET, or with _USERNAME and _PASSWORD");
 	}
 	if (lacking(l, likely) != NULL) {
 		error_set(e, ERR_CONFIG, "login to Salesforce by %s: %s is missing",
 		    login_method_words(likely), lacking(l, likely));
-		error_hint(e, "set it in the environment, or run 'sfzb login salesforce'");
+		error_hint(e, "set it in the environment, or run 'sfzb login salesforce' on a terminal, with --stdin or with "
+			      "--credential-helper");
 		return -1;
 	}
 	return 0;

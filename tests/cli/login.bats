@@ -332,3 +332,11 @@ END
 		sfzb sql "select count(*) n, count(distinct event_id) d from $t"'
 	jq -se '.[1].n == .[0].published and .[1].d == .[1].n' "$out" || { show; return 1; }
 }
+
+@test "--check --topic: a topic that is named must be readable, the default one need not" {
+	within 4 -- 'printf %s "$secret" | sfzb login salesforce -q --host "$url" --client-id "$id" --stdin >/dev/null && check >/dev/null &&
+		sfzb login --check salesforce --topic Account | jq -e .may_subscribe >/dev/null || exit 1
+		sfzb login --check salesforce --topic Nope'
+	says "topic /data/NopeChangeEvent not found"
+	[ ! -s "$out" ]
+}

@@ -12,7 +12,7 @@ profile() { # NAME FILE CONTENT
 	for c in topics 'schema Account' 'tail Account' 'stream Account --table a.b.c'; do
 		fails 3 sfzb $c
 		says "error: not logged in to Salesforce"
-		says "hint: run 'sfzb login salesforce', or set SALESFORCE_INSTANCE_URL"
+		says "hint: run 'sfzb login salesforce' on a terminal, or set SALESFORCE_INSTANCE_URL"
 	done
 	for c in 'sql x' 'create-table a.b.c'; do
 		fails 3 sfzb $c
@@ -39,6 +39,19 @@ profile() { # NAME FILE CONTENT
 	fails 2 sfzb login --stdin
 	fails 2 sfzb login salesforce --stdin --client-id x --host x.my.salesforce.com
 	says "standard input holds no secret"
+}
+
+@test "a client id without its secret is not logged in, and told what is missing" {
+	SALESFORCE_CLIENT_ID=x SALESFORCE_INSTANCE_URL=x.my.salesforce.com fails 3 sfzb topics
+	says "not logged in to Salesforce: the client id's secret is missing"
+	says 'hint: set SALESFORCE_CLIENT_SECRET, or run .* with --stdin'
+	fails 3 sfzb login salesforce --client-id x --host x.my.salesforce.com
+	says "the client id's secret is missing"
+}
+
+@test "a stream does not begin at a time to come: it would pass over all until then" {
+	fails 2 sfzb stream Account --table a.b.c --from 2999-01-01
+	says "option '--from': that time lies ahead"
 }
 
 @test "login: an option that would have no effect is refused, with the reason" {
