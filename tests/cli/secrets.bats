@@ -19,7 +19,8 @@ hunt() { # FILES…   nothing that is secret is in them: what the emulator keeps
 		f=$(find "$HOME" -path "*emulator/salesforce.json") d=${f%/*} t=main.default.a
 		token() { jq -r ".session.access_token // empty" "$f" >>tokens; }
 		fault() { printf "%s\n" "$@" | curl -s -X PUT --data-binary @- "$SFZB_EMULATOR_ADMIN/faults"; }
-		try() { timeout -k 1 8 sfzb -vv "$@"; }
+		patience=30
+		try() { timeout -k 1 $patience sfzb -vv "$@"; }
 		few() {
 			try login --check; try topics; try create-table $t --check; try sql "select 1"
 			try tail Account --from earliest -n 2 --timeout 1s
@@ -38,8 +39,11 @@ hunt() { # FILES…   nothing that is secret is in them: what the emulator keeps
 		all
 		fault "tokens expire x3"; few
 		fault "subscribe status=UNAUTHENTICATED" "ingest status=UNAUTHENTICATED" "sql http=401" "limits http=401" "userinfo http=401"; few
+		# what is tried again and again is seen soon
+		patience=3
 		fault "* http=503" "subscribe cut" "ingest cut"; jq "del(.session)" "$f" >new && cat new >"$f"; try topics; try sql "select 1"
 		fault "salesforce.token http=400 message=no" "databricks.token http=500"; few
+		patience=30
 		fault ""; try topics; token
 		cp -r "$d" profile
 		try logout
