@@ -229,7 +229,7 @@ int
 login_databricks_table(struct app *app, struct databricks_session *s, const struct databricks_config *c,
     const char *principal, const char *name, struct login_state *state, struct error *e)
 {
-	char parts[3][DELTA_PART_SIZE], *plain;
+	char parts[3][DELTA_PART_SIZE], *plain, *shell_name;
 	struct buffer grants = BUFFER_INIT;
 	struct error unprinted = ERROR_INIT;
 	enum step failed;
@@ -249,8 +249,11 @@ login_databricks_table(struct app *app, struct databricks_session *s, const stru
 		if (e->code == ERR_OK)
 			error_set(e, ERR_PERMISSION, "its %s does not exist or may not be used", failed == STEP_CATALOG ? "catalog" : "schema");
 		error_wrap(e, "cannot write to table '%s'", plain);
-		error_hint(e, "an owner or administrator runs the GRANT statements on standard output%s",
-		    failed == STEP_TABLE && is_absent ? "; or the table is not there yet: sfzb create-table" : "");
+		shell_name = delta_shell_name(parts[0], parts[1], parts[2]);
+		error_hint(e, "an owner or administrator runs the GRANT statements on standard output%s%s",
+		    failed == STEP_TABLE && is_absent ? "; or the table is not there yet: sfzb create-table " : "",
+		    failed == STEP_TABLE && is_absent ? shell_name : "");
+		free(shell_name);
 		write_missing(&grants, failed, is_absent, name, parts, principal);
 		if (print_grants(app, buffer_text(&grants), &unprinted) != 0)
 			*e = unprinted;

@@ -72,6 +72,7 @@ inside_with() { # EMULATOR-OPTIONS… -- SCRIPT
 	grep '^{' "$out" | jq -e '.missing_grants | length == 3 and (.[0] | startswith("GRANT USE SCHEMA ON SCHEMA `main`.`none` TO"))
 		and (.[1] | startswith("GRANT CREATE TABLE ON SCHEMA `main`.`none` TO"))'
 	[ "$(grep -cx 4 "$out")" -eq 2 ]
+	says 'or the table is not there yet: sfzb create-table main.default.none$'
 }
 
 browse='
