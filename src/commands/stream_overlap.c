@@ -92,7 +92,8 @@ take_rival(void *context, const struct position_key *key, long pid)
 {
 	struct rivals *r = context;
 
-	if (strncmp(key->org_id, r->org_id, 15) != 0)
+	/* a lock's file may say anything */
+	if (strncmp(key->org_id, r->org_id, 15) != 0 || key->topic[0] != '/')
 		return true;
 	for (size_t i = 0; i < r->topics->count; i++) {
 		const char *topic = r->topics->items[i].topic;
