@@ -73,7 +73,7 @@ int stream_table_check(const char *pattern, struct error *e);
 /* The one table that holds a topic's events, to be freed; NULL: there is one for each object of a channel. */
 char *stream_table_of(const char *pattern, const char *topic);
 
-/* What a start stands on: filled by stream_start_read (blocking, for a worker), used by stream_start_choose. */
+/* What a start stands on: its end filled by stream_start_ask (blocking, for a worker), used by stream_start_choose. */
 struct stream_start {
 	int stored; /* as positions_find: 0 found, 1 none */
 	struct position position;

@@ -485,7 +485,7 @@ zerobus_send(struct zerobus *z, const struct rows *rows)
 	}
 	write_request(z, rows, &request);
 	if (request.len > LIMIT_ZEROBUS_MESSAGE_BYTES) {
-		/* refused here as the server would: the engine halves it, and sets a lone record
+		/* refused here as the server would: the engine takes it apart, and sets a lone record
 		 * aside */
 		z->sent++;
 		error_set(&z->why, ERR_REFUSED,

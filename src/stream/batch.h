@@ -36,7 +36,7 @@ struct row {
 };
 
 struct batch {
-	struct batch *next; /* in the pool */
+	struct batch *next; /* in the pool, or among those of a lane that were refused */
 	struct buffer bytes, kept;
 	size_t *ends; /* in bytes */
 	struct row *rows;
