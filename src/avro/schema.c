@@ -1,7 +1,6 @@
 #include "avro/schema.h"
 
 #include <avro.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/json_text.h"
-#include "base/limits.h"
 #include "base/memory.h"
 
 /* struct json is never defined: a node is a cJSON under another name, so that no caller sees it. */

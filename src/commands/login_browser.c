@@ -5,13 +5,11 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/log.h"
-#include "base/memory.h"
 #include "base/process.h"
 #include "cli/terminal.h"
 #include "commands/login.h"

@@ -2,7 +2,6 @@
  * The Databricks half of login: from environment, options, questions, standard input or the browser to stored settings. A
  * program's tokens live an hour and are asked for when they are needed; a person's refresh token is stored.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

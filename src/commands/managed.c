@@ -6,7 +6,6 @@
 
 #include "base/json.h"
 #include "base/log.h"
-#include "base/memory.h"
 #include "salesforce/pubsub_managed.h"
 #include "salesforce/rest.h"
 

@@ -2,7 +2,6 @@
  * The table and the JSON of `sfzb replay show` and `history`. Reads replay.db and nothing else.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/buffer.h"

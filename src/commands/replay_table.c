@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/memory.h"
 #include "cli/terminal.h"
 #include "commands/replay.h"
 #include "commands/stream.h"

@@ -1,8 +1,6 @@
 /* An Avro object container file: a header with the schema, then a block for each event. */
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/memory.h"
 #include "base/random.h"
 #include "commands/tail.h"
 

@@ -1,5 +1,4 @@
 /* What a Databricks answer that is no success says: every body form there is, one table of codes. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,11 +1,9 @@
 #include "databricks/catalog.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/encode.h"
-#include "base/limits.h"
 #include "base/memory.h"
 
 #define CATALOG "/api/2.1/unity-catalog"

@@ -1,7 +1,6 @@
 /* Reading a value: what stands in the input, by the type of its column, without rounding or cutting anything. */
 #include <inttypes.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/encode.h"

@@ -1,6 +1,5 @@
 #include "databricks/record_value.h"
 
-#include <errno.h>
 #include <float.h>
 #include <inttypes.h>
 #include <math.h>

@@ -1,9 +1,6 @@
 /* Writing a row: one JSON object in, the bytes of one PROTO or JSON record out, nested as the columns are. */
-#include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/encode.h"
 #include "databricks/descriptor.h"
 #include "databricks/record_parts.h"
 #include "databricks/zerobus_wire.h"

@@ -1,8 +1,6 @@
 #include <openssl/evp.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/memory.h"
 #include "emulator/avro_write.h"
 #include "emulator/change_event.h"
 #include "emulator/values.h"

@@ -1,11 +1,9 @@
 #include "emulator/compare.h"
 
 #include <sqlite3.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/buffer.h"
 #include "base/memory.h"
 
 static int

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/encode.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "emulator/parts.h"

@@ -1,5 +1,4 @@
 /* What tests ask beside the workspace's own interface: every stored row at once, visible or not. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

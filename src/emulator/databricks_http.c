@@ -3,9 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#include "base/encode.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "emulator/databricks.h"

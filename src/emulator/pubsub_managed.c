@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "base/random.h"
 #include "emulator/pubsub_internal.h"
 
 const struct managed_record managed_records[MANAGED_COUNT] = {

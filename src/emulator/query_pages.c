@@ -1,7 +1,6 @@
 #include "emulator/query_pages.h"
 
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,5 @@
 #include <arpa/inet.h>
 #include <dirent.h>
-#include <errno.h>
 #include <grpc/byte_buffer.h>
 #include <grpc/byte_buffer_reader.h>
 #include <grpc/support/alloc.h>

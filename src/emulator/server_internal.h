@@ -66,7 +66,7 @@ struct server_call {
 	bool begun;    /* `started` has run, so `ended` is owed */
 	bool over;     /* the close batch has come */
 	bool dead;     /* cut, or finished: handlers may do no more */
-	bool is_reading, read_wanted, stalled;
+	bool is_reading, stalled;
 	grpc_byte_buffer *incoming;
 
 	bool head_sent;

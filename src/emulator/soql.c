@@ -3,7 +3,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/memory.h"
 #include "emulator/soql.h"
 
 /* The next word, or one of , ( ) =; a quoted string comes unescaped with quoted set. NULL: the end. malloc'ed. */

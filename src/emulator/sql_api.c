@@ -1,5 +1,4 @@
 /* Warehouses and SQL statements over REST (wire/databricks-http.md §5, §6). */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

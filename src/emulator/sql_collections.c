@@ -1,5 +1,4 @@
 /* SQLite functions over arrays and maps kept as JSON, aggregates of values, and JSON as to_json writes it. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,8 +1,6 @@
 /* CREATE, DROP, ALTER, COMMENT ON. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/memory.h"
 #include "emulator/sql_private.h"

@@ -9,7 +9,6 @@
 
 #include "base/encode.h"
 #include "base/json_text.h"
-#include "base/memory.h"
 #include "emulator/lakehouse_text.h"
 #include "emulator/sql_private.h"
 

@@ -1,6 +1,5 @@
 /* What expressions are made of: literals, parameters, columns, CASE, CAST, subqueries. */
 #include <ctype.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

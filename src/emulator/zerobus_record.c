@@ -315,7 +315,6 @@ write_merged(struct decoder *d, const struct plan_field *f, struct chain chain)
 
 struct entry {
 	struct text key; /* as JSON's object key, unquoted */
-	struct text value_bytes;
 	struct occurrence value;
 	bool has_value, superseded;
 	size_t order;

@@ -1,7 +1,6 @@
 #include "salesforce/codes.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define MINUTES(n) ((n)*INT64_C(60000))

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/memory.h"
 #include "salesforce/pubsub_client.h"
 #include "salesforce/pubsub_subscription.h"
 #include "salesforce/schemas.h"
