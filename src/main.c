@@ -59,8 +59,8 @@ on_abort(int number)
 	terminal_give_up("a part of the program gave up, most likely for want of memory or threads");
 }
 
-/* The libraries' own way out may wait for threads that never began; by then all that counts is done. */
-#define CLOSE_SECONDS 30
+/* The libraries' own way out may hang, or want memory or threads that there are none of; by then all that counts is done. */
+#define CLOSE_SECONDS 10
 static const struct error *last_error;
 
 static void
@@ -71,9 +71,17 @@ on_alarm(int number)
 }
 
 static void
+on_no_memory(const char *why)
+{
+	(void)why;
+	terminal_give_up_with(last_error);
+}
+
+static void
 close_in_time(struct app *app, const struct error *e)
 {
 	last_error = e;
+	memory_set_last_resort(on_no_memory);
 	signal(SIGALRM, on_alarm);
 	alarm(CLOSE_SECONDS);
 	app_close(app);
