@@ -15,6 +15,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import sweep_errors  # noqa: E402
 import sweep_kill  # noqa: E402
+import sweep_names  # noqa: E402
 import sweep_resources  # noqa: E402
 import sweep_shapes  # noqa: E402
 import sweep_soak  # noqa: E402
@@ -36,7 +37,7 @@ def model():
 
 
 sweeps = {"model": lambda rnd: case("model", model), "kill": sweep_kill.sweep, "shapes": sweep_shapes.sweep, "errors": sweep_errors.sweep,
-          "wire": sweep_wire.sweep, "resources": sweep_resources.sweep, "soak": sweep_soak.sweep}
+          "wire": sweep_wire.sweep, "names": sweep_names.sweep, "resources": sweep_resources.sweep, "soak": sweep_soak.sweep}
 chosen = options.only.split(",") if options.only else list(sweeps)
 options.began = time.monotonic()
 trickle = sweep_soak.Trickle() if options.long and "soak" in chosen else None

@@ -2,21 +2,27 @@
  * Preloaded into sfzb or sfzb-emulator by the proving ground: at the nth call of one kind the process is killed, or the
  * call fails, as a crash or a bad disk would have it. No fault point is in the programs themselves.
  *
- *   SFZB_SHIM="kind:n:action"   kind: write, sync, rename, send, open, any; action: kill, ENOSPC, EIO, EROFS, EMFILE
+ *   SFZB_SHIM="kind:n:action"   kind: write, sync, rename, send, open, any; action: kill, ENOSPC, EIO, EROFS, EMFILE, hang
+ *   SFZB_SHIM="thread:n:EAGAIN"  no thread can be started from the nth on
  *   SFZB_SHIM="resolve:n:m"      look-ups of names number n to n+m-1 fail, as with a name server that is away
+ *   SFZB_SHIM="http:n:m"         HTTP requests number n to n+m-1 fail as libcurl fails when the host is not resolved
  *   SFZB_SHIM="alloc:n:ENOMEM"   memory asked for by the program itself or by SQLite runs out, once
  *   SFZB_SHIM="clock:n:seconds"  from the nth reading of the wall clock on it is so much later (or earlier)
- *   SFZB_SHIM_PATH=part         only calls on files whose path holds this (write, sync, open)
+ *   SFZB_SHIM_PATH=part         only calls on files whose path (write, sync, open), names or URLs that hold this
+ *   SFZB_SHIM_WHILE=file        only as long as this file is there (hang, resolve); a call that hangs returns when it is gone
  *   SFZB_SHIM_COUNT=file        at exit the number of calls of that kind is written there
  *
  * With an errno as action, the nth call and all that follow fail (a full disk stays full), unless n ends in '!'.
+ * Whatever it is asked for, a name that ends in ".sfzb.test" is this machine: libcurl never asks for "localhost".
  */
+#include <curl/curl.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <link.h>
 #include <netdb.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -31,19 +37,20 @@
 #include <time.h>
 #include <unistd.h>
 
-enum kind { WRITE, SYNC, RENAME, SEND, OPEN, CLOCK, RESOLVE, ALLOC, KINDS };
+enum kind { WRITE, SYNC, RENAME, SEND, OPEN, CLOCK, RESOLVE, HTTP, THREAD, ALLOC, KINDS };
 
-static const char *const kind_names[KINDS] = {"write", "sync", "rename", "send", "open", "clock", "resolve", "alloc"};
-static bool wanted[KINDS], once, kills;
+static const char *const kind_names[KINDS] = {
+    "write", "sync", "rename", "send", "open", "clock", "resolve", "http", "thread", "alloc"};
+static bool wanted[KINDS], once, kills, hangs;
 static long nth;
 static int failure;
-static long clock_offset, failing_names;
+static long clock_offset, failing_look_ups;
 /* where the program's and SQLite's code lies */
 static struct {
 	uintptr_t from, to;
 } code[16];
 static size_t code_count;
-static const char *path_part;
+static const char *path_part, *while_file;
 static atomic_long calls;
 
 static ssize_t (*real_write)(int, const void *, size_t);
@@ -56,6 +63,9 @@ static int (*real_open)(const char *, int, ...);
 static int (*real_openat)(int, const char *, int, ...);
 static int (*real_clock_gettime)(clockid_t, struct timespec *);
 static int (*real_getaddrinfo)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+static int (*real_pthread_create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+static CURLcode (*real_curl_easy_perform)(CURL *);
+static CURLcode (*real_curl_easy_getinfo)(CURL *, CURLINFO, ...);
 /* glibc's own names: dlsym itself allocates */
 void *__libc_malloc(size_t n);
 void *__libc_calloc(size_t count, size_t n);
@@ -67,7 +77,7 @@ errno_of(const char *name)
 	static const struct {
 		const char *name;
 		int value;
-	} names[] = {{"ENOSPC", ENOSPC}, {"EIO", EIO}, {"EROFS", EROFS}, {"EMFILE", EMFILE}, {"ENOMEM", ENOMEM}};
+	} names[] = {{"ENOSPC", ENOSPC}, {"EIO", EIO}, {"EROFS", EROFS}, {"EMFILE", EMFILE}, {"ENOMEM", ENOMEM}, {"EAGAIN", EAGAIN}};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcmp(names[i].name, name) == 0)
@@ -108,7 +118,11 @@ start(void)
 	*(void **)&real_openat = dlsym(RTLD_NEXT, "openat64");
 	*(void **)&real_clock_gettime = dlsym(RTLD_NEXT, "clock_gettime");
 	*(void **)&real_getaddrinfo = dlsym(RTLD_NEXT, "getaddrinfo");
+	*(void **)&real_pthread_create = dlsym(RTLD_NEXT, "pthread_create");
+	*(void **)&real_curl_easy_perform = dlsym(RTLD_NEXT, "curl_easy_perform");
+	*(void **)&real_curl_easy_getinfo = dlsym(RTLD_NEXT, "curl_easy_getinfo");
 	path_part = getenv("SFZB_SHIM_PATH");
+	while_file = getenv("SFZB_SHIM_WHILE");
 	if (env == NULL || strlen(env) >= sizeof(spec))
 		return;
 	strcpy(spec, env);
@@ -124,10 +138,11 @@ start(void)
 	if (*action == ':')
 		action++;
 	kills = strcmp(action, "kill") == 0;
+	hangs = strcmp(action, "hang") == 0;
 	if (wanted[CLOCK])
 		clock_offset = strtol(action, NULL, 10);
-	if (wanted[RESOLVE])
-		failing_names = strtol(action, NULL, 10);
+	if (wanted[RESOLVE] || wanted[HTTP])
+		failing_look_ups = strtol(action, NULL, 10);
 	once = once || wanted[ALLOC];
 	failure = errno_of(action);
 	if (wanted[ALLOC])
@@ -162,6 +177,17 @@ is_watched(int fd)
 	return strstr(path, path_part) != NULL;
 }
 
+/* As on a file server that does not answer. */
+static void
+hang(void)
+{
+	const struct timespec a_little = {.tv_nsec = 20000000};
+
+	/* not for ever: should the test fail, nobody takes the file away */
+	for (int i = 0; i < 6000 && while_file != NULL && access(while_file, F_OK) == 0; i++)
+		nanosleep(&a_little, NULL);
+}
+
 /* true: the call must fail with errno set. */
 static bool
 strikes(enum kind k)
@@ -175,6 +201,8 @@ strikes(enum kind k)
 		return false;
 	if (kills)
 		kill(getpid(), SIGKILL);
+	if (hangs)
+		hang();
 	if (failure == 0)
 		return false;
 	errno = failure;
@@ -211,16 +239,45 @@ realloc(void *p, size_t n)
 }
 
 int
-getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **found)
+pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*f)(void *), void *context)
+{
+	return strikes(THREAD) ? failure : real_pthread_create(thread, attributes, f, context);
+}
+
+static bool
+is_unresolved(enum kind k, const char *name)
 {
 	long n;
 
-	if (wanted[RESOLVE] && name != NULL) {
-		n = atomic_fetch_add(&calls, 1) + 1;
-		if (n >= nth && n < nth + failing_names)
-			return EAI_AGAIN;
-	}
+	if (!wanted[k] || name == NULL || (path_part != NULL && strstr(name, path_part) == NULL) ||
+	    (while_file != NULL && access(while_file, F_OK) != 0))
+		return false;
+	n = atomic_fetch_add(&calls, 1) + 1;
+	return n >= nth && n < nth + failing_look_ups;
+}
+
+int
+getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **found)
+{
+	static const char ours[] = ".sfzb.test";
+	size_t len = name != NULL ? strlen(name) : 0;
+
+	if (is_unresolved(RESOLVE, name))
+		return EAI_AGAIN;
+	if (len >= sizeof(ours) && strcmp(name + len - sizeof(ours) + 1, ours) == 0)
+		name = "127.0.0.1";
 	return real_getaddrinfo(name, service, hints, found);
+}
+
+CURLcode
+curl_easy_perform(CURL *handle)
+{
+	char *url = NULL;
+
+	if (wanted[HTTP] && real_curl_easy_getinfo(handle, CURLINFO_EFFECTIVE_URL, &url) == CURLE_OK &&
+	    is_unresolved(HTTP, url))
+		return CURLE_COULDNT_RESOLVE_HOST;
+	return real_curl_easy_perform(handle);
 }
 
 ssize_t

@@ -127,6 +127,23 @@ def little_memory(limits):
         world.close(options.keep)
 
 
+def no_threads(points):
+    """From the nth on no thread can be started, or just the nth cannot: an error at once, or it works. gRPC looks at neither."""
+    world = World(seed=13, events=300)
+    try:
+        for n in points:
+            for alone in ("", "!"):
+                shim = {"LD_PRELOAD": SHIM, "SFZB_SHIM": f"thread:{n}{alone}:EAGAIN"}
+                status, _, err = world.run(*world.stream_args(), shim=shim, timeout=60)
+                count_fault("EAGAIN")
+                if not is_clean(status, err) or (alone and status != 0):
+                    raise Broken(f"thread {n} {'and all after it ' if not alone else ''}cannot be started: exit {status}: {err[-1200:]}")
+                world.publish(20)
+        finish(world)
+    finally:
+        world.close(options.keep)
+
+
 def clock_jump(seconds, every):
     """The wall clock jumps while a run is under way; positions, waits and watchdogs must not care."""
     world = World(seed=13, events=1500)
@@ -150,11 +167,13 @@ def sweep(rnd):
         cases += [(f"{action} at write {n}", resource, "write", n, action, "/profiles/") for n in points]
     cases += [(f"EIO at sync {n}", resource, "sync", n, "EIO", "/profiles/") for n in range(1, 12, 1 if options.long else 5)]
     cases += [("read-only profile", read_only_profile),
-              ("few descriptors", few_descriptors, (6, 12, 20, 40) if options.long else (12, 40))]
+              ("few descriptors", few_descriptors, range(4, 46) if options.long else (5, 13, 20, 26, 27, 40))]
     cases += [("descriptors run out on the way", descriptors_run_out, 10 if options.long else 2)]
     points = [range(first, 3500, 40) for first in range(1, 40, 4)] if options.long else [rnd.sample(range(1, 3500), 8)]
     cases += [(f"memory runs out, {i}", memory_runs_out, p) for i, p in enumerate(points)]
-    if "asan" not in BUILD and "tsan" not in BUILD:  # they want terabytes
+    if "asan" not in BUILD and "tsan" not in BUILD:  # they want terabytes, and start threads their own way
+        points = [range(first, 13, 3) for first in (1, 2, 3)] if options.long else [(1, 2, *rnd.sample(range(3, 13), 2))]
+        cases += [(f"no threads, {i}", no_threads, p) for i, p in enumerate(points)]
         cases.append(("little memory", little_memory, range(60000, 600000, 20000 if options.long else 110000)))
     for seconds in (86400, -86400, 100000000):
         for every in (5, 200, 1000) if options.long else (200,):
