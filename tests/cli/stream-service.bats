@@ -63,6 +63,36 @@ subprocess.run([\"sfzb\", \"stream\", \"Account\", \"-t\", \"a.b.c\", \"--metric
 	head -n 3 told | grep -q '^STATUS=starting'
 }
 
+@test "an event loop that hangs: /healthz and systemd's watchdog tell, and both come back" {
+	# a write of the replay store that does not return, as on a file server that is away, stops the loop
+	LIMIT=240 inside '
+		: >log; "'"$tests"'/notified.py" told env LD_PRELOAD="'"$BUILD"'/tests/faults/shim.so" SFZB_SHIM=write:1:hang \
+			SFZB_SHIM_PATH=replay.db SFZB_SHIM_WHILE="$PWD/away" sfzb stream Account -t $t --metrics 0 2>log & p=$!
+		until_it has log "figures at http://127.0.0.1:[0-9]+/metrics"
+		url=$(grep -o "http://127[^/]*" log)
+		stored() { curl -s "$url/metrics" | grep -q "^sfzb_rows_stored_total $1$"; }
+		until_it stored 50
+		until_it has told READY=1
+		answer() { curl -s -o answer -w "%{http_code} " "$url/healthz"; cat answer; }
+		test "$(answer)" = "200 ok"
+		touch away
+		curl -s -d "{\"count\":10}" "$SFZB_EMULATOR_ADMIN/events" >/dev/null
+		stands() { answer | grep -Eq "^503 the event loop has stood still for [1-9][0-9]+ s$"; }
+		until_it stands
+		# as long as it has stood, nobody was told that it lives
+		test $(($(date +%s) - $(stat -c %Y told))) -ge 20
+		before=$(grep -c "^WATCHDOG=1" told)
+		rm away
+		alive() { test "$(answer)" = "200 ok"; }
+		until_it alive
+		again() { test "$(grep -c "^WATCHDOG=1" told)" -gt "$((before + 2))"; }
+		until_it again
+		until_it stored 60
+		kill "$(cat told.pid)"; wait $p
+		sfzb sql "select count(*) as n, count(distinct event_id) as d from main.default.account" >rows'
+	jq -e '.n == 60 and .d == 60' rows
+}
+
 @test "SIGHUP: new secrets are used, another login is not, log.json sets level and form" {
 	inside '
 		f=$(find "$HOME" -name salesforce.json | head -n 1)
