@@ -4,8 +4,12 @@ _sfzb_names() {
 	COMPREPLY=($(compgen -W "$("${COMP_WORDS[0]}" ${profile:+--profile "$profile"} help --names "$1" 2>/dev/null)" -- "$cur"))
 }
 
+_sfzb_topics() {
+	if [[ $cur == /* ]]; then _sfzb_names topics; else _sfzb_names short-topics; fi
+}
+
 _sfzb() {
-	local cur prev command='' profile='' i word commands='login logout topics schema limits tail stream ingest publish replay dead-letters create-table sql emulator help'
+	local cur prev command='' first='' profile='' i word commands='login logout topics schema limits tail stream ingest publish replay dead-letters create-table sql emulator help'
 	COMPREPLY=()
 	cur=${COMP_WORDS[COMP_CWORD]}
 	prev=${COMP_WORDS[COMP_CWORD - 1]}
@@ -17,7 +21,7 @@ _sfzb() {
 		--profile) [[ ${COMP_WORDS[i + 1]} == = ]] && ((i++)); ((i++)); profile=${COMP_WORDS[i]} ;;
 		-o | --output | --cacert | --color | --log-format) ((i++)) ;;
 		-* | =) ;;
-		*) [[ -z $command ]] && command=$word ;;
+		*) if [[ -z $command ]]; then command=$word; else first=${first:-$word}; fi ;;
 		esac
 	done
 	case "$command $prev" in
@@ -30,7 +34,7 @@ _sfzb() {
 	'login --config-profile') :; return ;;
 	'login --credential-helper') :; return ;;
 	'login --redirect-url') :; return ;;
-	'login --topic') _sfzb_names topics; return ;;
+	'login --topic') _sfzb_topics; return ;;
 	'login --table') :; return ;;
 	'login --endpoint') :; return ;;
 	'login --warehouse') :; return ;;
@@ -60,14 +64,14 @@ _sfzb() {
 	'limits --cacert') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	'limits --color') COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
 	'limits --log-format') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
-	'tail --from') :; return ;;
+	'tail --from') COMPREPLY=($(compgen -W 'earliest latest stored' -- "$cur")); return ;;
 	'tail --table') :; return ;;
 	'tail --limit' | 'tail -n') :; return ;;
 	'tail --timeout') :; return ;;
 	'tail --quiet-for') :; return ;;
 	'tail --managed') :; return ;;
 	'tail --entity' | 'tail -e') :; return ;;
-	'tail --change-type' | 'tail -c') :; return ;;
+	'tail --change-type' | 'tail -c') COMPREPLY=($(compgen -W 'CREATE UPDATE DELETE UNDELETE GAP' -- "$cur")); return ;;
 	'tail --filter') :; return ;;
 	'tail --transform') :; return ;;
 	'tail --format') :; return ;;
@@ -80,7 +84,7 @@ _sfzb() {
 	'tail --color') COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
 	'tail --log-format') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
 	'stream --table' | 'stream -t') :; return ;;
-	'stream --from') :; return ;;
+	'stream --from') COMPREPLY=($(compgen -W 'auto earliest latest stored' -- "$cur")); return ;;
 	'stream --managed') :; return ;;
 	'stream --quiet-for') :; return ;;
 	'stream --limit' | 'stream -n') :; return ;;
@@ -157,7 +161,7 @@ _sfzb() {
 	'replay --cacert') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	'replay --color') COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
 	'replay --log-format') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
-	'dead-letters --topic') _sfzb_names topics; return ;;
+	'dead-letters --topic') _sfzb_topics; return ;;
 	'dead-letters --table' | 'dead-letters -t') :; return ;;
 	'dead-letters --visibility-wait') :; return ;;
 	'dead-letters --profile') _sfzb_names profiles; return ;;
@@ -183,7 +187,7 @@ _sfzb() {
 	'sql --color') COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
 	'sql --log-format') COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
 	'help --completion') COMPREPLY=($(compgen -W 'bash zsh fish' -- "$cur")); return ;;
-	'help --names') COMPREPLY=($(compgen -W 'topics profiles commands' -- "$cur")); return ;;
+	'help --names') COMPREPLY=($(compgen -W 'topics short-topics profiles commands' -- "$cur")); return ;;
 	'help --profile') _sfzb_names profiles; return ;;
 	'help --output' | 'help -o') COMPREPLY=($(compgen -W 'text' -- "$cur")); return ;;
 	'help --cacert') compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -223,7 +227,7 @@ _sfzb() {
 		if [[ $cur == -* ]]; then
 			COMPREPLY=($(compgen -W ' --diff --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
 		else
-			_sfzb_names topics
+			_sfzb_topics
 		fi ;;
 	limits)
 		if [[ $cur == -* ]]; then
@@ -235,13 +239,13 @@ _sfzb() {
 		if [[ $cur == -* ]]; then
 			COMPREPLY=($(compgen -W ' --from --table --limit --timeout --until-caught-up --quiet-for --managed --entity --change-type --filter --changes --explode --transform --format --raw --on-lost-position --max-retries --quota-interval --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
 		else
-			_sfzb_names topics
+			_sfzb_topics
 		fi ;;
 	stream)
 		if [[ $cur == -* ]]; then
 			COMPREPLY=($(compgen -W ' --table --from --managed --until-caught-up --quiet-for --limit --timeout --layout --no-create --schema-json --on-lost-position --record-type --streams --headers-helper --application-name --no-recovery --max-retries --retry-backoff --batch-rows --batch-bytes --linger --max-in-flight-rows --max-in-flight-bytes --ack-timeout --open-timeout --flush-timeout --close-wait --watchdog --visibility-wait --stats-interval --on-gap --strict --max-dead-letters --metrics --quota-interval --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
 		else
-			_sfzb_names topics
+			_sfzb_topics
 		fi ;;
 	ingest)
 		if [[ $cur == -* ]]; then
@@ -253,11 +257,13 @@ _sfzb() {
 		if [[ $cur == -* ]]; then
 			COMPREPLY=($(compgen -W ' --file --id-field --rate --raw --template --max-retries --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
 		else
-			_sfzb_names topics
+			_sfzb_topics
 		fi ;;
 	replay)
 		if [[ $cur == -* ]]; then
 			COMPREPLY=($(compgen -W ' --table --from-table --force --dry-run --profile --output --quiet --verbose --cacert --color --log-format --help' -- "$cur"))
+		elif [[ -n $first && ' show history set export import ' == *" $first "* ]]; then
+			_sfzb_topics
 		else
 			COMPREPLY=($(compgen -W 'show history set export import' -- "$cur"))
 		fi ;;

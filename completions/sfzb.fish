@@ -9,6 +9,14 @@ function __sfzb_names
 	sfzb $profile help --names $argv[1] 2>/dev/null
 end
 
+function __sfzb_topics
+	if string match -q '/*' -- (commandline -ct)
+		__sfzb_names topics
+	else
+		__sfzb_names short-topics
+	end
+end
+
 complete -c sfzb -f
 complete -c sfzb -n __fish_use_subcommand -l version -d 'print the version'
 complete -c sfzb -n '__fish_use_subcommand' -l profile -xa '(__sfzb_names profiles)' -d 'use this stored profile (default: default)'
@@ -45,7 +53,7 @@ complete -c sfzb -n '__fish_seen_subcommand_from login' -l config-profile -x -d 
 complete -c sfzb -n '__fish_seen_subcommand_from login' -l credential-helper -x -d 'get the secret from this command at each login, in the way of git\'s credential helpers; it is not stored'
 complete -c sfzb -n '__fish_seen_subcommand_from login' -l redirect-url -x -d 'callback URL that the app has registered, to the letter, for browser'
 complete -c sfzb -n '__fish_seen_subcommand_from login' -l no-browser -d 'print the address to open instead of opening it, for browser'
-complete -c sfzb -n '__fish_seen_subcommand_from login' -l topic -xa '(__sfzb_names topics)' -d 'with --check: the topic to ask for; one that is named here must be readable'
+complete -c sfzb -n '__fish_seen_subcommand_from login' -l topic -xa '(__sfzb_topics)' -d 'with --check: the topic to ask for; one that is named here must be readable'
 complete -c sfzb -n '__fish_seen_subcommand_from login' -l table -x -d 'try whether this table may be written to, and print the GRANT statements that are missing'
 complete -c sfzb -n '__fish_seen_subcommand_from login' -l endpoint -x -d 'Pub/Sub API or Zerobus ingest endpoint, where the usual one does not hold'
 complete -c sfzb -n '__fish_seen_subcommand_from login' -l warehouse -x -d 'SQL warehouse to use (default: the one that runs, or the only one)'
@@ -91,7 +99,7 @@ complete -c sfzb -n '__fish_seen_subcommand_from schema' -l cacert -rF -d 'trust
 complete -c sfzb -n '__fish_seen_subcommand_from schema' -l color -xa 'auto always never' -d 'colour on a terminal; NO_COLOR in the environment means never'
 complete -c sfzb -n '__fish_seen_subcommand_from schema' -l log-format -xa 'text json' -d 'form of messages on standard error'
 complete -c sfzb -n '__fish_seen_subcommand_from schema' -s h -l help -d 'print this help'
-complete -c sfzb -n '__fish_seen_subcommand_from schema' -xa '(__sfzb_names topics)'
+complete -c sfzb -n '__fish_seen_subcommand_from schema' -xa '(__sfzb_topics)'
 
 complete -c sfzb -n '__fish_seen_subcommand_from limits' -l profile -xa '(__sfzb_names profiles)' -d 'use this stored profile (default: default)'
 complete -c sfzb -n '__fish_seen_subcommand_from limits' -s o -l output -xa 'table json' -d 'form of the output'
@@ -102,7 +110,7 @@ complete -c sfzb -n '__fish_seen_subcommand_from limits' -l color -xa 'auto alwa
 complete -c sfzb -n '__fish_seen_subcommand_from limits' -l log-format -xa 'text json' -d 'form of messages on standard error'
 complete -c sfzb -n '__fish_seen_subcommand_from limits' -s h -l help -d 'print this help'
 
-complete -c sfzb -n '__fish_seen_subcommand_from tail' -l from -x -d 'where to begin: earliest (of the 72 hours kept), latest, stored (where a stream stands), behind a replay id, or at a time such as 2h or 2026-11-01T10:00Z'
+complete -c sfzb -n '__fish_seen_subcommand_from tail' -l from -xa 'earliest latest stored' -d 'where to begin: earliest (of the 72 hours kept), latest, stored (where a stream stands), behind a replay id, or at a time such as 2h or 2026-11-01T10:00Z'
 complete -c sfzb -n '__fish_seen_subcommand_from tail' -l table -x -d 'whose stored position --from stored means, where there are several'
 complete -c sfzb -n '__fish_seen_subcommand_from tail' -s n -l limit -x -d 'stop after so many events (0: never)'
 complete -c sfzb -n '__fish_seen_subcommand_from tail' -l timeout -x -d 'give up after so long, with exit status 7 when -n is not met (0: never)'
@@ -110,7 +118,7 @@ complete -c sfzb -n '__fish_seen_subcommand_from tail' -l until-caught-up -d 'st
 complete -c sfzb -n '__fish_seen_subcommand_from tail' -l quiet-for -x -d 'how long nothing must come to count as caught up, where the server does not say so'
 complete -c sfzb -n '__fish_seen_subcommand_from tail' -l managed -x -d 'a managed subscription, whose place the server keeps, and which has a topic of its own; what has been printed is committed'
 complete -c sfzb -n '__fish_seen_subcommand_from tail' -s e -l entity -x -d 'only events of these objects, Account,Invoice__c'
-complete -c sfzb -n '__fish_seen_subcommand_from tail' -s c -l change-type -x -d 'only these changes: CREATE, UPDATE, DELETE, UNDELETE, GAP (of all kinds) or GAP_CREATE …'
+complete -c sfzb -n '__fish_seen_subcommand_from tail' -s c -l change-type -xa 'CREATE UPDATE DELETE UNDELETE GAP' -d 'only these changes: CREATE, UPDATE, DELETE, UNDELETE, GAP (of all kinds) or GAP_CREATE …'
 complete -c sfzb -n '__fish_seen_subcommand_from tail' -l filter -x -d 'only events for which this jq expression, put to their JSON, gives neither false nor null; integers beyond 2^53 are not exact in it'
 complete -c sfzb -n '__fish_seen_subcommand_from tail' -l changes -d 'only the fields that changed, not the whole record (JSON)'
 complete -c sfzb -n '__fish_seen_subcommand_from tail' -l explode -d 'a line for each record id of an event that has several'
@@ -128,10 +136,10 @@ complete -c sfzb -n '__fish_seen_subcommand_from tail' -l cacert -rF -d 'trust t
 complete -c sfzb -n '__fish_seen_subcommand_from tail' -l color -xa 'auto always never' -d 'colour on a terminal; NO_COLOR in the environment means never'
 complete -c sfzb -n '__fish_seen_subcommand_from tail' -l log-format -xa 'text json' -d 'form of messages on standard error'
 complete -c sfzb -n '__fish_seen_subcommand_from tail' -s h -l help -d 'print this help'
-complete -c sfzb -n '__fish_seen_subcommand_from tail' -xa '(__sfzb_names topics)'
+complete -c sfzb -n '__fish_seen_subcommand_from tail' -xa '(__sfzb_topics)'
 
 complete -c sfzb -n '__fish_seen_subcommand_from stream' -s t -l table -x -d 'table to store to; {entity} in it makes one table for each object'
-complete -c sfzb -n '__fish_seen_subcommand_from stream' -l from -x -d 'where to begin: auto (where it stopped; else where the table ends; else earliest), earliest, latest, stored, behind a replay id, or at a time such as 2h or 2026-11-01T10:00Z'
+complete -c sfzb -n '__fish_seen_subcommand_from stream' -l from -xa 'auto earliest latest stored' -d 'where to begin: auto (where it stopped; else where the table ends; else earliest), earliest, latest, stored, behind a replay id, or at a time such as 2h or 2026-11-01T10:00Z'
 complete -c sfzb -n '__fish_seen_subcommand_from stream' -l managed -x -d 'a managed subscription, whose place the server keeps, and which has a topic of its own; it is committed behind what is stored'
 complete -c sfzb -n '__fish_seen_subcommand_from stream' -l until-caught-up -d 'stop when there is nothing more to deliver and all is stored'
 complete -c sfzb -n '__fish_seen_subcommand_from stream' -l quiet-for -x -d 'how long nothing must come to count as caught up, where the server does not say so'
@@ -173,7 +181,7 @@ complete -c sfzb -n '__fish_seen_subcommand_from stream' -l cacert -rF -d 'trust
 complete -c sfzb -n '__fish_seen_subcommand_from stream' -l color -xa 'auto always never' -d 'colour on a terminal; NO_COLOR in the environment means never'
 complete -c sfzb -n '__fish_seen_subcommand_from stream' -l log-format -xa 'text json' -d 'form of messages on standard error'
 complete -c sfzb -n '__fish_seen_subcommand_from stream' -s h -l help -d 'print this help'
-complete -c sfzb -n '__fish_seen_subcommand_from stream' -xa '(__sfzb_names topics)'
+complete -c sfzb -n '__fish_seen_subcommand_from stream' -xa '(__sfzb_topics)'
 
 complete -c sfzb -n '__fish_seen_subcommand_from ingest' -s f -l format -xa 'auto ndjson csv' -d 'of the input; auto: CSV for files named .csv, else NDJSON'
 complete -c sfzb -n '__fish_seen_subcommand_from ingest' -l delimiter -x -d 'what parts the cells of CSV; \\t is a tab'
@@ -224,7 +232,7 @@ complete -c sfzb -n '__fish_seen_subcommand_from publish' -l cacert -rF -d 'trus
 complete -c sfzb -n '__fish_seen_subcommand_from publish' -l color -xa 'auto always never' -d 'colour on a terminal; NO_COLOR in the environment means never'
 complete -c sfzb -n '__fish_seen_subcommand_from publish' -l log-format -xa 'text json' -d 'form of messages on standard error'
 complete -c sfzb -n '__fish_seen_subcommand_from publish' -s h -l help -d 'print this help'
-complete -c sfzb -n '__fish_seen_subcommand_from publish' -xa '(__sfzb_names topics)'
+complete -c sfzb -n '__fish_seen_subcommand_from publish' -xa '(__sfzb_topics)'
 
 complete -c sfzb -n '__fish_seen_subcommand_from replay' -s t -l table -x -d 'only positions of this table, as it was given to stream'
 complete -c sfzb -n '__fish_seen_subcommand_from replay' -l from-table -d 'set: instead of WHERE: behind the newest event that the table holds of the topic, asked through the SQL warehouse'
@@ -238,9 +246,10 @@ complete -c sfzb -n '__fish_seen_subcommand_from replay' -l cacert -rF -d 'trust
 complete -c sfzb -n '__fish_seen_subcommand_from replay' -l color -xa 'auto always never' -d 'colour on a terminal; NO_COLOR in the environment means never'
 complete -c sfzb -n '__fish_seen_subcommand_from replay' -l log-format -xa 'text json' -d 'form of messages on standard error'
 complete -c sfzb -n '__fish_seen_subcommand_from replay' -s h -l help -d 'print this help'
-complete -c sfzb -n '__fish_seen_subcommand_from replay' -xa 'show history set export import'
+complete -c sfzb -n '__fish_seen_subcommand_from replay; and not __fish_seen_subcommand_from show history set export import' -xa 'show history set export import'
+complete -c sfzb -n '__fish_seen_subcommand_from replay; and __fish_seen_subcommand_from show history set export import' -xa '(__sfzb_topics)'
 
-complete -c sfzb -n '__fish_seen_subcommand_from dead-letters' -l topic -xa '(__sfzb_names topics)' -d 'only events of this topic'
+complete -c sfzb -n '__fish_seen_subcommand_from dead-letters' -l topic -xa '(__sfzb_topics)' -d 'only events of this topic'
 complete -c sfzb -n '__fish_seen_subcommand_from dead-letters' -s t -l table -x -d 'only events that were to go to this table'
 complete -c sfzb -n '__fish_seen_subcommand_from dead-letters' -s a -l all -d 'instead of ids: every event that the options above leave'
 complete -c sfzb -n '__fish_seen_subcommand_from dead-letters' -l visibility-wait -x -d 'retry: how long after its acknowledgement a row may be missing from a query (default: 30s)'
@@ -286,7 +295,7 @@ complete -c sfzb -n '__fish_seen_subcommand_from sql' -s h -l help -d 'print thi
 
 complete -c sfzb -n '__fish_seen_subcommand_from help' -l man -d 'print the man page as roff'
 complete -c sfzb -n '__fish_seen_subcommand_from help' -l completion -xa 'bash zsh fish' -d 'print the completion script for bash, zsh or fish'
-complete -c sfzb -n '__fish_seen_subcommand_from help' -l names -xa 'topics profiles commands' -d 'print what a shell may complete: topics, profiles or commands'
+complete -c sfzb -n '__fish_seen_subcommand_from help' -l names -xa 'topics short-topics profiles commands' -d 'print what a shell may complete: topics, short-topics, profiles or commands'
 complete -c sfzb -n '__fish_seen_subcommand_from help' -l profile -xa '(__sfzb_names profiles)' -d 'use this stored profile (default: default)'
 complete -c sfzb -n '__fish_seen_subcommand_from help' -s o -l output -xa 'text' -d 'form of the output'
 complete -c sfzb -n '__fish_seen_subcommand_from help' -s q -l quiet -d 'say nothing but warnings and errors'

@@ -47,6 +47,7 @@ struct command {
 	int min_operands, max_operands; /* max -1: any number */
 	enum complete operand;
 	const char *operand_words; /* of COMPLETE_WORDS */
+	enum complete operand_next; /* behind one of these words */
 	bool passes_arguments; /* takes its arguments as they are, no options of ours */
 	bool hidden;	       /* from the overview, the man pages and the completions */
 	void (*manual)(struct buffer *man); /* more sections of the man page, by cli/man.h; NULL: none */

@@ -47,7 +47,7 @@ bash_value(struct buffer *out, const char *choices, enum complete kind)
 		buffer_append_text(out, "compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- \"$cur\"))");
 		break;
 	case COMPLETE_TOPIC:
-		buffer_append_text(out, "_sfzb_names topics");
+		buffer_append_text(out, "_sfzb_topics");
 		break;
 	case COMPLETE_PROFILE:
 		buffer_append_text(out, "_sfzb_names profiles");
@@ -95,7 +95,8 @@ completion_bash(struct buffer *out, const struct command *const *list)
 				"_sfzb_names() {\n"
 				"\tCOMPREPLY=($(compgen -W \"$(\"${COMP_WORDS[0]}\" ${profile:+--profile \"$profile\"} "
 				"help --names \"$1\" 2>/dev/null)\" -- \"$cur\"))\n}\n\n"
-				"_sfzb() {\n\tlocal cur prev command='' profile='' i word commands='");
+				"_sfzb_topics() {\n\tif [[ $cur == /* ]]; then _sfzb_names topics; else _sfzb_names short-topics; fi\n}\n\n"
+				"_sfzb() {\n\tlocal cur prev command='' first='' profile='' i word commands='");
 	append_names(out, list);
 	buffer_append_text(out,
 	    "'\n\tCOMPREPLY=()\n\tcur=${COMP_WORDS[COMP_CWORD]}\n\tprev=${COMP_WORDS[COMP_CWORD - 1]}\n"
@@ -104,7 +105,7 @@ completion_bash(struct buffer *out, const struct command *const *list)
 	    "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n\t\tword=${COMP_WORDS[i]}\n\t\tcase $word in\n"
 	    "\t\t--profile) [[ ${COMP_WORDS[i + 1]} == = ]] && ((i++)); ((i++)); profile=${COMP_WORDS[i]} ;;\n"
 	    "\t\t-o | --output | --cacert | --color | --log-format) ((i++)) ;;\n\t\t-* | =) ;;\n"
-	    "\t\t*) [[ -z $command ]] && command=$word ;;\n\t\tesac\n\tdone\n"
+	    "\t\t*) if [[ -z $command ]]; then command=$word; else first=${first:-$word}; fi ;;\n\t\tesac\n\tdone\n"
 	    "\tcase \"$command $prev\" in\n");
 	for (const struct command *const *c = list; *c != NULL; c++)
 		if (!(*c)->hidden && !(*c)->passes_arguments) {
@@ -129,14 +130,22 @@ completion_bash(struct buffer *out, const struct command *const *list)
 		    (*list)->name);
 		bash_options(out, (*list)->options);
 		bash_options(out, common_options);
-		buffer_append_text(out, "' -- \"$cur\"))\n\t\telse\n\t\t\t");
+		buffer_append_text(out, "' -- \"$cur\"))\n\t\t");
+		if ((*list)->operand_next != COMPLETE_NOTHING) {
+			buffer_append_text(out, "elif [[ -n $first && ' ");
+			append_words(out, (*list)->operand_words);
+			buffer_append_text(out, " ' == *\" $first \"* ]]; then\n\t\t\t");
+			bash_value(out, NULL, (*list)->operand_next);
+			buffer_append_text(out, "\n\t\t");
+		}
+		buffer_append_text(out, "else\n\t\t\t");
 		bash_value(out, (*list)->operand_words, (*list)->operand);
 		buffer_append_text(out, "\n\t\tfi ;;\n");
 	}
 	buffer_append_text(out, "\tesac\n}\n\ncomplete -F _sfzb sfzb\n");
 }
 
-/* ---- zsh ---- */
+/* ---- zsh ---- (a function of a command is _sfzb_NAME, others have two underscores behind sfzb) */
 
 /* Help inside '…[…]': no quotes, no brackets, no colons. */
 static void
@@ -158,11 +167,11 @@ zsh_action(struct buffer *out, const char *choices, enum complete kind)
 	if (kind == COMPLETE_FILE) {
 		buffer_append_text(out, "_files");
 	} else if (kind == COMPLETE_TOPIC) {
-		buffer_append_text(out, "_sfzb_topics");
+		buffer_append_text(out, "_sfzb__topics");
 	} else if (kind == COMPLETE_PROFILE) {
-		buffer_append_text(out, "_sfzb_profiles");
+		buffer_append_text(out, "_sfzb__profiles");
 	} else if (kind == COMPLETE_COMMAND) {
-		buffer_append_text(out, "_sfzb_commands");
+		buffer_append_text(out, "_sfzb__commands");
 	} else if (choices != NULL) {
 		buffer_append_byte(out, '(');
 		append_words(out, choices);
@@ -202,12 +211,13 @@ void
 completion_zsh(struct buffer *out, const struct command *const *list)
 {
 	buffer_append_text(out, "#compdef sfzb\n# zsh completion for sfzb, " MADE_BY "\n\n"
-				"_sfzb_names() {\n\tlocal -a names profile\n"
+				"_sfzb__names() {\n\tlocal -a names profile\n"
 				"\t(( ${+opt_args[--profile]} )) && profile=(--profile ${opt_args[--profile]})\n"
 				"\tnames=(${(f)\"$(_call_program names sfzb $profile help --names $1 2>/dev/null)\"})\n"
-				"\tcompadd -a names\n}\n_sfzb_topics() { _sfzb_names topics }\n"
-				"_sfzb_profiles() { _sfzb_names profiles }\n\n"
-				"_sfzb_commands() {\n\tlocal -a commands\n\tcommands=(\n");
+				"\tcompadd -a names\n}\n_sfzb__topics() {\n"
+				"\tif [[ $PREFIX == /* ]]; then _sfzb__names topics; else _sfzb__names short-topics; fi\n}\n"
+				"_sfzb__profiles() { _sfzb__names profiles }\n\n"
+				"_sfzb__commands() {\n\tlocal -a commands\n\tcommands=(\n");
 	for (const struct command *const *c = list; *c != NULL; c++)
 		if (!(*c)->hidden) {
 			buffer_append_format(out, "\t\t'%s:", (*c)->name);
@@ -224,9 +234,14 @@ completion_zsh(struct buffer *out, const struct command *const *list)
 		if ((*c)->max_operands == 0) {
 			out->len -= 3; /* the last " \" and newline */
 		} else {
-			buffer_append_text(out, "\t\t'*:argument:");
+			buffer_append_text(out, (*c)->operand_next != COMPLETE_NOTHING ? "\t\t'1:argument:" : "\t\t'*:argument:");
 			zsh_action(out, (*c)->operand_words, (*c)->operand);
 			buffer_append_byte(out, '\'');
+			if ((*c)->operand_next != COMPLETE_NOTHING) {
+				buffer_append_text(out, " \\\n\t\t'*:argument:");
+				zsh_action(out, NULL, (*c)->operand_next);
+				buffer_append_byte(out, '\'');
+			}
 		}
 		buffer_append_text(out, "\n}\n\n");
 	}
@@ -234,7 +249,7 @@ completion_zsh(struct buffer *out, const struct command *const *list)
 				"\t_arguments -C -s \\\n");
 	zsh_options(out, NULL, common_options);
 	buffer_append_text(out,
-	    "\t\t'--version[print the version]' \\\n\t\t'1:command:_sfzb_commands' \\\n"
+	    "\t\t'--version[print the version]' \\\n\t\t'1:command:_sfzb__commands' \\\n"
 	    "\t\t'*::argument:->argument'\n"
 	    "\t[[ $state == argument ]] || return\n"
 	    "\tif (( $+functions[_sfzb_$line[1]] )); then\n"
@@ -261,7 +276,7 @@ fish_action(struct buffer *out, const char *choices, enum complete kind)
 	if (kind == COMPLETE_FILE) {
 		buffer_append_text(out, " -rF");
 	} else if (kind == COMPLETE_TOPIC) {
-		buffer_append_text(out, " -xa '(__sfzb_names topics)'");
+		buffer_append_text(out, " -xa '(__sfzb_topics)'");
 	} else if (kind == COMPLETE_PROFILE) {
 		buffer_append_text(out, " -xa '(__sfzb_names profiles)'");
 	} else if (choices != NULL) {
@@ -291,6 +306,20 @@ fish_options(struct buffer *out, const char *condition, const struct command *co
 	}
 }
 
+/* Words, and what stands behind one of them. */
+static void
+fish_next(struct buffer *out, const struct command *command, const char *condition)
+{
+	for (int behind = 0; behind < 2; behind++) {
+		buffer_append_format(out, "complete -c sfzb -n '%s; and %s__fish_seen_subcommand_from ", condition,
+		    behind ? "" : "not ");
+		append_words(out, command->operand_words);
+		buffer_append_byte(out, '\'');
+		fish_action(out, behind ? NULL : command->operand_words, behind ? command->operand_next : command->operand);
+		buffer_append_byte(out, '\n');
+	}
+}
+
 void
 completion_fish(struct buffer *out, const struct command *const *list)
 {
@@ -299,6 +328,8 @@ completion_fish(struct buffer *out, const struct command *const *list)
 				"\tif set -l at (contains -i -- --profile $words)\n"
 				"\t\tset profile --profile $words[(math $at + 1)]\n\tend\n"
 				"\tsfzb $profile help --names $argv[1] 2>/dev/null\nend\n\n"
+				"function __sfzb_topics\n\tif string match -q '/*' -- (commandline -ct)\n"
+				"\t\t__sfzb_names topics\n\telse\n\t\t__sfzb_names short-topics\n\tend\nend\n\n"
 				"complete -c sfzb -f\n"
 				"complete -c sfzb -n __fish_use_subcommand -l version -d 'print the version'\n");
 	fish_options(out, "__fish_use_subcommand", NULL, common_options);
@@ -322,6 +353,8 @@ completion_fish(struct buffer *out, const struct command *const *list)
 			buffer_append_format(out, "complete -c sfzb -n '%s' -xa '", condition);
 			append_names(out, list);
 			buffer_append_text(out, "'\n");
+		} else if ((*c)->operand_next != COMPLETE_NOTHING) {
+			fish_next(out, *c, condition);
 		} else if ((*c)->operand != COMPLETE_NOTHING) {
 			buffer_append_format(out, "complete -c sfzb -n '%s'", condition);
 			fish_action(out, (*c)->operand_words, (*c)->operand);

@@ -183,7 +183,7 @@ set_value(const struct option *o, void *into, const struct origin *from, const c
 		return 0;
 	case OPTION_KIND_STRING:
 		*(const char **)field = value;
-		return o->choices != NULL ? set_choice(o, from, &index, value, e) : 0;
+		return o->choices != NULL && o->complete != COMPLETE_SUGGEST ? set_choice(o, from, &index, value, e) : 0;
 	case OPTION_KIND_LIST: {
 		struct option_list *list = field;
 

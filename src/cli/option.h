@@ -44,6 +44,7 @@ enum complete {
 	COMPLETE_PROFILE, /* names of stored profiles */
 	COMPLETE_COMMAND,
 	COMPLETE_WORDS,	  /* the words of `choices` */
+	COMPLETE_SUGGEST, /* the same, but other values are taken, too */
 };
 
 struct option {
@@ -55,7 +56,7 @@ struct option {
 	const char *default_text; /* NULL: the field stays zero */
 	const char *help;
 	const char *environment; /* variable that is read when the option is not given */
-	const char *choices;	 /* "auto|always|never"; of a string: what it may be */
+	const char *choices;	 /* "auto|always|never"; of a string: what it may be, or COMPLETE_SUGGEST */
 	int64_t min, max;	 /* bounds of numbers; both 0: none */
 	enum complete complete;
 	bool secret; /* the value is never shown; for environment variables only */

@@ -16,6 +16,7 @@
 #include "cli/output.h"
 #include "commands/app.h"
 #include "commands/list.h"
+#include "salesforce/topic_name.h"
 
 struct help_options {
 	bool man;
@@ -28,13 +29,13 @@ static const struct option options[] = {
 	    "print the completion script for bash, zsh or fish", .choices = "bash|zsh|fish",
 	    .complete = COMPLETE_WORDS),
 	OPTION_STRING(0, "names", struct help_options, names, "<kind>", NULL,
-	    "print what a shell may complete: topics, profiles or commands",
-	    .choices = "topics|profiles|commands", .complete = COMPLETE_WORDS),
+	    "print what a shell may complete: topics, short-topics, profiles or commands",
+	    .choices = "topics|short-topics|profiles|commands", .complete = COMPLETE_WORDS),
 	OPTION_END,
 };
 
 static void
-append_topics(struct buffer *out, struct profile *profile)
+append_topics(struct buffer *out, struct profile *profile, bool in_short)
 {
 	struct json *stored = NULL;
 	struct error ignored = ERROR_INIT; /* completion must not talk */
@@ -44,8 +45,10 @@ append_topics(struct buffer *out, struct profile *profile)
 	for (const struct json *t = json_first(json_find(stored, "topics")); t != NULL; t = json_next(t)) {
 		const char *name = json_find_string(t, "name");
 
+		char brief[TOPIC_NAME_SIZE];
+
 		if (name != NULL)
-			buffer_append_format(out, "%s\n", name);
+			buffer_append_format(out, "%s\n", in_short ? topic_name_short(brief, name) : name);
 	}
 	json_free(stored);
 }
@@ -68,8 +71,8 @@ append_profiles(struct buffer *out, const struct profile *profile)
 static void
 append_names(struct buffer *out, struct app *app, const char *kind)
 {
-	if (strcmp(kind, "topics") == 0)
-		append_topics(out, app->profile);
+	if (strcmp(kind, "topics") == 0 || strcmp(kind, "short-topics") == 0)
+		append_topics(out, app->profile, kind[0] == 's');
 	else if (strcmp(kind, "profiles") == 0)
 		append_profiles(out, app->profile);
 	else

@@ -233,6 +233,7 @@ const struct command command_replay = {
 	.max_operands = 3,
 	.operand = COMPLETE_WORDS,
 	.operand_words = "show|history|set|export|import",
+	.operand_next = COMPLETE_TOPIC,
 	.manual = manual,
 	.run = run,
 };

@@ -27,7 +27,8 @@ static const struct option options[] = {
 	    "table to store to; {entity} in it makes one table for each object", .environment = "SFZB_TABLE"),
 	OPTION_STRING(0, "from", struct stream_options, from, FROM_ARGUMENT, "auto",
 	    "where to begin: auto (where it stopped; else where the table ends; else earliest), earliest, latest, stored, "
-	    "behind a replay id, or at a time such as 2h or 2026-11-01T10:00Z"),
+	    "behind a replay id, or at a time such as 2h or 2026-11-01T10:00Z",
+	    .choices = FROM_WORDS, .complete = COMPLETE_SUGGEST),
 	OPTION_STRING(0, "managed", struct stream_options, managed, "<name>", NULL,
 	    "a managed subscription, whose place the server keeps, and which has a topic of its own; it is committed behind what is stored"),
 	OPTION_FLAG(0, "until-caught-up", struct stream_options, until_caught_up,

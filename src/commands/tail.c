@@ -24,7 +24,7 @@
 static const struct option options[] = {
 	OPTION_STRING(0, "from", struct tail_options, from, FROM_ARGUMENT, "latest",
 	    "where to begin: earliest (of the 72 hours kept), latest, stored (where a stream stands), behind a replay id, "
-	    "or at a time such as 2h or 2026-11-01T10:00Z"),
+	    "or at a time such as 2h or 2026-11-01T10:00Z", .choices = FROM_WORDS, .complete = COMPLETE_SUGGEST),
 	OPTION_STRING(0, "table", struct tail_options, table, "<catalog.schema.table>", NULL,
 	    "whose stored position --from stored means, where there are several"),
 	OPTION_INTEGER('n', "limit", struct tail_options, limit, "<events>", "0",
@@ -40,7 +40,8 @@ static const struct option options[] = {
 	OPTION_STRING('e', "entity", struct tail_options, entity, "<names>", NULL,
 	    "only events of these objects, Account,Invoice__c"),
 	OPTION_STRING('c', "change-type", struct tail_options, change_type, "<types>", NULL,
-	    "only these changes: CREATE, UPDATE, DELETE, UNDELETE, GAP (of all kinds) or GAP_CREATE …"),
+	    "only these changes: CREATE, UPDATE, DELETE, UNDELETE, GAP (of all kinds) or GAP_CREATE …",
+	    .choices = "CREATE|UPDATE|DELETE|UNDELETE|GAP", .complete = COMPLETE_SUGGEST),
 	OPTION_STRING(0, "filter", struct tail_options, filter, "<jq>", NULL,
 	    "only events for which this jq expression, put to their JSON, gives neither false nor null; integers beyond 2^53 "
 	    "are not exact in it"),

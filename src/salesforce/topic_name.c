@@ -98,6 +98,26 @@ topic_name_expand(char out[TOPIC_NAME_SIZE], const char *name, struct error *e)
 	return 0;
 }
 
+const char *
+topic_name_short(char out[TOPIC_NAME_SIZE], const char *whole)
+{
+	static const char change[] = "ChangeEvent";
+	const char *slash = strrchr(whole, '/');
+	char again[TOPIC_NAME_SIZE];
+	struct error ignored = ERROR_INIT;
+	size_t n;
+
+	snprintf(out, TOPIC_NAME_SIZE, "%s", slash != NULL ? slash + 1 : whole);
+	n = strlen(out);
+	if (topic_name_is_change(whole) && ends(out, n, change) && n >= strlen(change)) {
+		n -= strlen(change);
+		snprintf(out + n, TOPIC_NAME_SIZE - n, "%s", n >= 2 && ends(out, n, "__") ? "c" : "");
+	}
+	if (topic_name_expand(again, out, &ignored) != 0 || strcmp(again, whole) != 0)
+		snprintf(out, TOPIC_NAME_SIZE, "%s", whole);
+	return out;
+}
+
 bool
 topic_name_is_channel(const char *whole)
 {

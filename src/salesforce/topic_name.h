@@ -23,6 +23,8 @@
 
 /* ERR_USAGE, with a hint, for what can be no topic. */
 int topic_name_expand(char out[TOPIC_NAME_SIZE], const char *name, struct error *e);
+/* The name that people would write for a whole one; that itself where there is none. Returns out. */
+const char *topic_name_short(char out[TOPIC_NAME_SIZE], const char *whole);
 /* More than one entity may come: /data/ChangeEvents and …__chn. */
 bool topic_name_is_channel(const char *whole);
 /* Under /data/: change events, which nobody can publish. */

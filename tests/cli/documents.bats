@@ -65,9 +65,36 @@ complete_bash() { # words…; the last is being typed
 	mkdir -p "$HOME/.config/sfzb/profiles/"{prod,test}
 	complete_bash sfzb --profile pr
 	[ "$(cat "$out")" = prod ]
+	complete_bash sfzb tail --from s
+	[ "$(cat "$out")" = stored ]
+}
+
+@test "bash completes topics as they are written, whole or short, and those of replay behind its word" {
+	mkdir -p "$HOME/.config/sfzb/profiles/default"
+	echo '{"topics":[{"name":"/data/AccountChangeEvent"},{"name":"/data/Invoice__ChangeEvent"},{"name":"/data/ChangeEvents"},
+		{"name":"/data/Mine__chn"},{"name":"/event/Theirs__chn"},{"name":"/event/Order__e"}]}' \
+		>"$HOME/.config/sfzb/profiles/default/topics.json"
+	chmod -R go= "$HOME/.config"
+	complete_bash sfzb tail ''
+	[ "$(tr '\n' ' ' <"$out")" = "Account Invoice__c ChangeEvents Mine__chn /event/Theirs__chn Order__e " ]
+	complete_bash sfzb tail Inv
+	[ "$(cat "$out")" = Invoice__c ]
+	complete_bash sfzb stream /data/A
+	[ "$(cat "$out")" = /data/AccountChangeEvent ]
+	complete_bash sfzb replay s
+	[ "$(tr '\n' ' ' <"$out")" = "show set " ]
+	complete_bash sfzb replay set O
+	[ "$(cat "$out")" = Order__e ]
+	if command -v fish >/dev/null; then
+		cp "$tests/../../completions/sfzb.fish" .
+		[ "$(fish -c 'source sfzb.fish; complete -C "sfzb tail Inv"')" = Invoice__c ]
+		[ "$(fish -c 'source sfzb.fish; complete -C "sfzb replay set /data/A"')" = /data/AccountChangeEvent ]
+		[ "$(fish -c 'source sfzb.fish; complete -C "sfzb replay h"')" = history ]
+	fi
 }
 
 @test "zsh and fish take their scripts" {
+	[ -z "$(grep -oE '^_sfzb[a-z_-]*\(\)' "$tests/../../completions/_sfzb" | sort | uniq -d)" ] # a second one hides the first
 	command -v zsh >/dev/null || command -v fish >/dev/null || skip "neither zsh nor fish is installed"
 	if command -v zsh >/dev/null; then zsh -n "$tests/../../completions/_sfzb"; fi
 	if command -v fish >/dev/null; then fish -n "$tests/../../completions/sfzb.fish"; fi
