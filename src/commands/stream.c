@@ -101,6 +101,15 @@ key_of(const struct run *r, size_t i)
 	};
 }
 
+/* --from is for the first engine of a run, and for topics of which that one stored no position. */
+static const struct from *
+from_of(const struct run *r, size_t i)
+{
+	static const struct from stored = {.kind = FROM_AUTO};
+
+	return r->o->is_next && r->starts[i].stored == 0 ? &stored : &r->from;
+}
+
 struct other_org {
 	const struct position_key *key;
 	char org[32];
@@ -198,7 +207,7 @@ prepare(void *context, struct error *e)
 	if (stream_tables_prepare(&r->tables, e) != 0)
 		return -1;
 	for (size_t i = 0; i < r->topics.count; i++)
-		if (r->from.kind == FROM_AUTO && r->starts[i].stored != 0 && !r->starts[i].asked) {
+		if (from_of(r, i)->kind == FROM_AUTO && r->starts[i].stored != 0 && !r->starts[i].asked) {
 			stream_start_ask(&r->starts[i], &r->tables, r->topics.items[i].topic);
 			if (!r->starts[i].asked && r->tables.has_warehouse) {
 				*e = r->starts[i].not_asked;
@@ -222,12 +231,12 @@ open_all(struct run *r, struct error *e)
 		return -1;
 	terminal_set_status(NULL);
 	for (size_t i = 0; i < r->topics.count; i++) {
-		if (stream_start_choose(&r->starts[i], &r->tables, &r->from, &r->topics.items[i], e) != 0)
+		if (stream_start_choose(&r->starts[i], &r->tables, from_of(r, i), &r->topics.items[i], e) != 0)
 			return -1;
 		/* what the server delivers once more, from its last commit on, is looked for in the table */
 		if (r->o->managed != NULL && r->topics.items[i].from.kind == POSITION_AFTER)
 			r->topics.items[i].from.in_flight = POSITION_ALL_IN_FLIGHT;
-		subscription_open(&r->topics.items[i], r->app, &r->from, r->o->watchdog_ms);
+		subscription_open(&r->topics.items[i], r->app, from_of(r, i), r->o->watchdog_ms);
 	}
 	return stream_find_overlaps(&r->topics, r->o->table, r->positions, e) == 0 ? stream_tables_open(&r->tables, e) : -1;
 }
@@ -246,7 +255,7 @@ recall(struct run *r, struct error *e)
 	for (size_t i = 0; i < r->topics.count; i++) {
 		topics[i] = r->topics.items[i].topic;
 		goes_on[i] = r->o->managed == NULL && r->starts[i].stored == 0 &&
-		    (r->from.kind == FROM_AUTO || r->from.kind == FROM_STORED);
+		    (from_of(r, i)->kind == FROM_AUTO || from_of(r, i)->kind == FROM_STORED);
 	}
 	rc = stores_recall(&r->stores, topics, goes_on, r->topics.count, &r->recent, e);
 	free(goes_on);
@@ -350,6 +359,7 @@ can_go_on(const struct run *r, const struct error *why, struct stream_options *l
 	    (left->timeout_ms > 0 && (left->timeout_ms -= elapsed_ms) <= 0))
 		return false;
 	left->set_aside_before += s.set_aside;
+	left->is_next = true;
 	log_info("stream", "going on with the table's new columns");
 	return true;
 }
@@ -444,7 +454,6 @@ run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 	rc = run_once(app, observer, quota, &from, &left, &again, argc, argv, e);
 	while (again) {
 		error_clear(e);
-		from.kind = FROM_AUTO; /* a position is stored */
 		rc = run_once(app, observer, quota, &from, &left, &again, argc, argv, e);
 	}
 	observer_free(observer);

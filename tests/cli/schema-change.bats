@@ -71,3 +71,25 @@ prepare() { # slow enough for something to happen meanwhile
 	[ "$(head -1 "$out")" = 4 ] || { cat "$out" "$err"; return 1; }
 	says 'error: .*main.default.t'
 }
+
+@test "a topic of which nothing had come by then begins where it began before" {
+	cat >script <<-'END'
+		make() { curl -sSf -d "{\"count\":$1,\"object\":\"$2\"}" "$SFZB_EMULATOR_ADMIN/events" >/dev/null; }
+		sfzb create-table main.default.t -q
+		make 50 Contact
+		sfzb stream Account Contact --table main.default.t --from latest -n 101 2>log &
+		until [ "$(grep -c 'subscribed to' log)" -eq 2 ]; do sleep 0.05; done
+		sfzb sql 'ALTER TABLE main.default.t DROP COLUMN change_origin'
+		make 100 Account
+		until grep -q "going on with the table" log; do sleep 0.05; done
+		until [ "$(grep -c 'subscribed to' log)" -eq 4 ]; do sleep 0.05; done
+		make 1 Contact
+		wait $!; echo $?
+		sfzb sql -o csv 'SELECT count(*), count(DISTINCT event_id), count_if(entity_name = "Contact") FROM main.default.t' | sed 1d
+		cat log >&2
+	END
+	: >log
+	ends 0 sfzb emulator -q --events 0 --objects Account,Contact --keepalive 60s -- bash script
+	[ "$(tr '\n' ' ' <"$out")" = '0 101,101,1 ' ] || { cat "$out" "$err"; return 1; }
+	[ "$(grep -c "ContactChangeEvent' starts at the tip: --from" log)" -eq 2 ]
+}
