@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/secret.h"
 
 void
 buffer_init(struct buffer *b)
@@ -17,6 +18,13 @@ buffer_release(struct buffer *b)
 {
 	free(b->data);
 	buffer_init(b);
+}
+
+void
+buffer_release_wiped(struct buffer *b)
+{
+	secret_wipe(b->data, b->capacity);
+	buffer_release(b);
 }
 
 void

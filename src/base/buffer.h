@@ -23,6 +23,7 @@ struct buffer {
 
 void buffer_init(struct buffer *b);
 void buffer_release(struct buffer *b);
+void buffer_release_wiped(struct buffer *b);	/* of what was secret: zeroed first */
 void buffer_clear(struct buffer *b);		/* keeps the capacity */
 void buffer_reserve(struct buffer *b, size_t more); /* room for more bytes behind len */
 void buffer_append(struct buffer *b, const void *data, size_t len);

@@ -353,7 +353,6 @@ terminal_ask_secret(const char *question, struct secret *answer, struct error *e
 	buffer_release(&newline);
 	if (rc == 0)
 		secret_set(answer, buffer_span(&line));
-	secret_wipe(line.data, line.capacity);
-	buffer_release(&line);
+	buffer_release_wiped(&line);
 	return rc;
 }

@@ -56,9 +56,7 @@ read_pastes(void *context)
 			log_warn("login", "%s: %s", e.text, e.hint);
 		buffer_clear(&line);
 	}
-	if (line.data != NULL)
-		secret_wipe(line.data, line.capacity);
-	buffer_release(&line);
+	buffer_release_wiped(&line);
 	return NULL;
 }
 

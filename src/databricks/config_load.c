@@ -163,9 +163,7 @@ load_cfg(const char *path, const char *name, struct json **out, char **used, str
 	else
 		rc = 0;
 	close(fd);
-	if (text.data != NULL)
-		secret_wipe(text.data, text.capacity);
-	buffer_release(&text);
+	buffer_release_wiped(&text);
 	return rc;
 }
 

@@ -105,8 +105,8 @@ add(struct headers *h, struct text line, int number, struct error *e)
 	return 0;
 }
 
-int
-headers_parse(struct headers *h, struct text printed, struct error *e)
+static int
+parse(struct headers *h, struct text printed, struct error *e)
 {
 	for (int number = 1; printed.len > 0; number++) {
 		const char *end = memchr(printed.data, '\n', printed.len);
@@ -139,13 +139,11 @@ headers_ask(struct headers *h, const struct headers_question *q, struct error *e
 		if (status == 127)
 			error_hint(e, "the shell does not find that command");
 	} else if (rc == 0) {
-		rc = headers_parse(h, buffer_span(&printed), e);
+		rc = parse(h, buffer_span(&printed), e);
 	}
 	if (rc != 0)
 		error_wrap(e, "headers helper '%s'", q->command);
-	if (printed.data != NULL)
-		secret_wipe(printed.data, printed.capacity);
-	buffer_release(&printed);
+	buffer_release_wiped(&printed);
 	free(input);
 	return rc;
 }

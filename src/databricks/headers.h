@@ -34,12 +34,6 @@ void headers_release(struct headers *h);
 /* The value of a header, or NULL. */
 const struct secret *headers_find(const struct headers *h, const char *name);
 
-/*
- * Adds what was printed. ERR_CREDENTIALS names the line, never its content: no header, a name that is not the caller's
- * to set (user-agent, grpc-…, binary ones), a value with other than printable ASCII, a name twice, too many.
- */
-int headers_parse(struct headers *h, struct text printed, struct error *e);
-
 struct headers_question {
 	const char *command, *table;
 	bool refused;
@@ -47,8 +41,9 @@ struct headers_question {
 	void *context;
 };
 /*
- * Blocking. ERR_CONFIG when the shell does not find the command, ERR_UNAVAILABLE when it fails or takes longer than a
- * minute, ERR_CREDENTIALS as headers_parse.
+ * Adds what it prints. Blocking. ERR_CONFIG when the shell does not find the command, ERR_UNAVAILABLE when it fails or takes
+ * longer than a minute. ERR_CREDENTIALS names the line, never its content: no header, a name that is not the caller's to set
+ * (user-agent, grpc-…, binary ones), a value with other than printable ASCII, a name twice, too many.
  */
 int headers_ask(struct headers *h, const struct headers_question *q, struct error *e);
 

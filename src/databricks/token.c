@@ -271,8 +271,7 @@ person_post(const struct databricks_config *c, struct http_pool *pool, struct bu
 	rc = token_post(pool, &q, out, &status, word, e);
 	if (rc < 0)
 		person_refused(status, word, e);
-	secret_wipe(form->data, form->capacity);
-	buffer_release(form);
+	buffer_release_wiped(form);
 	free(usual);
 	return rc;
 }
@@ -321,8 +320,7 @@ databricks_token_revoke(const struct databricks_config *c, struct http_pool *poo
 	if (rc == 0 && r.status != 200)
 		rc = databricks_error(&r, what, e);
 	http_response_release(&r);
-	secret_wipe(form.data, form.capacity);
-	buffer_release(&form);
+	buffer_release_wiped(&form);
 	free(what);
 	free(url);
 	return rc;

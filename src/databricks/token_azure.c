@@ -84,8 +84,7 @@ databricks_token_of_azure(const struct databricks_config *c, struct http_pool *p
 		error_hint(e, "check ARM_CLIENT_ID, ARM_CLIENT_SECRET and ARM_TENANT_ID");
 	}
 	databricks_grant_release(&grant);
-	secret_wipe(form.data, form.capacity);
-	buffer_release(&form);
+	buffer_release_wiped(&form);
 	free(url);
 	free(origin);
 	free(tenant);

@@ -82,9 +82,7 @@ ask_and_read(const struct databricks_config *c, bool forces, int64_t now_ms, str
 
 	if (rc == 0)
 		rc = read_answer(buffer_span(&answer), now_ms, out, life_ms, e);
-	if (answer.data != NULL)
-		secret_wipe(answer.data, answer.capacity);
-	buffer_release(&answer);
+	buffer_release_wiped(&answer);
 	return rc;
 }
 

@@ -13,14 +13,6 @@
 #define STATE_BYTES 16
 #define VERIFIER_MOST 128
 
-static void
-release_wiped(struct buffer *b)
-{
-	if (b->data != NULL)
-		secret_wipe(b->data, b->capacity);
-	buffer_release(b);
-}
-
 void
 authorization_init(struct authorization *a, size_t verifier_bytes)
 {
@@ -34,7 +26,7 @@ authorization_init(struct authorization *a, size_t verifier_bytes)
 	*a = (struct authorization){.state = buffer_detach(&state)};
 	secret_set(&a->verifier, buffer_span(&verifier));
 	secret_wipe(random, sizeof(random));
-	release_wiped(&verifier);
+	buffer_release_wiped(&verifier);
 }
 
 void
@@ -104,7 +96,7 @@ authorization_wait(struct authorization *a, int64_t timeout_ms, struct error *e)
 		http_form_value(buffer_span(&query), "error_description", &a->description);
 		rc = 0;
 	}
-	release_wiped(&code);
-	release_wiped(&query);
+	buffer_release_wiped(&code);
+	buffer_release_wiped(&query);
 	return rc;
 }

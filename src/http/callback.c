@@ -135,9 +135,7 @@ http_callback_free(struct http_callback *c)
 	pthread_cond_destroy(&c->changed);
 	pthread_mutex_destroy(&c->mutex);
 	secret_release(&c->state);
-	if (c->query.data != NULL)
-		secret_wipe(c->query.data, c->query.capacity);
-	buffer_release(&c->query);
+	buffer_release_wiped(&c->query);
 	free(c->path);
 	free(c);
 }

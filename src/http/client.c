@@ -221,8 +221,7 @@ add_header(struct curl_slist *list, const char *name, const char *value)
 	longer = curl_slist_append(list, buffer_text(&line));
 	if (longer == NULL)
 		memory_give_up("out of memory");
-	secret_wipe(line.data, line.capacity);
-	buffer_release(&line);
+	buffer_release_wiped(&line);
 	return longer;
 }
 
@@ -272,10 +271,8 @@ build_headers(const struct http_request *q, struct curl_slist **out, struct erro
 	}
 	rc = 0;
 out:
-	secret_wipe(value.data, value.capacity);
-	secret_wipe(pair.data, pair.capacity);
-	buffer_release(&value);
-	buffer_release(&pair);
+	buffer_release_wiped(&value);
+	buffer_release_wiped(&pair);
 	*out = list;
 	return rc;
 }

@@ -21,9 +21,7 @@ void
 http_response_release(struct http_response *r)
 {
 	/* token answers pass here */
-	if (r->body.data != NULL)
-		secret_wipe(r->body.data, r->body.capacity);
-	buffer_release(&r->body);
+	buffer_release_wiped(&r->body);
 	buffer_release(&r->headers);
 	http_response_init(r);
 }

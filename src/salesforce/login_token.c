@@ -335,8 +335,7 @@ by_form(const struct salesforce_login *l, struct http_pool *pool, struct salesfo
 	}
 	add_client(l, &form);
 	rc = request_token(l, pool, &form, out, e);
-	secret_wipe(form.data, form.capacity);
-	buffer_release(&form);
+	buffer_release_wiped(&form);
 	return rc;
 }
 
@@ -353,8 +352,7 @@ salesforce_login_exchange(const struct salesforce_login *l, struct http_pool *po
 	http_form_add(&form, "code_verifier", text_of(verifier));
 	add_client(l, &form);
 	rc = request_token(l, pool, &form, out, e);
-	secret_wipe(form.data, form.capacity);
-	buffer_release(&form);
+	buffer_release_wiped(&form);
 	return rc;
 }
 
@@ -410,10 +408,8 @@ soap_accepted(const struct http_response *r, struct salesforce_token *out, struc
 		strcpy(out->org_id, buffer_text(&value));
 	rc = 0;
 out:
-	if (session.data != NULL)
-		secret_wipe(session.data, session.capacity);
 	buffer_release(&url);
-	buffer_release(&session);
+	buffer_release_wiped(&session);
 	buffer_release(&value);
 	return rc;
 }
@@ -451,12 +447,9 @@ by_soap(const struct salesforce_login *l, struct http_pool *pool, struct salesfo
 			rc = strange_answer(&q, &r, e);
 		if (rc < 0 && strncmp(e->text, "POST ", 5) != 0)
 			error_wrap(e, "POST %s", shown);
-		if (code.data != NULL)
-			secret_wipe(code.data, code.capacity);
-		buffer_release(&code);
+		buffer_release_wiped(&code);
 	}
-	secret_wipe(body.data, body.capacity);
-	buffer_release(&body);
+	buffer_release_wiped(&body);
 	http_response_release(&r);
 	free(url);
 	return rc;

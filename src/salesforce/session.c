@@ -564,9 +564,8 @@ salesforce_session_revoke(struct salesforce_session *s, struct error *e)
 		rc = error_set(e, ERR_FAILED, "revoking the session at %s: %d %s", s->instance_url, r.status,
 		    http_status_words(r.status));
 	http_response_release(&r);
-	secret_wipe(form.data, form.capacity);
 out:
-	buffer_release(&form);
+	buffer_release_wiped(&form);
 	secret_release(&token);
 	free(url);
 	return rc;

@@ -74,9 +74,7 @@ ask(const struct asking *a, const char *const *argv, const char *what, struct js
 	rc = 0;
 out:
 	json_free(j);
-	if (answer.data != NULL)
-		secret_wipe(answer.data, answer.capacity);
-	buffer_release(&answer);
+	buffer_release_wiped(&answer);
 	return rc;
 }
 
