@@ -335,6 +335,15 @@ sendmsg(int fd, const struct msghdr *m, int flags)
 	return real_sendmsg(fd, m, flags);
 }
 
+/* sfzb opens a file before any constructor has run, also ours. */
+static int
+pass_open(const char *path, int flags, mode_t mode)
+{
+	if (real_open == NULL)
+		*(void **)&real_open = dlsym(RTLD_NEXT, "open64");
+	return real_open(path, flags, mode);
+}
+
 int
 open64(const char *path, int flags, ...)
 {
@@ -347,7 +356,7 @@ open64(const char *path, int flags, ...)
 	if (wanted[OPEN] && (flags & (O_CREAT | O_WRONLY | O_RDWR)) != 0 &&
 	    (path_part == NULL || strstr(path, path_part) != NULL) && strikes(OPEN))
 		return -1;
-	return real_open(path, flags, mode);
+	return pass_open(path, flags, mode);
 }
 
 int
