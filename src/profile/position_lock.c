@@ -20,8 +20,9 @@
 struct position_lock {
 	int fd;
 	int64_t noted_ms;
-	bool is_copy;
-	char *file, *org_id, *topic, *table;
+	char *file; /* which one it was when a position was last stored under it … */
+	char *own;  /* … and which one it is */
+	char *org_id, *topic, *table;
 };
 
 /* What a holder has written; texts point into `bytes`. */
@@ -149,7 +150,7 @@ positions_lock(const char *directory, const struct position_key *key, struct err
 	struct position_lock *l = NULL;
 	char *folder = memory_format("%s/locks", directory);
 	char *path = lock_path(directory, key);
-	struct lock_text before;
+	struct lock_text before = {.pid = 0};
 	struct stat st;
 	int fd = -1;
 
@@ -176,11 +177,10 @@ positions_lock(const char *directory, const struct position_key *key, struct err
 	l->org_id = memory_strdup(key->org_id);
 	l->topic = memory_strdup(key->topic);
 	l->table = memory_strdup(key->table);
-	l->file = which_file(fd, &st);
-	if (read_text(fd, &before)) {
+	l->own = which_file(fd, &st);
+	if (read_text(fd, &before))
 		l->noted_ms = before.noted_ms;
-		l->is_copy = strcmp(before.file, l->file) != 0;
-	}
+	l->file = memory_strdup(before.key.topic != NULL ? before.file : l->own);
 	write_text(l);
 	fd = -1;
 out:
@@ -199,6 +199,7 @@ positions_unlock(struct position_lock *l)
 	/* The file stays: removing it would let a third process lock a name that a second one still waits on. */
 	close(l->fd);
 	free(l->file);
+	free(l->own);
 	free(l->org_id);
 	free(l->topic);
 	free(l->table);
@@ -214,7 +215,7 @@ positions_lock_noted_ms(const struct position_lock *l)
 bool
 positions_lock_is_copy(const struct position_lock *l)
 {
-	return l->is_copy;
+	return strcmp(l->file, l->own) != 0;
 }
 
 void
@@ -223,6 +224,10 @@ positions_locks_note(struct position_lock *const *locks, size_t count, const cha
 	for (size_t i = 0; i < count; i++)
 		if (strcmp(locks[i]->topic, topic) == 0) {
 			locks[i]->noted_ms = stored_ms;
+			if (positions_lock_is_copy(locks[i])) {
+				free(locks[i]->file);
+				locks[i]->file = memory_strdup(locks[i]->own);
+			}
 			write_text(locks[i]);
 		}
 }

@@ -98,7 +98,7 @@ void positions_unlock(struct position_lock *l);
  * forward.
  */
 int64_t positions_lock_noted_ms(const struct position_lock *l);
-/* Its file was written elsewhere: the profile is a copy, and nobody knows what was stored since it was made. */
+/* Its file is another one than when a position was last stored: the profile is a copy, and what was stored since is not known. */
 bool positions_lock_is_copy(const struct position_lock *l);
 /* Behind the store: notes it in that of the locks that is of the topic. */
 void positions_locks_note(struct position_lock *const *locks, size_t count, const char *topic, int64_t stored_ms);

@@ -57,6 +57,7 @@ load helper
 		cp -r "$profile" copy
 		stream -n 50 2>between
 		mv "$profile" gone; cp -r copy "$profile"
+		sfzb replay export >exported # takes the lock, and changes nothing
 		stream --until-caught-up -o json 2>behind | tail -n 1 >end
 		stream --until-caught-up 2>behind-it
 		sfzb sql "select count(*) as n, count(distinct event_id) as d from main.default.a" >rows'
