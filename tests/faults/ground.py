@@ -6,7 +6,7 @@ import threading
 import time
 import traceback
 
-from world import Broken
+from world import Broken, World
 
 parser = argparse.ArgumentParser(
     description="Breaks sfzb and the emulator in every way that is known here, and compares what was published with what was "
@@ -18,6 +18,7 @@ parser.add_argument("--match", default="", metavar="TEXT", help="only cases whos
 parser.add_argument("--keep", action="store_true", help="keep the scratch folders")
 parser.add_argument("--stop", action="store_true", help="end with the first failure")
 options = parser.parse_args()
+World.keep = options.keep
 
 LANES = 2
 mutex = threading.Lock()
@@ -84,7 +85,7 @@ def in_lanes(cases, make_world=None):
             pass
         finally:
             if world:
-                world.close(options.keep)
+                world.close()
 
     threads = [threading.Thread(target=lane) for _ in range(LANES)]
     for t in threads:

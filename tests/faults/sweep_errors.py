@@ -121,11 +121,8 @@ def error_script(world, script, expected, streams=1):
 
 def duplicates():
     """The bus publishes events again under later replay ids: they stay on this world's bus, so it is a world of its own."""
-    world = World(seed=12, events=600)
-    try:
+    with World(seed=12, events=600) as world:
         error_script(world, "subscribe duplicate every 20\nsubscribe cut after 90 x2\ningest lose-ack after 2 x1", 0)
-    finally:
-        world.close(options.keep)
 
 
 def kill_at(world, run, rows):
@@ -143,8 +140,7 @@ def kill_at(world, run, rows):
 
 def duplicates_around_a_stop():
     """The second copies come when the run that stored the first ones has long ended, well or not."""
-    world = World(seed=14, events=600)
-    try:
+    with World(seed=14, events=600) as world:
         world.faults("subscribe duplicate every 20\n")
         status, _, err = world.run("stream", "Account", "--table", "main.crm.t", "-n", "300")
         if status != 0 or count_struck(world) < 5:
@@ -157,14 +153,11 @@ def duplicates_around_a_stop():
         kill_at(world, run, 900)
         world.faults("")
         finish(world, order=False)
-    finally:
-        world.close(options.keep)
 
 
 def seen_late():
     """The table shows rows much later than the run was told; the row acknowledged last gives it away."""
-    world = World(seed=16, events=40, emulator_args=("--visibility-delay", "4s"))
-    try:
+    with World(seed=16, events=40, emulator_args=("--visibility-delay", "4s")) as world:
         p = world.popen("stream", "Account", "--table", "main.crm.t", "-n", "600", "--visibility-wait", "700ms", "--batch-rows", "40",
                         "--linger", "5ms", "--retry-backoff", "5ms..500ms", "-q")
         while '"after"' not in world.run("replay", "show", "-o", "json")[1] and p.poll() is None:
@@ -177,16 +170,13 @@ def seen_late():
         if p.returncode != 0 or struck < 2:
             raise Broken(f"rows that are seen late: exit {p.returncode} (struck {struck}): {err[-1200:]}")
         finish(world)
-    finally:
-        world.close(options.keep)
 
 
 def two_topics_hold_it():
     """A topic and a channel that holds it, into one table: each event once, whichever brings it first."""
-    world = World(seed=15, events=400)
     both = ("Account", "ChangeEvents")
     topics = ("/data/AccountChangeEvent", "/data/ChangeEvents")
-    try:
+    with World(seed=15, events=400) as world:
         world.faults("subscribe delay 5ms p=0.1\nsubscribe cut after 60 x3\ningest lose-ack after 2 x1\n")
         run = world.popen(*world.stream_args("main.crm.t", both, "--batch-rows", "40"))
         kill_at(world, run, 100)
@@ -203,8 +193,6 @@ def two_topics_hold_it():
         if status != 0:
             raise Broken(f"both again: exit {status}: {err[-1200:]}")
         count("events compared", world.compare("main.crm.t", topics, order=False))
-    finally:
-        world.close(options.keep)
 
 
 def sweep(rnd):

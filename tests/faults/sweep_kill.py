@@ -4,7 +4,7 @@ import signal
 import subprocess
 import time
 
-from ground import case, count, finish, in_lanes, options
+from ground import count, finish, in_lanes, options
 from world import SHIM, Broken, World
 
 SLOW = "ingest ack-delay 30ms p=0.3\nsubscribe delay 5ms p=0.02\n"  # keeps rows in flight, which is where a kill hurts
@@ -34,8 +34,7 @@ def kill_emulator_under_a_run(world, rnd):
 
 def kill_at_random(seed, kills, with_emulator, streams):
     rnd = random.Random(seed)
-    world = World(seed=rnd.randrange(1 << 30), events=4000, streams=streams)
-    try:
+    with World(seed=rnd.randrange(1 << 30), events=4000, streams=streams) as world:
         world.faults(SLOW)
         done = 0
         while done < kills:
@@ -55,14 +54,11 @@ def kill_at_random(seed, kills, with_emulator, streams):
                 done += 1
         world.faults("")
         finish(world)
-    finally:
-        world.close(options.keep)
 
 
 def kill_at_calls(kind, path, points):
     """SIGKILL at the nth call of a kind, before it is made."""
-    world = World(seed=7, events=1500)
-    try:
+    with World(seed=7, events=1500) as world:
         for n in points:
             shim = {"LD_PRELOAD": SHIM, "SFZB_SHIM": f"{kind}:{n}:kill"}
             if path:
@@ -74,14 +70,11 @@ def kill_at_calls(kind, path, points):
                 raise Broken(f"killed at {kind} {n}: the run ended with {status}: {err[-800:]}")
             world.publish(50)
         finish(world)
-    finally:
-        world.close(options.keep)
 
 
 def kill_emulator_at_calls(kind, points):
     """The other side dies at its nth call; the run goes on with the one that comes after it."""
-    world = World(seed=9, events=600)
-    try:
+    with World(seed=9, events=600) as world:
         for n in points:
             world.close_emulator()
             world.publish_at_start = 60
@@ -106,14 +99,11 @@ def kill_emulator_at_calls(kind, points):
         world.close_emulator()
         world.start_emulator()
         finish(world)
-    finally:
-        world.close(options.keep)
 
 
 def two_runs():
     """Two runs never share a position: the second one is told so."""
-    world = World(seed=8, events=500)
-    try:
+    with World(seed=8, events=500) as world:
         first = world.popen("stream", "Account", "--table", "main.crm.t", "-q")
         while world.state()["databricks"]["zerobus"]["requests"] == 0 and first.poll() is None:
             time.sleep(0.02)
@@ -127,8 +117,6 @@ def two_runs():
         if first.returncode != 0:
             raise Broken(f"the first run ended with {first.returncode}: {err[-800:]}")
         finish(world)
-    finally:
-        world.close(options.keep)
 
 
 def sweep(rnd):

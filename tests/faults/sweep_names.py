@@ -140,8 +140,7 @@ class Log:
 
 def name_server_away(seconds):
     """It is away at the start, and (seconds > 0) once more in the middle, for so long that no name is remembered."""
-    world = NamedWorld(seed=31, events=300)
-    try:
+    with NamedWorld(seed=31, events=300) as world:
         world.set_away(True)
         run = world.popen("stream", "Account", "--table", "main.crm.t", "--visibility-wait", "700ms", "--batch-rows", "40",
                           "--retry-backoff", "50ms..500ms", shim=world.shim())
@@ -175,8 +174,6 @@ def name_server_away(seconds):
         if status != 0:
             raise Broken(f"after names were away: exit {status}: {log.text()[-1200:]}")
         count("events compared", world.compare())
-    finally:
-        world.close(options.keep)
 
 
 def sweep(rnd):

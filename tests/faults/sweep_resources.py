@@ -14,8 +14,7 @@ def is_clean(status, err):
 
 
 def resource(kind, n, action, path):
-    world = World(seed=13, events=1200)
-    try:
+    with World(seed=13, events=1200) as world:
         shim = {"LD_PRELOAD": SHIM, "SFZB_SHIM": f"{kind}:{n}:{action}", "SFZB_SHIM_PATH": path}
         # small batches and slow answers: many records of what is in flight, and something in flight at each
         world.faults("ingest ack-delay 30ms\n")
@@ -26,13 +25,10 @@ def resource(kind, n, action, path):
         if not is_clean(status, err):
             raise Broken(f"{action} at {kind} {n}: exit {status}: {err[-1200:]}")
         finish(world)
-    finally:
-        world.close(options.keep)
 
 
 def read_only_profile():
-    world = World(seed=13, events=300)
-    try:
+    with World(seed=13, events=300) as world:
         status, _, err = world.run(*world.stream_args())
         if status != 0:
             raise Broken(f"exit {status}: {err}")
@@ -44,13 +40,10 @@ def read_only_profile():
             raise Broken(f"a read-only profile: exit {status}: {err}")
         count_fault("EROFS")
         finish(world)
-    finally:
-        world.close(options.keep)
 
 
 def few_descriptors(limits):
-    world = World(seed=13, events=300)
-    try:
+    with World(seed=13, events=300) as world:
         for limit in limits:
             p = subprocess.run(["sh", "-c", f"ulimit -n {limit}; exec sfzb " + " ".join(world.stream_args())],
                                env=world.env, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL)
@@ -58,14 +51,11 @@ def few_descriptors(limits):
             if not is_clean(p.returncode, p.stderr):
                 raise Broken(f"with {limit} descriptors: {p.returncode}: {p.stderr[-800:]}")
         finish(world)
-    finally:
-        world.close(options.keep)
 
 
 def descriptors_run_out(rounds):
     """In the middle of a run no descriptor is left, just as its connections are cut; later there are some again."""
-    world = World(seed=13, events=1500)
-    try:
+    with World(seed=13, events=1500) as world:
         p = world.popen("stream", "Account", "--table", "main.crm.t", "--visibility-wait", "1s", "-q", "--batch-rows", "40",
                         "--retry-backoff", "5ms..300ms")
         before = limits.prlimit(p.pid, limits.RLIMIT_NOFILE)
@@ -85,14 +75,11 @@ def descriptors_run_out(rounds):
         if not is_clean(p.returncode, err):
             raise Broken(f"descriptors run out: exit {p.returncode}: {err[-1200:]}")
         finish(world)
-    finally:
-        world.close(options.keep)
 
 
 def memory_runs_out(points):
     """The nth allocation of the program or of SQLite fails, once: it says so, or ends at once, and has lost nothing."""
-    world = World(seed=13, events=600)
-    try:
+    with World(seed=13, events=600) as world:
         world.faults("ingest ack-delay 20ms p=0.5\n")
         for n in points:
             shim = {"LD_PRELOAD": SHIM, "SFZB_SHIM": f"alloc:{n}:ENOMEM"}
@@ -103,14 +90,11 @@ def memory_runs_out(points):
             world.publish(20)
         world.faults("")
         finish(world)
-    finally:
-        world.close(options.keep)
 
 
 def little_memory(limits):
     """Too little address space for the program: one clear error, soon, whoever it is that gets no memory."""
-    world = World(seed=13, events=300)
-    try:
+    with World(seed=13, events=300) as world:
         for limit in limits:
             try:
                 p = subprocess.run(["sh", "-c", f"ulimit -v {limit}; exec sfzb " + " ".join(world.stream_args())],
@@ -123,14 +107,11 @@ def little_memory(limits):
             if world.set_aside():
                 raise Broken(f"with {limit} kB sound events were set aside")
         finish(world)
-    finally:
-        world.close(options.keep)
 
 
 def no_threads(points):
     """From the nth on no thread can be started, or just the nth cannot: an error at once, or it works. gRPC looks at neither."""
-    world = World(seed=13, events=300)
-    try:
+    with World(seed=13, events=300) as world:
         for n in points:
             for alone in ("", "!"):
                 shim = {"LD_PRELOAD": SHIM, "SFZB_SHIM": f"thread:{n}{alone}:EAGAIN"}
@@ -140,14 +121,11 @@ def no_threads(points):
                     raise Broken(f"thread {n} {'and all after it ' if not alone else ''}cannot be started: exit {status}: {err[-1200:]}")
                 world.publish(20)
         finish(world)
-    finally:
-        world.close(options.keep)
 
 
 def clock_jump(seconds, every):
     """The wall clock jumps while a run is under way; positions, waits and watchdogs must not care."""
-    world = World(seed=13, events=1500)
-    try:
+    with World(seed=13, events=1500) as world:
         world.faults("ingest cut after 2 x2\n")
         shim = {"LD_PRELOAD": SHIM, "SFZB_SHIM": f"clock:{every}:{seconds}"}
         status, _, err = world.run(*world.stream_args("main.crm.t", ("Account",), "--batch-rows", "100"), shim=shim, timeout=300)
@@ -156,8 +134,6 @@ def clock_jump(seconds, every):
             raise Broken(f"the clock jumps by {seconds} s at call {every}: exit {status}: {err[-1200:]}")
         world.faults("")
         finish(world)
-    finally:
-        world.close(options.keep)
 
 
 def sweep(rnd):

@@ -32,10 +32,9 @@ def disturb(world, rnd, n, how):
 
 def shape(seed, topics, table, more, check, rounds, forgets=False, how=""):
     rnd = random.Random(seed)
-    world = World(seed=rnd.randrange(1 << 30), events=1500, objects="Account,Contact")
     args = ["stream", *topics, "--table", table, "--until-caught-up", "--visibility-wait", "1s",
             "--retry-backoff", "5ms..500ms", "--batch-rows", "60", *more]
-    try:
+    with World(seed=rnd.randrange(1 << 30), events=1500, objects="Account,Contact") as world:
         world.faults(SCRIPT + ("get-schema UNAVAILABLE p=0.3\n" if "schema" in how else ""))
         for n in range(rounds):
             p = world.popen(*args)
@@ -60,8 +59,6 @@ def shape(seed, topics, table, more, check, rounds, forgets=False, how=""):
             raise Broken("nothing was set aside, so it shows nothing")
         for t, its_topics in check.items():
             count("events compared", world.compare(t, its_topics))
-    finally:
-        world.close(options.keep)
 
 
 NEWEST = "the newest that the table holds of it; no position is stored"
@@ -93,36 +90,29 @@ def compare_then_words(world, said, wanted, *args, **kw):
 
 def newest_of_another_topic():
     """Positions are lost, and another topic in the table is far ahead: each goes on behind its own newest row."""
-    world = World(seed=41, events=600, objects="Account,Contact")
     both = ("stream", "Account", "Contact", "--table", "main.crm.t", "--visibility-wait", "700ms")
-    try:
+    with World(seed=41, events=600, objects="Account,Contact") as world:
         expect(world, "stream", "Account", "Contact", "--table", "main.crm.t", "-n", "20")
         expect(world, "stream", "Contact", "--table", "main.crm.t", "--until-caught-up")
         see_all(world)
         forget_positions(world)
         compare_then_words(world, expect(world, *both, "--until-caught-up"), NEWEST, "main.crm.t", (ACCOUNT, CONTACT), order=False)
-    finally:
-        world.close(options.keep)
 
 
 def newer_than_the_newest():
     """Positions are lost, and rows that lie in the table cannot be seen yet: what seems to be the newest row is not."""
-    world = World(seed=43, events=600, emulator_args=("--visibility-delay", "5s"))
     args = ("stream", "Account", "--table", "main.crm.t", "--visibility-wait", "6s")
-    try:
+    with World(seed=43, events=600, emulator_args=("--visibility-delay", "5s")) as world:
         expect(world, *args, "-n", "200")
         see_all(world)
         expect(world, *args, "-n", "200")
         forget_positions(world)
         compare_then_words(world, expect(world, *args, "--until-caught-up"), NEWEST)
-    finally:
-        world.close(options.keep)
 
 
 def gap_behind_the_newest():
     """Positions are lost of a run with three ingest streams, one of which hung: there are gaps before the newest row."""
-    world = World(seed=47, events=600, streams=3)
-    try:
+    with World(seed=47, events=600, streams=3) as world:
         # the records of one of them come to nothing, those of the others are stored
         world.faults("ingest stall after 2 x1\n")
         run = world.popen("stream", "Account", "--table", "main.crm.t", "--streams", "3", "--batch-rows", "20", "--linger", "5ms")
@@ -143,8 +133,6 @@ def gap_behind_the_newest():
         if not 0 < rows < 600:
             raise Broken(f"{rows} of 600 rows are stored, so it shows nothing")
         compare_then_words(world, expect(world, *world.stream_args()), "does not say that all before it are there")
-    finally:
-        world.close(options.keep)
 
 
 def sweep(rnd):

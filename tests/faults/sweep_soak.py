@@ -33,8 +33,7 @@ def third(samples, n):
 
 def soak(seconds, rate, streams=1, enough=None):
     """For so long, or until the event `enough` is set."""
-    world = World(seed=17, events=1000, streams=streams)
-    try:
+    with World(seed=17, events=1000, streams=streams) as world:
         world.faults(FAULTS)
         world.admin("POST", "/events", '{"rate": %g}' % rate)
         p = world.popen("stream", "Account", "--table", "main.crm.t", "--visibility-wait", "1s", "--stats-interval", "1h",
@@ -67,8 +66,6 @@ def soak(seconds, rate, streams=1, enough=None):
         print(f"soak at {rate:g} events/s for {seconds} s, {streams} streams: {min(late)} to {max(late)} KiB resident, "
               f"{fds[-1] or 'unseen'} descriptors, {struck} faults", flush=True)
         finish(world, limit=600)
-    finally:
-        world.close(options.keep)
 
 
 def sweep(rnd):

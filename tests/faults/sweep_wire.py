@@ -34,10 +34,10 @@ class WireWorld(World):
             with open(path, "w", encoding="utf-8") as f:
                 json.dump(settings, f)
 
-    def close(self, keep=False):
+    def close(self):
         for p in self.proxies.values():
             p.close()
-        super().close(keep)
+        super().close()
 
 
 def at_record(world, name, direction, n, action):
@@ -118,8 +118,7 @@ def until_it_stores(world, p):
 
 def ages(age, events):
     """Each connection is ended with GOAWAY after so long, as load balancers do; the calls on it a tenth of that later."""
-    world = World(seed=23, events=events, emulator_args=("--connection-age", age))
-    try:
+    with World(seed=23, events=events, emulator_args=("--connection-age", age)) as world:
         p = world.popen("stream", "Account", "--table", "main.crm.t", "--visibility-wait", "1s", "-v", "--batch-rows", "20",
                         "--retry-backoff", "5ms..200ms")
         for _ in range(20):
@@ -135,14 +134,11 @@ def ages(age, events):
         if ended < 4:
             raise Broken(f"connections that live for {age}: {ended} ends seen, so it shows nothing: {err[-1200:]}")
         finish(world)
-    finally:
-        world.close(options.keep)
 
 
 def shuts_down(times):
     """The service says goodbye to a run and comes back, again and again; what is sent meanwhile is refused."""
-    world = World(seed=29, events=400)
-    try:
+    with World(seed=29, events=400) as world:
         p = world.popen("stream", "Account", "--table", "main.crm.t", "--visibility-wait", "1s", "-q",
                         "--retry-backoff", "5ms..300ms", "--batch-rows", "20")
         until_it_stores(world, p)
@@ -159,8 +155,6 @@ def shuts_down(times):
         if p.returncode != 0:
             raise Broken(f"after {times} shutdowns: exit {p.returncode}: {err[-1200:]}")
         finish(world)
-    finally:
-        world.close(options.keep)
 
 
 def nameless(world, n, many):

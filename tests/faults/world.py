@@ -53,6 +53,8 @@ def free_ports(count):
 
 
 class World:
+    keep = False  # the scratch folders
+
     def __init__(self, seed=1, events=0, objects="Account", emulator_args=(), streams=1):
         self.streams = streams  # ingest streams of each run to each table
         self.scratch = tempfile.mkdtemp(prefix="sfzb-prove-")
@@ -65,6 +67,12 @@ class World:
         self.emulator, self.publish_at_start = None, 0
         self.broken = set()  # ids of published events that must be set aside
         self.start_emulator(first=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
 
     # the emulator
 
@@ -250,7 +258,7 @@ class World:
                          f"{sum(aside.values())} set aside:\n  " + "\n  ".join(wrong[:20]), lost, doubled)
         return len(published)
 
-    def close(self, keep=False):
+    def close(self):
         self.close_emulator()
-        if not keep:
+        if not self.keep:
             shutil.rmtree(self.scratch, ignore_errors=True)
