@@ -32,6 +32,7 @@
 #define LIMIT_SETTINGS_BYTES (1024 * 1024) /* a file of the profile */
 #define LIMIT_REPLAY_FILE_BYTES (64 * 1024 * 1024) /* of 'replay import' */
 #define LIMIT_LINE_BYTES (16 * 1024 * 1024) /* one line of NDJSON input */
+#define LIMIT_SQL_STATEMENT_BYTES (16 * 1024 * 1024) /* the service takes no longer one */
 #define LIMIT_SQL_RESULT_BYTES (256 * 1024 * 1024) /* rows of one query kept in memory */
 #define LIMIT_COLUMNS 2000 /* of a table (wire/zerobus.md §6) */
 #define LIMIT_TYPE_DEPTH 100 /* nesting of a column's type */

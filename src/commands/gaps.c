@@ -197,8 +197,8 @@ gaps_take(struct gaps *g, const struct event *event)
 	if (event->record_ids.count > 0)
 		text_clean(first, sizeof(first), event->record_ids.items[0]);
 	log_message(g->count <= TOLD_MAX || g->count % 100 == 0 ? LOG_WARN : LOG_DEBUG, "gaps",
-	    "%s of %s %s%s (replay id %s): a change whose data Salesforce did not deliver; read the record again",
-	    text_clean(type, sizeof(type), event->change_type), text_clean(entity, sizeof(entity), event->entity), first,
+	    "%s of %s%s%s%s (replay id %s): a change whose data Salesforce did not deliver; read the record again",
+	    text_clean(type, sizeof(type), event->change_type), text_clean(entity, sizeof(entity), event->entity), first[0] != '\0' ? " " : "", first,
 	    event->record_ids.count > 1 ? " and others" : "", replay_id_hex(hex, &event->replay_id));
 	if (g->action == GAP_COMMAND)
 		queue(g, event);

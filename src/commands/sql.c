@@ -4,12 +4,16 @@
  * Rows are printed as they are read, so that a large result needs no memory; only the table for people is gathered
  * first.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
+#include "base/buffer.h"
 #include "base/json.h"
 #include "base/json_text.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "cli/output.h"
@@ -254,15 +258,39 @@ parse_parameters(struct parameters *p, const struct option_list *given, struct e
 	return 0;
 }
 
-/* The service takes no ';' at the end; people write one. Owned by the caller. */
-static char *
-statement_of(const char *given)
+static int
+read_input(struct buffer *text, struct error *e)
 {
-	size_t len = strlen(given);
+	char chunk[4096];
+	ssize_t n;
 
-	while (len > 0 && strchr(" \t\r\n;", given[len - 1]) != NULL)
-		len--;
-	return memory_strndup(given, len);
+	while ((n = read(STDIN_FILENO, chunk, sizeof(chunk))) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return error_set_errno(e, ERR_FAILED, errno, "cannot read the statement from standard input");
+		buffer_append(text, chunk, (size_t)n);
+		if (text->len > LIMIT_SQL_STATEMENT_BYTES)
+			return error_set(e, ERR_USAGE, "the statement is longer than %d bytes", LIMIT_SQL_STATEMENT_BYTES);
+	}
+	return 0;
+}
+
+/* The argument, or standard input for "-"; without the semicolon that people are used to. */
+static int
+take_statement(struct buffer *text, const char *given, struct error *e)
+{
+	if (strcmp(given, "-") != 0)
+		buffer_append_text(text, given);
+	else if (read_input(text, e) != 0)
+		return -1;
+	while (text->len > 0 && memchr(" \t\r\n;", text->data[text->len - 1], 5) != NULL)
+		text->len--;
+	if (text->len == 0)
+		return error_set(e, ERR_USAGE, "the statement is empty");
+	if (memchr(text->data, '\0', text->len) != NULL || !text_is_utf8(buffer_span(text)))
+		return error_set(e, ERR_USAGE, "the statement is no UTF-8 text");
+	return 0;
 }
 
 static int
@@ -292,15 +320,14 @@ run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 	struct printer p = {.e = e};
 	struct sql_statement s = {.deadline_ms = o->timeout_ms, .context = &p};
 	struct parameters parameters = {.count = 0};
-	char warehouse_id[WAREHOUSE_ID_SIZE], *text = statement_of(argv[0]);
+	struct buffer text = BUFFER_INIT;
+	char warehouse_id[WAREHOUSE_ID_SIZE];
 	int rc = -1;
 
 	(void)argc;
-	s.text = text;
-	if (text[0] == '\0') {
-		error_set(e, ERR_USAGE, "the statement is empty");
+	if (take_statement(&text, argv[0], e) != 0)
 		goto out;
-	}
+	s.text = buffer_text(&text);
 	if (parse_parameters(&parameters, &o->parameters, e) != 0)
 		goto out;
 	s.parameters = parameters.items;
@@ -319,7 +346,7 @@ run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 out:
 	parameters_release(&parameters);
 	buffer_release(&p.line);
-	free(text);
+	buffer_release(&text);
 	return rc;
 }
 
@@ -327,15 +354,16 @@ static const struct command_example examples[] = {
 	{"sfzb sql 'SELECT count(*) FROM main.crm.account'", NULL},
 	{"sfzb sql 'SELECT * FROM a.b.c WHERE d = :since' -p since:DATE=2026-11-01", NULL},
 	{"sfzb sql -o csv 'SELECT * FROM main.crm.account LIMIT 10' >sample.csv", NULL},
+	{"sfzb sql - -p since:DATE=2026-11-01 <report.sql", NULL},
 	{NULL, NULL},
 };
 
 const struct command command_sql = {
 	.name = "sql",
 	.summary = "run one statement on the SQL warehouse",
-	.arguments = "STATEMENT",
+	.arguments = "STATEMENT|-",
 	.description =
-	    "Runs one statement and prints its rows: a table on a terminal, one JSON object a line for programs, or "
+	    "Runs one statement (-: what standard input holds) and prints its rows: a table on a terminal, one JSON object a line for programs, or "
 	    "values separated by commas (with a line of names) or tabs (without). NULL is null in JSON, empty in CSV (an empty "
 	    "text is \"\"), \\N between tabs, empty in tables. Values go in by -p, never into the statement's text. A warehouse that is stopped starts by "
 	    "itself and is waited for. Ctrl-C cancels the statement at the server.",

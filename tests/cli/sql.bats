@@ -19,6 +19,11 @@ within() { # EMULATOR-OPTIONS… -- SCRIPT
 	diff -u wanted "$out"
 }
 
+@test "a statement from standard input, of many lines" {
+	within -- 'printf "%s\n" "SELECT :x AS x," "  -- words; with a semicolon" "  \"é\" AS y" ";" "" | sfzb sql -o json - -p x:INT=7'
+	[ "$(cat "$out")" = '{"x":7,"y":"é"}' ]
+}
+
 @test "parameters that are none are refused before anything is asked; the service's refusals are told" {
 	local row given words
 	while IFS='|' read -r given words; do
@@ -37,6 +42,10 @@ within() { # EMULATOR-OPTIONS… -- SCRIPT
 	says "'x' is given twice"
 	fails 2 sfzb sql ' ; '
 	says 'the statement is empty'
+	fails 2 sfzb sql - # standard input is empty
+	says 'the statement is empty'
+	fails 2 sfzb sql $'SELECT "\xff"'
+	says 'the statement is no UTF-8 text'
 	within -- 'sfzb sql "SELECT :x" || echo $?; sfzb sql "SELECT :x" -p x:INT=abc || echo $?; sfzb sql "SELECT :x" -p x:NONSENSE=1 || echo $?'
 	[ "$(tr '\n' ' ' <"$out")" = '1 1 1 ' ]
 	says 'UNBOUND_SQL_PARAMETER.*: x'
