@@ -32,6 +32,18 @@ static const char unit[] =
     "[Install]\n"
     "WantedBy=multi-user.target";
 
+static const char current_state[] =
+    "WITH changes AS (\n"
+    "    SELECT e.*, record_id,\n"
+    "        row_number() OVER (PARTITION BY record_id ORDER BY commit_number, sequence_number) AS n\n"
+    "    FROM main.crm.events e LATERAL VIEW explode(record_ids) r AS record_id\n"
+    "    WHERE entity_name = 'Account' AND change_type NOT LIKE 'GAP%')\n"
+    "SELECT record_id,\n"
+    "    max_by(get_json_object(changed_json, '$.Industry'), n) FILTER (WHERE change_type IN ('CREATE', 'UNDELETE')\n"
+    "        OR array_contains(changed_fields, 'Industry') OR array_contains(nulled_fields, 'Industry')) AS Industry\n"
+    "FROM changes GROUP BY record_id\n"
+    "HAVING max_by(change_type, n) <> 'DELETE'";
+
 void
 stream_manual(struct buffer *man)
 {
@@ -68,6 +80,16 @@ stream_manual(struct buffer *man)
 	man_item(man, "SFZB_GAP_RECORD_IDS", "the ids of the records, with spaces between");
 	man_item(man, "SFZB_GAP_REPLAY_ID, SFZB_GAP_EVENT_ID, SFZB_GAP_TIME, SFZB_GAP_ORG_ID",
 	    "the event's place in hex, its id, when the change was committed, the organisation");
+	man_section(man, "FROM EVENTS TO RECORDS");
+	man_paragraphs(man,
+	    "A row is a change, not a record. An UPDATE has the fields that changed; the others are null in record_data_json, and a "
+	    "MERGE of it as it is would write these nulls over what was there. changed_json holds just what changed, and "
+	    "changed_fields and nulled_fields name it. What a field (here Industry) is now, in each record that is not deleted, from "
+	    "a table of the full layout; a line for each field more makes a view, or the source of a MERGE:");
+	man_lines(man, current_state);
+	man_paragraphs(man,
+	    "It knows what has come since the first row of a record, and nothing of the changes that gap events stand for: the records "
+	    "that one names have to be read again, and all of the object where it names none (GAP_OVERFLOW).");
 	man_section(man, "SIGNALS");
 	man_item(man, "SIGINT, SIGTERM",
 	    "takes no more events, waits until those in flight are stored, and ends with status 0. The second one ends at once.");
