@@ -33,15 +33,6 @@ def new_table():
         return f"main.crm.n{next(numbers)}"
 
 
-def change_settings(world, file, change):
-    path = os.path.join(world.scratch, "home/profiles/emulator", file)
-    with open(path, encoding="utf-8") as f:
-        settings = json.load(f)
-    change(settings)
-    with open(path, "w", encoding="utf-8") as f:
-        json.dump(settings, f)
-
-
 def given_token(world):
     """The environment of a run that is told a token instead of how to get one."""
     with open(os.path.join(world.scratch, "home/profiles/emulator/salesforce.json"), encoding="utf-8") as f:
@@ -59,8 +50,8 @@ def unnamed(world, endpoint, n, many):
     """Requests number n to n + many - 1 for this endpoint find no host; the run itself gets over it."""
     table, calls = new_table(), os.path.join(world.scratch, "calls")
     # no token is kept, nor is it known which warehouse to take, so that they are asked for
-    change_settings(world, "salesforce.json", lambda s: s.pop("session", None))
-    change_settings(world, "databricks.json", lambda s: s.pop("warehouse_id", None))
+    world.change_settings("salesforce.json", lambda s: s.pop("session", None))
+    world.change_settings("databricks.json", lambda s: s.pop("warehouse_id", None))
     world.faults("" if endpoint == USERINFO else SCRIPT)
     shim = {**(given_token(world) if endpoint == USERINFO else {}), "LD_PRELOAD": SHIM, "SFZB_SHIM": f"http:{n}:{many}", "SFZB_SHIM_PATH": endpoint,
             "SFZB_SHIM_COUNT": calls}
@@ -101,7 +92,7 @@ class NamedWorld(World):
 
     def name_hosts(self):
         for file, key, name in (("salesforce.json", "login_url", self.NAMES[0]), ("databricks.json", "host", self.NAMES[1])):
-            change_settings(self, file, lambda s: s.update({key: s[key].replace("localhost", name)}))
+            self.change_settings(file, lambda s: s.update({key: s[key].replace("localhost", name)}))
 
     def set_away(self, away):
         if away:

@@ -1,7 +1,5 @@
 """Wire sweep: connections cut, reset or silenced after each of the first messages in each direction, by a TCP proxy; ended by
 GOAWAY; names that are not resolved; services that shut down in good order and come back."""
-import json
-import os
 import signal
 import threading
 import time
@@ -27,12 +25,7 @@ class WireWorld(World):
         self.proxies = {}
         for name, (file, key, text) in SETTINGS.items():
             self.proxies[name] = Proxy(self.ports[name])
-            path = os.path.join(self.scratch, "home/profiles/emulator", file)
-            with open(path, encoding="utf-8") as f:
-                settings = json.load(f)
-            settings[key] = text.format(self.proxies[name].port)
-            with open(path, "w", encoding="utf-8") as f:
-                json.dump(settings, f)
+            self.change_settings(file, lambda s: s.update({key: text.format(self.proxies[name].port)}))
 
     def close(self):
         for p in self.proxies.values():

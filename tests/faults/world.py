@@ -74,6 +74,14 @@ class World:
     def __exit__(self, *_):
         self.close()
 
+    def change_settings(self, file, change):
+        path = os.path.join(self.scratch, "home/profiles/emulator", file)
+        with open(path, encoding="utf-8") as f:
+            settings = json.load(f)
+        change(settings)
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump(settings, f)
+
     # the emulator
 
     def start_emulator(self, first=False, shim=None):
