@@ -14,42 +14,13 @@
 #include "avro/encode.h"
 #include "avro/schema.h"
 #include "base/encode.h"
-#include "tree.h"
+#include "table_rows.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 struct row {
 	struct text name, schema, third, result;
 };
-
-static struct text
-trimmed(struct text t)
-{
-	while (t.len > 0 && t.data[0] == ' ')
-		t = text_span(t.data + 1, t.len - 1);
-	while (t.len > 0 && t.data[t.len - 1] == ' ')
-		t.len--;
-	return t;
-}
-
-/* Columns are separated by '|'; an empty one still has its place. */
-static bool
-split(struct text line, struct row *row)
-{
-	struct text *columns[] = {&row->name, &row->schema, &row->third, &row->result};
-
-	if (line.len == 0 || line.data[0] == '#')
-		return false;
-	for (size_t i = 0; i < COUNT(columns); i++) {
-		const char *bar = i < 3 ? memchr(line.data, '|', line.len) : line.data + line.len;
-
-		if (bar == NULL)
-			fail_msg("a row with too few columns: %.*s", (int)line.len, line.data);
-		*columns[i] = trimmed(text_span(line.data, (size_t)(bar - line.data)));
-		line = text_span(bar + 1, i < 3 ? line.len - (size_t)(bar + 1 - line.data) : 0);
-	}
-	return true;
-}
 
 static void
 unhex(struct row *row, struct text hex, struct buffer *out)
@@ -173,16 +144,11 @@ check_encode(struct row *row)
 static void
 each_row(const char *path, size_t least, void (*check)(struct row *row))
 {
-	struct text file = tree_read_file(path), rest = file, line;
-	struct row row;
+	struct text file = tree_read_file(path), rest = file, columns[TABLE_COLUMNS];
 	size_t n = 0;
 
-	while (tree_next_line(&rest, &line)) {
-		if (!split(line, &row))
-			continue;
-		check(&row);
-		n++;
-	}
+	for (; table_next_row(&rest, columns); n++)
+		check(&(struct row){columns[0], columns[1], columns[2], columns[3]});
 	assert_true(n >= least);
 	free((char *)(uintptr_t)file.data);
 }

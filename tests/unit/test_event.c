@@ -15,7 +15,7 @@
 #include "base/limits.h"
 #include "salesforce/bitmap.h"
 #include "salesforce/event.h"
-#include "tree.h"
+#include "table_rows.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -514,16 +514,6 @@ test_rows(void **state)
 	event_decoder_free(d);
 }
 
-static struct text
-trimmed(struct text t)
-{
-	while (t.len > 0 && t.data[0] == ' ')
-		t = text_span(t.data + 1, t.len - 1);
-	while (t.len > 0 && t.data[t.len - 1] == ' ')
-		t.len--;
-	return t;
-}
-
 static size_t
 words(struct text t, struct text *out, size_t most)
 {
@@ -554,7 +544,7 @@ expect_names(struct text name, const struct bitmap_list *got, struct text expect
 }
 
 static void
-check_bitmap_row(struct text columns[4])
+check_bitmap_row(struct text columns[TABLE_COLUMNS])
 {
 	struct text items[64];
 	char schema[64];
@@ -575,27 +565,12 @@ check_bitmap_row(struct text columns[4])
 static void
 test_bitmap_table(void **state)
 {
-	struct text file = tree_read_file("tests/tables/bitmaps.txt"), rest = file, line;
+	struct text file = tree_read_file("tests/tables/bitmaps.txt"), rest = file, columns[TABLE_COLUMNS];
 	size_t rows = 0;
 
 	(void)state;
-	while (tree_next_line(&rest, &line)) {
-		struct text columns[4];
-
-		if (line.len == 0 || line.data[0] == '#')
-			continue;
-		for (int i = 0; i < 4; i++) {
-			const char *bar =
-			    i < 3 ? memchr(line.data, '|', line.len) : line.data + line.len;
-
-			assert_non_null(bar);
-			columns[i] = trimmed(text_span(line.data, (size_t)(bar - line.data)));
-			line = text_span(
-			    bar + 1, i < 3 ? line.len - (size_t)(bar + 1 - line.data) : 0);
-		}
+	for (; table_next_row(&rest, columns); rows++)
 		check_bitmap_row(columns);
-		rows++;
-	}
 	assert_true(rows >= 25);
 	free((char *)(uintptr_t)file.data);
 }
