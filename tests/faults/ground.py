@@ -2,6 +2,7 @@
 import argparse
 import os
 import queue
+import shlex
 import threading
 import time
 import traceback
@@ -25,6 +26,7 @@ mutex = threading.Lock()
 figures = {"kills survived": 0, "events compared": 0, "lost": 0, "doubled": 0, "interleavings checked": 0}
 faults = {}  # by kind
 result = {"passed": 0, "failed": 0}
+options.sweep = ""  # the one that begins cases now
 
 
 def count(name, n=1):
@@ -48,10 +50,10 @@ def count_struck(world):
 
 
 def case(name, function, *args, **kw):
-    """One case; what it finds is printed with the seed that found it."""
+    """One case; what it finds is printed with the seed that found it, and how to do it again."""
     if options.match not in name:
         return
-    started = time.monotonic()
+    started, sweep = time.monotonic(), options.sweep
     try:
         function(*args, **kw)
         with mutex:
@@ -63,7 +65,15 @@ def case(name, function, *args, **kw):
         with mutex:
             result["failed"] += 1
         text = str(e) if isinstance(e, Broken) else traceback.format_exc()
-        print(f"FAIL {name} (seed {options.seed}, {time.monotonic() - started:.0f} s): {text}", flush=True)
+        again = ["tests/faults/prove.py", *(["--long"] if options.long else []), "--seed", str(options.seed), "--only", sweep,
+                 "--match", name]
+        print(f"FAIL {name} (seed {options.seed}, {time.monotonic() - started:.0f} s): {text}\n  again: {shlex.join(again)}", flush=True)
+
+
+def so_far():
+    """(kills survived, faults injected, events compared), to tell what one sweep has done."""
+    with mutex:
+        return figures["kills survived"], sum(faults.values()), figures["events compared"]
 
 
 def in_lanes(cases, make_world=None):

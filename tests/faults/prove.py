@@ -4,7 +4,8 @@ was stored and what was set aside.
 
 usage: prove.py [--long] [--seed N] [--only SWEEP,...] [--keep]
 
-Each sweep prints its time, the end its figures; the last line is "N passed, N failed". The seed reproduces a run.
+Each sweep prints its time and figures, the end all of them; the last line is "N passed, N failed". A case that fails prints how
+to do it again: the seed reproduces a run.
 """
 import os
 import random
@@ -20,7 +21,7 @@ import sweep_resources  # noqa: E402
 import sweep_shapes  # noqa: E402
 import sweep_soak  # noqa: E402
 import sweep_wire  # noqa: E402
-from ground import case, count, faults, figures, options, result  # noqa: E402
+from ground import case, count, faults, figures, options, result, so_far  # noqa: E402
 from world import BUILD, TOP, Broken  # noqa: E402
 
 
@@ -40,15 +41,20 @@ sweeps = {"model": lambda rnd: case("model", model), "kill": sweep_kill.sweep, "
           "wire": sweep_wire.sweep, "names": sweep_names.sweep, "resources": sweep_resources.sweep, "soak": sweep_soak.sweep}
 chosen = options.only.split(",") if options.only else list(sweeps)
 options.began = time.monotonic()
+options.sweep = "soak"
 trickle = sweep_soak.Trickle() if options.long and "soak" in chosen else None
 for name in chosen:
-    began, before = time.monotonic(), result["passed"]
+    began, passed, failed, before = time.monotonic(), result["passed"], result["failed"], so_far()
+    options.sweep = name
     sweeps[name](random.Random(f"{options.seed} {name}"))
-    print(f"{name + ' sweep':18} {result['passed'] - before:5} passed {time.monotonic() - began:6.0f} s", flush=True)
+    kills, injected, compared = (now - then for now, then in zip(so_far(), before))
+    print(f"{name + ' sweep':16} {result['passed'] - passed:5} passed, {result['failed'] - failed} failed {time.monotonic() - began:6.0f} s: "
+          f"{kills} kills, {injected} faults, {compared} events compared", flush=True)
 if trickle:
     trickle.end()
 for name, n in figures.items():
     print(f"{name:24} {n:10}")
+print(f"{'seed':24} {options.seed:10}")
 print(f"{'minutes':24} {(time.monotonic() - options.began) / 60:10.0f}")
 print(f"{'faults injected':24} {sum(faults.values()):10}")
 for name, n in sorted(faults.items()):

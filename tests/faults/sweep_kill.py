@@ -4,7 +4,7 @@ import signal
 import subprocess
 import time
 
-from ground import count, finish, in_lanes, options
+from ground import count, count_struck, finish, in_lanes, options
 from world import SHIM, Broken, World
 
 SLOW = "ingest ack-delay 30ms p=0.3\nsubscribe delay 5ms p=0.02\n"  # keeps rows in flight, which is where a kill hurts
@@ -52,6 +52,7 @@ def kill_at_random(seed, kills, with_emulator, streams):
             if with_emulator and rnd.random() < 0.3:
                 kill_emulator_under_a_run(world, rnd)
                 done += 1
+        count_struck(world)
         world.faults("")
         finish(world)
 
