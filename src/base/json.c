@@ -44,6 +44,9 @@ json_parse(struct text s, struct error *e)
 	if (token == JSON_TOKEN_ERROR)
 		return NULL;
 	root = cJSON_ParseWithLength(s.data, s.len);
+	/* it does not say which, and has given all back: sound text must not be taken for a bad answer */
+	if (root == NULL && memory_is_out(MEMORY_OF_CONNECTION))
+		memory_give_up("out of memory");
 	if (root == NULL)
 		error_set(e, ERR_REFUSED, "not valid JSON");
 	return wrap(root);
