@@ -53,10 +53,10 @@ blocks() { # each sh block of the README into a file of its own
 @test "the manual's statement from events to records gives what the events add up to" {
 	sed -n '/^WITH changes AS/,/^\.fi/p' "$tests/../../man/sfzb-stream.1" |
 		sed "s/\\\\(aq/'/g; s/\\\\-/-/g; s/\\\\&//g; /^\.fi/d" >state.sql
-	ends 0 sfzb emulator -q --seed 5 --events 1500 --objects Account,Contact -- sh -ec '
-		sfzb stream Account -q --table main.crm.events --until-caught-up --quiet-for 1s
+	ends 0 sfzb emulator -q --seed 5 --keepalive 300ms --events 1500 --objects Account,Contact -- sh -ec '
+		sfzb stream Account -q --table main.crm.events --until-caught-up
 		sfzb sql - <state.sql >got
-		sfzb tail -q Account -c CREATE,UPDATE,DELETE,UNDELETE --from earliest --until-caught-up --quiet-for 1s >events'
+		sfzb tail -q Account -c CREATE,UPDATE,DELETE,UNDELETE --from earliest --until-caught-up >events'
 	jq -s -c 'reduce .[] as $e ({}; reduce $e.record_ids[] as $id (.; if $e.change_type == "DELETE" then .[$id].gone = true
 		else .[$id].gone = false | if $e.change_type != "UPDATE" or ($e.changed_fields + $e.nulled_fields | index("Industry"))
 			then .[$id].is = $e.record.Industry else . end end))

@@ -56,7 +56,7 @@ def unnamed(world, endpoint, n, many):
     world.faults("" if endpoint == USERINFO else SCRIPT)
     shim = {**(given_token(world) if endpoint == USERINFO else {}), "LD_PRELOAD": SHIM, "SFZB_SHIM": f"http:{n}:{many}", "SFZB_SHIM_PATH": endpoint,
             "SFZB_SHIM_COUNT": calls}
-    status, _, err = world.run(*world.stream_args(table, ("Account",), "--batch-rows", "40"), timeout=120, shim=shim)
+    status, _, err = world.run(*world.stream_args(table, ("Account",), "--batch-rows", "40"), timeout=300, shim=shim)
     count_struck(world)
     world.faults("")
     with open(calls, encoding="ascii") as f:
@@ -169,7 +169,7 @@ def name_server_away(seconds):
             while sum(world.stored().values()) < len(world.published()) and time.monotonic() < deadline:
                 time.sleep(0.2)
             run.terminate()
-            status = run.wait(60)
+            status = run.wait(300)
         finally:
             run.kill()
         if status != 0:

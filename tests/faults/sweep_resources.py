@@ -115,7 +115,7 @@ def no_threads(points):
         for n in points:
             for alone in ("", "!"):
                 shim = {"LD_PRELOAD": SHIM, "SFZB_SHIM": f"thread:{n}{alone}:EAGAIN"}
-                status, _, err = world.run(*world.stream_args(), shim=shim, timeout=60)
+                status, _, err = world.run(*world.stream_args(), shim=shim, timeout=300)
                 count_fault("EAGAIN")
                 if not is_clean(status, err) or (alone and status != 0):
                     raise Broken(f"thread {n} {'and all after it ' if not alone else ''}cannot be started: exit {status}: {err[-1200:]}")

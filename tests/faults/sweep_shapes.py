@@ -125,8 +125,7 @@ def gap_behind_the_newest():
                 now = 0
             if now != rows or now == 0:
                 rows, quiet_since = now, time.monotonic()
-        run.kill()
-        run.communicate()
+        world.kill(run)
         count("kills survived")
         forget_positions(world)
         world.faults("")
