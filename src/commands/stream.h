@@ -98,9 +98,15 @@ int stream_find_overlaps(struct subscriptions *topics, const char *table, struct
 int stream_check_rivals(const struct subscriptions *topics, const char *table, const char *org_id, const char *directory,
     struct error *e);
 
+/* The newest reports: on a terminal they come so often that a slow stream's rate would jump between them. */
+#define STREAM_REPORT_PAST 10
 struct stream_report {
 	bool on_terminal;
-	int64_t last_ms, last_stored, interval_ms;
+	int64_t interval_ms;
+	struct {
+		int64_t ms, stored;
+	} past[STREAM_REPORT_PAST]; /* a ring; elsewhere one */
+	size_t count;
 };
 void stream_report_init(struct stream_report *r, int64_t interval_ms);
 /* For pump_setup: the status line, or a line every interval. */

@@ -10,16 +10,31 @@
 static int64_t
 per_second(int64_t events, int64_t ms)
 {
-	return ms > 0 ? events * 1000 / ms : 0;
+	return ms > 0 ? (events * 1000 + ms / 2) / ms : 0;
 }
 
 void
 stream_report_init(struct stream_report *r, int64_t interval_ms)
 {
 	*r = (struct stream_report){.on_terminal = terminal_has_status(), .interval_ms = interval_ms};
-	r->last_ms = clock_monotonic_ms(&clock_system);
+	r->past[0].ms = clock_monotonic_ms(&clock_system);
+	r->count = 1;
 	if (r->on_terminal)
 		r->interval_ms = TERMINAL_INTERVAL_MS;
+}
+
+/* Since the oldest report that is remembered; remembers this one. */
+static int64_t
+recent_rate(struct stream_report *r, int64_t now, int64_t stored)
+{
+	size_t kept = r->on_terminal ? STREAM_REPORT_PAST : 1;
+	size_t oldest = r->count < kept ? 0 : r->count % kept;
+	int64_t rate = per_second(stored - r->past[oldest].stored, now - r->past[oldest].ms);
+
+	r->past[r->count % kept].ms = now;
+	r->past[r->count % kept].stored = stored;
+	r->count++;
+	return rate;
 }
 
 /* How old the oldest event is that is not stored yet; what is all stored has no lag. */
@@ -56,7 +71,7 @@ stream_report_progress(void *context, const struct engine_statistics *s)
 	struct buffer b = BUFFER_INIT;
 
 	buffer_append_format(&b, "received %s, stored %s, %s events/s, in flight %s", text_number(received, s->received),
-	    text_number(stored, s->stored), text_number(rate, per_second(s->stored - r->last_stored, now - r->last_ms)),
+	    text_number(stored, s->stored), text_number(rate, recent_rate(r, now, s->stored)),
 	    text_number(flight, s->in_flight_rows));
 	append_lag(&b, s);
 	append_extras(&b, s);
@@ -66,8 +81,6 @@ stream_report_progress(void *context, const struct engine_statistics *s)
 		terminal_set_status(buffer_text(&b));
 	else
 		log_info("stream", "%s", buffer_text(&b));
-	r->last_ms = now;
-	r->last_stored = s->stored;
 	buffer_release(&b);
 }
 
