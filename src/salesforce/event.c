@@ -441,6 +441,7 @@ event_decode(struct event_decoder *d, struct avro_schema *schema, const struct e
 	if (decode(d, p, raw, out, e) == 0)
 		return 0;
 	event_set_raw(raw, out);
+	out->schema_json = avro_schema_json(schema); /* set aside with it */
 	memset(d->bitmaps, 0, sizeof(d->bitmaps));
 	return -1;
 }

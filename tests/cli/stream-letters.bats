@@ -101,3 +101,16 @@ inside() { # COMMANDS   in a fresh emulator, with 20 platform events that lack w
 		sfzb dead-letters | wc -l >second'
 	[ "$(cat first second | tr "\n" " ")" = "5 20 " ]
 }
+
+@test "bytes that are none of their schema's are set aside with that schema" {
+	ends 0 sfzb emulator -q --keepalive 300ms --events 10 --objects Account -- bash -euc '
+		sfzb tail -q Account --raw --from earliest -n 1 >raw
+		jq -c "if .payload_b64 then .payload_b64 = \"AAAA\" | .event_id = \"7f000000-0000-4000-8000-000000000001\" else . end" raw >bad
+		curl -sSf --data-binary @bad "$SFZB_EMULATOR_ADMIN/events" >/dev/null
+		sfzb stream Account -q -t main.default.a --until-caught-up
+		sfzb dead-letters show 1 -o json >letter
+		sfzb schema Account -o avro >schema'
+	says 'event 7f000000-0000-4000-8000-000000000001 is set aside \(1 by now\)'
+	jq -e '.payload_base64 == "AAAA"' letter
+	jq -r .schema_json letter | diff - schema
+}
