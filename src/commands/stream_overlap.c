@@ -88,12 +88,21 @@ struct rivals {
 };
 
 static bool
+is_own(const struct rivals *r, const struct position_key *key)
+{
+	for (size_t i = 0; i < r->topics->count; i++)
+		if (strcmp(r->topics->items[i].topic, key->topic) == 0 && strcasecmp(r->table, key->table) == 0)
+			return true;
+	return false;
+}
+
+static bool
 take_rival(void *context, const struct position_key *key, long pid)
 {
 	struct rivals *r = context;
 
 	/* a lock's file may say anything */
-	if (strncmp(key->org_id, r->org_id, 15) != 0 || key->topic[0] != '/')
+	if (strncmp(key->org_id, r->org_id, 15) != 0 || key->topic[0] != '/' || is_own(r, key))
 		return true;
 	for (size_t i = 0; i < r->topics->count; i++) {
 		const char *topic = r->topics->items[i].topic;

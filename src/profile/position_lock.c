@@ -1,12 +1,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -144,6 +144,18 @@ refuse(int fd, const struct position_key *key, struct error *e)
 	return error_hint(e, "stop that one first; two runs never share a position");
 }
 
+/* Who only looks whether it is held is gone in a moment. */
+static int
+take(int fd)
+{
+	static const struct timespec moment = {.tv_nsec = 20000000};
+	int rc;
+
+	for (int i = 0; (rc = flock(fd, LOCK_EX | LOCK_NB)) != 0 && errno == EWOULDBLOCK && i < 5; i++)
+		nanosleep(&moment, NULL);
+	return rc;
+}
+
 struct position_lock *
 positions_lock(const char *directory, const struct position_key *key, struct error *e)
 {
@@ -165,7 +177,7 @@ positions_lock(const char *directory, const struct position_key *key, struct err
 		error_set(e, ERR_CONFIG, "'%s' is not a regular file", path);
 		goto out;
 	}
-	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+	if (take(fd) != 0) {
 		if (errno == EWOULDBLOCK)
 			refuse(fd, key, e);
 		else
@@ -232,15 +244,6 @@ positions_locks_note(struct position_lock *const *locks, size_t count, const cha
 		}
 }
 
-/* Somebody holds it now. A lock whose holder is dead is not tried: that would be in the way of who is about to take it. */
-static bool
-is_held(int fd, long pid)
-{
-	if (pid <= 0 || (kill((pid_t)pid, 0) != 0 && errno != EPERM))
-		return false;
-	return flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-}
-
 void
 positions_each_holder(const char *directory, positions_holder *each, void *context)
 {
@@ -258,7 +261,8 @@ positions_each_holder(const char *directory, positions_holder *each, void *conte
 		fd = openat(dirfd(d), entry->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 		if (fd < 0)
 			continue;
-		if (read_text(fd, &t) && t.pid != getpid() && is_held(fd, t.pid))
+		/* a shared lock for a moment: take() waits for that; a pid says nothing, it may be of another container */
+		if (read_text(fd, &t) && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK)
 			more = each(context, &t.key, t.pid);
 		close(fd);
 	}

@@ -103,7 +103,7 @@ bool positions_lock_is_copy(const struct position_lock *l);
 /* Behind the store: notes it in that of the locks that is of the topic. */
 void positions_locks_note(struct position_lock *const *locks, size_t count, const char *topic, int64_t stored_ms);
 
-/* Calls each for every lock that another live process holds, until it returns false. The key is for the call. */
+/* Calls each for every lock that is held, this process's own included, until it returns false. The key is for the call. */
 typedef bool positions_holder(void *context, const struct position_key *key, long pid);
 void positions_each_holder(const char *directory, positions_holder *each, void *context);
 

@@ -616,8 +616,9 @@ test_lock(void **state)
 	m = positions_lock(directory, &other, &e);
 	assert_non_null(m);
 	positions_unlock(m);
-	assert_int_equal(holder(), 0); /* no other process */
+	assert_int_equal(holder(), getpid());
 	positions_unlock(l);
+	assert_int_equal(holder(), 0);
 	/* a dead process holds none */
 	assert_int_equal(pipe(ends), 0);
 	child = fork();
