@@ -94,6 +94,9 @@ prepare(void *context, struct error *e)
 	if (target_ingest(r->app, &r->config, r->o->tuning.headers_helper != NULL, e) != 0)
 		return -1;
 	r->table = target_find(r->app, r->table_name, e);
+	/* create-table makes one for events */
+	if (r->table == NULL && strstr(e->hint, "create-table") != NULL)
+		error_hint(e, "check the name, or make it: sfzb sql 'CREATE TABLE %s (...)'", r->table_name);
 	return r->table == NULL ? -1 : check_table(r->table, e);
 }
 

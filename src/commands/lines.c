@@ -133,6 +133,10 @@ lines_next(struct lines *l, struct text *line, struct error *e)
 	*line = text_span(l->held.data + l->at, stop - l->at);
 	if (!l->keep_returns && line->len > 0 && line->data[line->len - 1] == '\r')
 		line->len--;
+	if (l->number == 0 && text_starts(*line, "\xEF\xBB\xBF")) { /* of files that were written on Windows */
+		line->data += 3;
+		line->len -= 3;
+	}
 	l->at = l->searched = end != NULL ? stop + 1 : stop;
 	l->number++;
 	return 1;

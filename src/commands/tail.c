@@ -144,7 +144,8 @@ show_letters(void *context, const struct dead_letter *letters, size_t count, str
 
 		t->misfits++;
 		error_set(&why, letters[i].code, TEXT_FORMAT, TEXT_ARGS(letters[i].reason));
-		log_warn("tail", "an event of '" TEXT_FORMAT "' cannot be shown: %s", TEXT_ARGS(letters[i].topic), why.text);
+		log_message(t->misfits <= 10 || t->misfits % 1000 == 0 ? LOG_WARN : LOG_DEBUG, "tail",
+		    "an event of '" TEXT_FORMAT "' cannot be shown: %s", TEXT_ARGS(letters[i].topic), why.text);
 		buffer_clear(&out);
 		tail_print_undecodable(t, &event, &why, &out);
 		if (output_write(buffer_span(&out), e) != 0 || output_flush(e) != 0)
@@ -171,7 +172,7 @@ setup(struct tail *t)
 {
 	struct pump_setup s = {
 		.positions = t->options->managed != NULL ? managed_positions(&t->commits) : t->commits.under,
-		.letters = {.store = show_letters, .context = t},
+		.letters = {.store = show_letters, .context = t, .tells = true},
 		.router = {.route = route, .context = t},
 		.report = say_ready,
 		.report_context = t,

@@ -193,6 +193,9 @@ run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 	if (pattern == NULL)
 		topics_remember(&l);
 	rc = topics_print(&l, o->all, e);
+	if (rc == 0 && !app_outputs(app, "json") && topics_shown(&l, o->all) == 0)
+		log_info("topics", "no topic%s%s%s", pattern != NULL ? " is called '" : "", pattern != NULL ? pattern : "",
+		    pattern != NULL ? "' or has it in its name" : " is there for this login");
 out:
 	terminal_set_status(NULL);
 	for (size_t i = 0; i < l.count; i++) {

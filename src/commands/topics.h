@@ -26,6 +26,7 @@ struct listing {
 };
 
 /* all: what is not switched on or may not be read, too. */
+size_t topics_shown(const struct listing *l, bool all); /* how many it prints */
 int topics_print(const struct listing *l, bool all, struct error *e);
 /* For completion; without it nothing but comfort is lost. */
 void topics_remember(const struct listing *l);

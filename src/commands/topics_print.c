@@ -140,6 +140,16 @@ print_table(const struct listing *l, bool all, struct error *e)
 	return rc;
 }
 
+size_t
+topics_shown(const struct listing *l, bool all)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->count; i++)
+		n += is_shown(&l->items[i], all);
+	return n;
+}
+
 int
 topics_print(const struct listing *l, bool all, struct error *e)
 {

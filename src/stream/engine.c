@@ -295,7 +295,8 @@ engine_set_aside(struct engine *e, struct dead_letter *letter, const struct erro
 	e->statistics.set_aside++;
 	e->statistics.set_aside_bytes += (int64_t)letter->payload.len;
 	/* a topic where all is bad must not drown the log: the store holds each one's reason; what has no id it names itself */
-	log_message((e->statistics.set_aside <= 10 || e->statistics.set_aside % 1000 == 0) && letter->event_id.len > 0 ?
+	log_message((e->statistics.set_aside <= 10 || e->statistics.set_aside % 1000 == 0) && letter->event_id.len > 0 &&
+			!e->letters.tells ?
 		LOG_WARN :
 		LOG_DEBUG,
 	    "stream", TEXT_FORMAT ": event %s is set aside (%lld by now): %s", TEXT_ARGS(letter->topic),

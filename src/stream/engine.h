@@ -116,6 +116,7 @@ struct position_store {
 struct letter_store {
 	int (*store)(void *context, const struct dead_letter *letters, size_t count, struct error *e);
 	void *context;
+	bool tells; /* store says itself what becomes of each */
 };
 
 /* Which table an event goes to. */

@@ -130,6 +130,11 @@ CREATE='sfzb sql "CREATE TABLE main.default.t (id BIGINT NOT NULL, name STRING)"
 	fails 3 sfzb ingest a.b.c
 }
 
+@test "a table that is missing is not one that create-table makes" {
+	ends 4 sfzb emulator -q -- sh -c 'echo "{}" | sfzb ingest main.default.nope'
+	says 'hint: check the name, or make it: sfzb sql .CREATE TABLE main.default.nope'
+}
+
 @test "a schema whose name has a blank takes rows" {
 	ends 0 sfzb emulator -q --events 50 --objects Account -- sh -euc '
 		sfzb create-table -q "main.\`my schema\`.t" --create-schema --layout classic

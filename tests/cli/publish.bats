@@ -23,6 +23,11 @@ orders() { # FROM TO   one JSON object a line
 	jq -se '(.[0].event_id == "one") and (.[1].message | test("--id-field names")) and (.[2].message | test("1 to 36 bytes"))' "$out"
 }
 
+@test "publish: a mark of the bytes' order before the first line is passed over" {
+	ends 0 sfzb emulator -q -- sh -euc 'printf "\357\273\277{\"Order_Number__c\":\"1\"}\r\n{}\r\n" | sfzb publish Order_Event__e'
+	jq -se 'map(.result) == ["published", "published"]' "$out"
+}
+
 @test "publish --template goes alone" {
 	local more
 	for more in '{}' '--raw' '--rate 5' '-f x' '--id-field a'; do

@@ -13,6 +13,9 @@ inside() { # EMULATOR OPTIONS… -- COMMAND…   fine, in a fresh emulator
 	prints '^/data/ChangeEvents +channel +yes +no '
 	inside -- sh -c 'sfzb topics >/dev/null && sfzb help --names topics'
 	prints '^/data/AccountChangeEvent$'
+	ends 0 sfzb emulator -q -- sfzb topics -o table 'Nope*'
+	[ ! -s "$out" ]
+	says "no topic is called 'Nope\*' or has it in its name"
 	inside -- sfzb topics 'Acc*'
 	[ "$(jq -r .name "$out")" = /data/AccountChangeEvent ]
 	inside -- sfzb topics order

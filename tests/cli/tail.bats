@@ -32,6 +32,7 @@ inside() { # EMULATOR OPTIONS… -- COMMAND…   fine, in a fresh emulator
 	prints '^\{"k":"001[0-9a-zA-Z]{15}"\}$'
 	ends 6 sfzb emulator -q --events 3 --objects Account -- sfzb tail Account --from earliest -n 3 --transform '.topic + 1'
 	says "cannot be shown: jq: string .* cannot be added"
+	run ! grep -q 'set aside' "$err" # it is nowhere
 	says "error: 3 events could not be shown as asked for"
 }
 
