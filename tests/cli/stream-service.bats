@@ -66,6 +66,7 @@ subprocess.run([\"sfzb\", \"stream\", \"Account\", \"-t\", \"a.b.c\", \"--metric
 @test "an event loop that hangs: /healthz and systemd's watchdog tell, and both come back" {
 	# a write of the replay store that does not return, as on a file server that is away, stops the loop
 	LIMIT=240 inside '
+		trap "rm -f away; kill -KILL \$(cat told.pid) || :" EXIT # it would outlive a test that fails
 		: >log; "'"$tests"'/notified.py" told env LD_PRELOAD="'"$BUILD"'/tests/faults/shim.so" SFZB_SHIM=write:1:hang \
 			SFZB_SHIM_PATH=replay.db SFZB_SHIM_WHILE="$PWD/away" sfzb stream Account -t $t --metrics 0 2>log & p=$!
 		until_it has log "figures at http://127.0.0.1:[0-9]+/metrics"
@@ -88,7 +89,7 @@ subprocess.run([\"sfzb\", \"stream\", \"Account\", \"-t\", \"a.b.c\", \"--metric
 		again() { test "$(grep -c "^WATCHDOG=1" told)" -gt "$((before + 2))"; }
 		until_it again
 		until_it stored 60
-		kill "$(cat told.pid)"; wait $p
+		kill "$(cat told.pid)"; wait $p; trap - EXIT
 		sfzb sql "select count(*) as n, count(distinct event_id) as d from main.default.account" >rows'
 	jq -e '.n == 60 and .d == 60' rows
 }
