@@ -67,10 +67,10 @@ stream_manual(struct buffer *man)
 	    "is asked instead. Two processes do not know what the other is just storing: the same topic to the same table is "
 	    "refused, also where one names it with {entity}; topics that may hold the same events are warned about. Give them to "
 	    "one process.\n\n"
-	    "A row is durable before a query shows it. A look-up therefore waits for as long as --visibility-wait says, and longer "
-	    "as long as the row that was acknowledged last is not to be seen either. What nobody can tell is whether a "
-	    "later row is slower than that one, nor, after a crash, how slow the table is: there a longer --visibility-wait "
-	    "helps. Without a SQL warehouse there is no look-up, and what was in flight may be stored twice.");
+	    "A row is durable before a query shows it. A look-up therefore waits for as long as --visibility-wait says, and as long "
+	    "again as acknowledgements took of late, and longer as long as the row that was acknowledged last is not to be seen "
+	    "either. What nobody can tell is whether a later row is slower than that one, nor, after a crash, how slow server and "
+	    "table are: there a longer --visibility-wait helps. Without a SQL warehouse there is no look-up, and what was in flight may be stored twice.");
 	man_section(man, "GAP EVENTS");
 	man_paragraphs(man,
 	    "Where Salesforce cannot deliver the data of a change, a gap event stands for it (GAP_CREATE, GAP_UPDATE, "

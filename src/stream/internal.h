@@ -143,6 +143,7 @@ struct lane {
 		bool missed; /* an answer did not have it */
 		int64_t acked_ms;
 	} witness;
+	int64_t slow_ack_ms, slow_ack_at_ms; /* the longest time to an acknowledgement of late, and when that was */
 	int64_t lag_ms; /* how late a witness has been seen that was not there at first; 0: none was late */
 	int64_t ask_at_ms;
 	unsigned ask_failures, ask_session_failures;
@@ -213,11 +214,12 @@ void spread_release(struct spread *s); /* a batch is gone */
 bool spread_is_open(const struct spread *s);
 
 /* suspects.c */
-void suspects_mark(struct lane *l, struct batch *b, int64_t visible_ms);
+void suspects_doubt(struct lane *l, size_t outstanding, int64_t now); /* the first so many batches were sent and not acknowledged */
 void suspects_mark_row(struct lane *l, struct batch *b, struct row *r, int64_t visible_ms);
 int64_t suspects_tick(struct lane *l, int64_t now);
 /* How long after its acknowledgement a row may be missing from an answer, by what was told and what was seen. */
 int64_t suspects_visibility_ms(const struct lane *l);
+void suspects_note_pace(struct lane *l, int64_t ack_ms, int64_t now); /* so long after it was sent a batch was acknowledged */
 void suspects_note_witness(struct lane *l, const struct batch *b, int64_t now); /* it is acknowledged */
 void suspects_found(struct lane *l, const bool *found, size_t count, const struct error *why);
 

@@ -50,6 +50,7 @@ on_acknowledged(void *context, int64_t batches)
 		lane_cancel(l, now);
 		return;
 	}
+	suspects_note_pace(l, now - lane_at(l, 0)->sent_ms, now);
 	while (fresh-- > 0) {
 		struct batch *b = lane_at(l, 0);
 		size_t rows = b->count;
@@ -85,19 +86,6 @@ on_closing(void *context, int64_t pause_ms)
 	l->state_until_ms = engine_now(l->engine) + (pause_ms > 0 ? pause_ms : 0);
 	l->engine->statistics.retries[RETRY_SINK_CLOSING]++;
 	engine_wake(l->engine, engine_now(l->engine));
-}
-
-/* What was sent and not acknowledged may be in the table, or not. */
-static void
-doubt(struct lane *l, size_t outstanding, int64_t now)
-{
-	for (size_t i = 0; i < outstanding; i++) {
-		struct batch *b = lane_at(l, i);
-
-		for (size_t j = 0; j < b->count; j++)
-			b->rows[j].sent = true;
-		suspects_mark(l, b, now + suspects_visibility_ms(l));
-	}
 }
 
 static void
@@ -144,7 +132,7 @@ on_ended(void *context, const struct error *why)
 		return;
 	}
 	if (outstanding > 0)
-		doubt(l, outstanding, now);
+		suspects_doubt(l, outstanding, now);
 	if (e->phase >= PHASE_FINISHING)
 		return;
 	if (before == STREAM_CANCELLED) {

@@ -89,14 +89,6 @@ refusal_settle(struct lane *l, struct batch *b)
 	engine_wake(l->engine, engine_now(l->engine));
 }
 
-static void
-mark(struct lane *l, struct batch *b, int64_t now)
-{
-	for (size_t i = 0; i < b->count; i++)
-		b->rows[i].sent = true;
-	suspects_mark(l, b, now + suspects_visibility_ms(l));
-}
-
 void
 refusal_begin(struct lane *l, size_t outstanding, const struct error *why, int64_t now)
 {
@@ -110,8 +102,7 @@ refusal_begin(struct lane *l, size_t outstanding, const struct error *why, int64
 		for (size_t i = 0; i < outstanding; i++)
 			l->careful_rows += lane_at(l, i)->count;
 	}
-	for (size_t i = 0; i < outstanding; i++)
-		mark(l, lane_at(l, i), now);
+	suspects_doubt(l, outstanding, now);
 	if (outstanding > 1)
 		return; /* which of them it was the next streams will tell */
 	b->why = memory_alloc(sizeof(*b->why));

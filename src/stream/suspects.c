@@ -5,7 +5,8 @@
  * When a row must be visible nobody promises; the vendor gives a time that 95 of 100 rows keep. So a look-up asks for
  * a witness too: the row that was acknowledged last. As long as the table does not show that one either, it does
  * not know, and is asked again; and once it does, doubtful rows get as long as the witness took. What this cannot
- * see is a table that falls behind between the witness and the doubtful rows.
+ * see is a table that falls behind between the witness and the doubtful rows, or a server that suddenly stores more
+ * slowly than it has acknowledged, for longer than the wait that was told.
  */
 #include <stdlib.h>
 
@@ -37,11 +38,43 @@ suspects_mark_row(struct lane *l, struct batch *b, struct row *r, int64_t visibl
 		b->visible_ms = visible_ms;
 }
 
+/* ---- what a server has taken and not acknowledged */
+
+/* A slow acknowledgement is remembered for so long. */
+#define SLOW_FOR_MS 600000
+
 void
-suspects_mark(struct lane *l, struct batch *b, int64_t visible_ms)
+suspects_note_pace(struct lane *l, int64_t ack_ms, int64_t now)
 {
-	for (size_t i = 0; i < b->count; i++)
-		suspects_mark_row(l, b, &b->rows[i], visible_ms);
+	if (ack_ms < l->slow_ack_ms && now - l->slow_ack_at_ms < SLOW_FOR_MS)
+		return;
+	l->slow_ack_ms = ack_ms;
+	l->slow_ack_at_ms = now;
+}
+
+/*
+ * A server whose stream has broken may still be at work on what it has taken. How much longer it needs than a row needs
+ * to be seen is anybody's guess: as long as it took of late, and as long as it has been at it already.
+ */
+static int64_t
+storing_ms(const struct lane *l, int64_t now)
+{
+	int64_t waiting_ms = now - lane_at(l, 0)->sent_ms;
+
+	return waiting_ms > l->slow_ack_ms ? waiting_ms : l->slow_ack_ms;
+}
+
+void
+suspects_doubt(struct lane *l, size_t outstanding, int64_t now)
+{
+	for (size_t i = 0; i < outstanding; i++) {
+		struct batch *b = lane_at(l, i);
+
+		for (size_t j = 0; j < b->count; j++) {
+			b->rows[j].sent = true;
+			suspects_mark_row(l, b, &b->rows[j], now + suspects_visibility_ms(l) + storing_ms(l, now));
+		}
+	}
 }
 
 static void
