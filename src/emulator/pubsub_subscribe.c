@@ -6,6 +6,9 @@
 #include "base/random.h"
 #include "emulator/pubsub_internal.h"
 
+/* In replay ids. A bus repeats what it has published just now, however far behind a reader may be. */
+#define REPEATED_WITHIN 10000
+
 static void
 append_varint(struct buffer *out, uint64_t v)
 {
@@ -102,7 +105,9 @@ strike(struct subscription *s, const struct fault *fault)
 	struct error e = ERROR_INIT;
 
 	if (fault->kind == FAULT_DUPLICATE) {
-		if (bus_repeat(s->service->bus, s->after, &e) != 0)
+		uint64_t newest = bus_last(s->service->bus);
+
+		if (bus_repeat(s->service->bus, newest - s->after > REPEATED_WITHIN ? newest : s->after, &e) != 0)
 			log_warn("emulator", "%s", e.text);
 		return;
 	}
