@@ -13,6 +13,7 @@
 #include "avro/schema.h"
 #include "base/encode.h"
 #include "base/limits.h"
+#include "commands/event_print.h"
 #include "salesforce/bitmap.h"
 #include "salesforce/event.h"
 #include "table_rows.h"
@@ -254,6 +255,44 @@ expect_event(const char *name, const struct event *v, const struct tree *line)
 	assert_true(v->commit_number == number(header, "commitNumber"));
 }
 
+/* " NAME=" somewhere in the line that people read */
+static bool
+shows(const struct buffer *line, const char *name)
+{
+	char *sought = memory_format(" %s=", name);
+	bool does = strstr(buffer_text(line), sought) != NULL;
+
+	free(sought);
+	return does;
+}
+
+/* Of an update the line names what has changed: the parts of a compound, or its own name for all of them ("collapsed"). */
+static void
+expect_line(const char *name, const struct event *v, const struct tree *expected)
+{
+	const struct tree *all = tree_find(expected, "changed_fields");
+	const struct tree *collapsed = tree_find(tree_find(expected, "collapsed"), "changed_fields");
+	struct buffer line = BUFFER_INIT;
+
+	if (!v->is_change || !text_is(v->change_type, "UPDATE"))
+		return;
+	event_print_line(&line, v, 0);
+	if (collapsed == NULL)
+		collapsed = all;
+	for (size_t i = 0; i < collapsed->count; i++)
+		if (!shows(&line, collapsed->items[i].text))
+			fail_msg("%s: no %s in: %s", name, collapsed->items[i].text, buffer_text(&line));
+	for (size_t i = 0; i < all->count; i++) {
+		bool wanted = false;
+
+		for (size_t j = 0; j < collapsed->count; j++)
+			wanted |= strcmp(all->items[i].text, collapsed->items[j].text) == 0;
+		if (!wanted && shows(&line, all->items[i].text))
+			fail_msg("%s: %s in: %s", name, all->items[i].text, buffer_text(&line));
+	}
+	buffer_release(&line);
+}
+
 /* Calls back for each line of a file of tests/data. */
 static size_t
 each_line(const char *path, void (*call)(const struct tree *line, void *context), void *context)
@@ -291,6 +330,7 @@ check_good(const struct tree *line, void *context)
 	if (event_decode(d, load_schema(tree_string(line, "schema")), &raw, &v, &e) != 0)
 		fail_msg("%s: %s", name, e.text);
 	expect_event(name, &v, line);
+	expect_line(name, &v, tree_find(line, "expected"));
 	buffer_release(&payload);
 }
 
