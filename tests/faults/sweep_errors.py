@@ -201,7 +201,7 @@ def sweep(rnd):
         nested = ["\n".join(parts) for parts in NESTED]
         kept = [s for s in everything if s[0] in SINGLE or s[0] in nested or s[1] or ("lose-ack" in s[0] and s[1] == 0)]
         rest = [s for s in everything if s not in kept]
-        everything = kept + rnd.sample(rest, 24)
+        everything = kept + rnd.sample(rest, 12)
     case("events published twice by the bus", duplicates)
     case("events published twice, the second copy after a stop or a kill", duplicates_around_a_stop)
     case("events that two topics hold", two_topics_hold_it)
