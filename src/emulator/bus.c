@@ -77,7 +77,8 @@ open_writer(struct bus *b, struct error *e)
 		"INSERT INTO event (replay, entity, at_ms, id, wire) VALUES (?1, ?2, ?3, ?4, ?5)",
 		&b->insert, e) != 0 ||
 	    bus_prepare(b->db, "INSERT INTO enriched (replay, wire) VALUES (?1, ?2)", &b->insert_enriched, e) != 0 ||
-	    bus_prepare(b->db, "SELECT entity, id, wire FROM event WHERE replay = ?1", &b->repeat, e) != 0 ||
+	    bus_prepare(b->db, "SELECT entity, id, wire, replay FROM event WHERE replay <= ?1 ORDER BY replay DESC LIMIT 1",
+		&b->repeat, e) != 0 ||
 	    bus_prepare(b->db, "SELECT wire FROM enriched WHERE replay = ?1", &b->repeat_enriched, e) != 0 ||
 	    bus_prepare(b->db,
 		"SELECT max("
@@ -361,6 +362,7 @@ bus_repeat(struct bus *b, uint64_t replay, struct error *e)
 		snprintf(id, sizeof id, "%s", (const char *)sqlite3_column_text(b->repeat, 1));
 		buffer_append(&wire, sqlite3_column_blob(b->repeat, 2),
 		    (size_t)sqlite3_column_bytes(b->repeat, 2));
+		replay = (uint64_t)sqlite3_column_int64(b->repeat, 3);
 	}
 	sqlite3_reset(b->repeat);
 	if (wire.len > BUS_REPLAY_BYTES) {

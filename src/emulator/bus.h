@@ -40,7 +40,7 @@ void bus_close(struct bus *b); /* every reader must be closed */
 
 /* All or none, durable against a crash of the process when it returns; sets every event's replay. */
 int bus_publish(struct bus *b, struct bus_event *events, size_t count, struct error *e);
-/* Publishes a stored event once more, under a new replay id: what the vendor's bus does now and then. */
+/* Publishes the newest stored event up to a replay id once more, under a new one: what the vendor's bus does now and then. */
 int bus_repeat(struct bus *b, uint64_t replay, struct error *e);
 /* Called after each publish, from the publisher's thread. Set before the first one. */
 void bus_set_listener(struct bus *b, void (*published)(void *context), void *context);

@@ -6,8 +6,8 @@
 #include "base/random.h"
 #include "emulator/pubsub_internal.h"
 
-/* In replay ids. A bus repeats what it has published just now, however far behind a reader may be. */
-#define REPEATED_WITHIN 10000
+/* In replay ids, of which an event takes three or four. A bus repeats what it has published just now, however far behind a reader may be. */
+#define REPEATED_WITHIN 30000
 
 static void
 append_varint(struct buffer *out, uint64_t v)
