@@ -85,10 +85,29 @@ end_by_signal(void *context, int number)
 	_exit(128 + number); /* the first process of a container is spared by signals without a handler */
 }
 
+#define SIGNALS_AT_ONCE_MS 500
+
+static void
+pass_signal(void *context, int number)
+{
+	struct app *app = context;
+	struct app_signals *s = &app->signals;
+	int64_t now = clock_monotonic_ms(&clock_system);
+	bool again = (number == SIGINT || number == SIGTERM) && number == s->last && now - s->last_ms < SIGNALS_AT_ONCE_MS;
+
+	if (again)
+		return;
+	s->last = number;
+	s->last_ms = now;
+	s->f(s->context, number);
+}
+
 void
 app_handle_signals(struct app *app, loop_signal_function *f, void *context)
 {
-	loop_signals_handle(app->loop, f != NULL ? f : end_by_signal, context);
+	app->signals.f = f != NULL ? f : end_by_signal;
+	app->signals.context = context;
+	loop_signals_handle(app->loop, pass_signal, app);
 }
 
 enum error_code

@@ -30,6 +30,12 @@ struct app {
 		void *done_context;
 	} renewal; /* of the Salesforce token; one at a time */
 	int64_t renewals; /* that succeeded */
+	struct app_signals {
+		loop_signal_function *f;
+		void *context;
+		int last; /* 0: none yet */
+		int64_t last_ms;
+	} signals;
 };
 
 int app_open(struct app *app, const struct command *command, const struct common_options *common,
@@ -50,6 +56,8 @@ int app_open_databricks(struct app *app, struct error *e);
 void app_open_loop(struct app *app);
 /*
  * Who gets them, on the loop; f NULL: nobody, and then SIGINT, SIGTERM and SIGHUP end the program as they end every other.
+ * Two of SIGINT or of SIGTERM at once are one: timeout(1) sends its signal to the process and to the group, and so
+ * do a terminal and who hands its signals on.
  */
 void app_handle_signals(struct app *app, loop_signal_function *f, void *context);
 /* ERR_INTERRUPTED for SIGINT, else ERR_TERMINATED. */
