@@ -91,10 +91,11 @@ stream_manual(struct buffer *man)
 	man_lines(man, current_state);
 	man_paragraphs(man,
 	    "It knows what has come since the first row of a record, and nothing of the changes that gap events stand for: the records "
-	    "that one names have to be read again, and all of the object where it names none (GAP_OVERFLOW).");
+	    "that one names have to be read again, and all of the object where it names none (GAP_OVERFLOW). Salesforce sends no event at all when a record is purged from the "
+	    "recycle bin, or when just the value of a formula changes.");
 	man_section(man, "SIGNALS");
 	man_item(man, "SIGINT, SIGTERM",
-	    "takes no more events, waits until those in flight are stored, and ends with status 0. The second one ends at once.");
+	    "takes no more events, waits until those in flight are stored, and ends with status 0. The second one ends at once; two within half a second are one.");
 	man_item(man, "SIGHUP",
 	    "on a terminal: as SIGTERM. Without one: reads the secrets of both logins anew (a client secret or refresh token "
 	    "that was replaced is used for the next token; another user, host or client id needs a new start), and log.json of "
