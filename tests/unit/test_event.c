@@ -257,7 +257,7 @@ expect_event(const char *name, const struct event *v, const struct tree *line)
 
 /* " NAME=" somewhere in the line that people read */
 static bool
-shows(const struct buffer *line, const char *name)
+shows(struct buffer *line, const char *name)
 {
 	char *sought = memory_format(" %s=", name);
 	bool does = strstr(buffer_text(line), sought) != NULL;
