@@ -161,7 +161,7 @@ check-layers: ## check who includes whom against src/LAYERS
 check-unit: $(UNIT_BIN) ## run the unit tests (one: make check-unit UNIT=test_base)
 	$(Q)tests/unit/run $(if $(UNIT),$(BUILD)/tests/$(UNIT),$(UNIT_BIN))
 
-check-cli: all ## run the tests of the command line (one file: make check-cli FILE=tests/cli/tail.bats)
+check-cli: all tools ## run the tests of the command line (one file: make check-cli FILE=tests/cli/tail.bats)
 	@BUILD=$(BUILD) tests/cli/run $(FILE)
 
 coverage: ## run both with counters and print the share of lines that ran, folder by folder (about 10 minutes)
