@@ -42,7 +42,9 @@ def at_record(world, name, direction, n, action):
     more = ("--batch-rows", "2", "--ack-timeout", "1s", "--watchdog", "2s", "--retry-backoff", "5ms..300ms")
     if name == "pubsub":
         more += ("--max-in-flight-rows", "4")  # little credit: many requests and responses
-    status, _, err = world.run(*world.stream_args(table, ("Account",), *more), timeout=300)
+    # its own watchdogs end a silence after 1 or 2 s; the library's, which would end it too, after minutes
+    limit = 90 if action in ("stall", "half") else 300
+    status, _, err = world.run(*world.stream_args(table, ("Account",), *more), timeout=limit)
     struck = proxy.struck
     proxy.set_plan(None)
     if struck:
