@@ -70,7 +70,8 @@ stream_manual(struct buffer *man)
 	    "A row is durable before a query shows it. A look-up therefore waits for as long as --visibility-wait says, and as long "
 	    "again as acknowledgements took of late, and longer as long as the row that was acknowledged last is not to be seen "
 	    "either. What nobody can tell is whether a later row is slower than that one, nor, after a crash, how slow server and "
-	    "table are: there a longer --visibility-wait helps. Without a SQL warehouse there is no look-up, and what was in flight may be stored twice.");
+	    "table are: there a longer --visibility-wait helps. Without a SQL warehouse there is no look-up, and what was in "
+	    "flight may be stored twice.");
 	man_section(man, "GAP EVENTS");
 	man_paragraphs(man,
 	    "Where Salesforce cannot deliver the data of a change, a gap event stands for it (GAP_CREATE, GAP_UPDATE, "
