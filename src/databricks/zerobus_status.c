@@ -177,7 +177,8 @@ zerobus_status_error(const struct call_status *s, bool at_open, const char *tabl
 		error_set(e, ERR_UNAVAILABLE, "%s: the server ended it without a reason", what);
 	else
 		call_status_error(s, what, e);
-	e->code = at_open ? answers[code].at_open : answers[code].later;
+	if (call_status_failure(s) != CALL_FAILURE_MEMORY)
+		e->code = at_open ? answers[code].at_open : answers[code].later;
 	add_details(e, s->details);
 	hint = at_open ? answers[code].open_hint : answers[code].later_hint;
 	if (hint != NULL)

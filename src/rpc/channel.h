@@ -77,6 +77,7 @@ enum call_failure {
 	CALL_FAILURE_CERTIFICATE,
 	CALL_FAILURE_HOST_NAME,
 	CALL_FAILURE_PROXY,
+	CALL_FAILURE_MEMORY, /* this process has none left for a connection */
 };
 enum call_failure call_status_failure(const struct call_status *s);
 /* The message in words for people, cleaned: what gRPC nests is cut to the reason. Returns out. */

@@ -43,6 +43,9 @@ call_status_name(int grpc_status)
 							      : "UNKNOWN";
 }
 
+/* Only a call that never left this process says so. */
+#define NO_ADDRESS "failed to connect to all addresses"
+
 static bool
 contains(struct text t, const char *s)
 {
@@ -78,7 +81,8 @@ static const struct {
     {"Cannot check peer: missing selected ALPN", CALL_FAILURE_TLS,
 	"the server does not speak gRPC on this port"},
     {"andshake failed", CALL_FAILURE_TLS, "the TLS handshake failed"},
-    {"failed to connect to all addresses", CALL_FAILURE_CONNECT, NULL},
+    {"Cannot allocate memory", CALL_FAILURE_MEMORY, "there is no memory left for a connection"},
+    {NO_ADDRESS, CALL_FAILURE_CONNECT, NULL},
 };
 
 static size_t
@@ -89,7 +93,8 @@ failure_index(const struct call_status *s)
 	if (s->code != 14)
 		return count;
 	for (i = 0; i < count; i++)
-		if (contains(s->message, failures[i].part))
+		if (contains(s->message, failures[i].part) &&
+		    (failures[i].failure != CALL_FAILURE_MEMORY || contains(s->message, NO_ADDRESS)))
 			break;
 	return i;
 }
@@ -174,6 +179,10 @@ set_hint(const struct call_status *s, struct error *e)
 	case CALL_FAILURE_CONNECT:
 		error_hint(
 		    e, "look at host and port, and whether a firewall or proxy stands between");
+		break;
+	case CALL_FAILURE_MEMORY:
+		e->code = ERR_FAILED;
+		error_hint(e, "no repetition would help: give it more memory (ulimit -v, the container's limit)");
 		break;
 	case CALL_FAILURE_NONE:
 		break;

@@ -812,6 +812,30 @@ test_status_codes(void **state)
 	assert_int_equal(call_status_code(-1), ERR_UNAVAILABLE);
 }
 
+/* What gRPC says when this process has no memory for a connection ends it; a server's own want of memory passes. */
+static void
+test_no_memory_for_a_connection(void **state)
+{
+	static const struct {
+		const char *name, *message;
+		enum error_code code;
+	} rows[] = {
+	    {"here", "failed to connect to all addresses; last error: UNKNOWN: ipv4:1.2.3.4:443: Cannot allocate memory", ERR_FAILED},
+	    {"at the server", "worker: Cannot allocate memory", ERR_UNAVAILABLE},
+	    {"refused", "failed to connect to all addresses; last error: UNKNOWN: ipv4:1.2.3.4:443: Connection refused",
+		ERR_UNAVAILABLE}};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct call_status s = {.code = 14, .message = text_of(rows[i].message)};
+		struct error e = ERROR_INIT;
+
+		call_status_error(&s, "Test", &e);
+		if (e.code != rows[i].code)
+			fail_msg("%s: %s: %s", rows[i].name, error_name(e.code), e.text);
+	}
+}
+
 int
 main(void)
 {
@@ -824,6 +848,7 @@ main(void)
 	    cmocka_unit_test(test_signals),
 	    cmocka_unit_test(test_options),
 	    cmocka_unit_test(test_status_codes),
+	    cmocka_unit_test(test_no_memory_for_a_connection),
 	    cmocka_unit_test_setup_teardown(test_unary, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_bidirectional, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_big_message, setup, teardown),
