@@ -210,7 +210,8 @@ forget(struct warehouse *w)
 	struct statement **at;
 
 	for (struct statement *s = w->first; s != NULL; s = s->next)
-		bytes += s->result.data.capacity;
+		if (s->ended_ms > 0) /* until then the result is its own thread's */
+			bytes += s->result.data.capacity;
 	for (at = &w->first; *at != NULL;) {
 		struct statement *s = *at;
 
