@@ -1,7 +1,4 @@
-/*
- * tests/data through the event decoder: every field of struct event, the record, the names, what is
- * refused.
- */
+/* tests/data through the event decoder: every field of struct event, the record, what is refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,60 +6,15 @@
 
 #include <cmocka.h>
 
-#include "avro/encode.h"
 #include "avro/schema.h"
 #include "base/encode.h"
-#include "base/limits.h"
 #include "commands/event_print.h"
-#include "salesforce/bitmap.h"
+#include "event_lines.h"
 #include "salesforce/event.h"
-#include "table_rows.h"
-
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static const char *const event_files[] = {"AccountChangeEvent", "AccountChangeEvent.evolution",
     "ContactChangeEvent", "OpportunityChangeEvent", "Invoice__ChangeEvent", "Order_Event__e",
     "All_Types__e"};
-
-static struct {
-	char name[64];
-	struct avro_schema *schema;
-} schemas[16];
-
-static struct avro_schema *
-load_schema(const char *name)
-{
-	char path[128];
-	struct text json;
-	struct error e = ERROR_INIT;
-	size_t i = 0;
-
-	while (schemas[i].schema != NULL) {
-		if (strcmp(schemas[i].name, name) == 0)
-			return schemas[i].schema;
-		i++;
-	}
-	snprintf(path, sizeof(path), "tests/data/schemas/%s.avsc", name);
-	json = tree_read_file(path);
-	schemas[i].schema = avro_schema_parse(json, &e);
-	if (schemas[i].schema == NULL)
-		fail_msg("%s: %s", name, e.text);
-	assert_int_equal(avro_schema_json(schemas[i].schema).len, json.len);
-	assert_memory_equal(avro_schema_json(schemas[i].schema).data, json.data, json.len);
-	free((char *)(uintptr_t)json.data);
-	snprintf(schemas[i].name, sizeof(schemas[i].name), "%s", name);
-	return schemas[i].schema;
-}
-
-static int
-drop_schemas(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < COUNT(schemas); i++)
-		avro_schema_unref(schemas[i].schema);
-	memset(schemas, 0, sizeof(schemas));
-	return 0;
-}
 
 /* One line of a file of events as raw event; bytes live in the two buffers. */
 static void
@@ -84,35 +36,6 @@ to_raw(const struct tree *line, struct buffer *payload, struct event_raw *raw)
 }
 
 static void
-list_json(struct buffer *out, struct text_list list)
-{
-	buffer_append_byte(out, '[');
-	for (size_t i = 0; i < list.count; i++) {
-		if (i > 0)
-			buffer_append_byte(out, ',');
-		json_text_string(out, list.items[i]);
-	}
-	buffer_append_byte(out, ']');
-}
-
-static void
-expect_list(const char *name, struct text_list list, const struct tree *expected)
-{
-	struct buffer b = BUFFER_INIT;
-	struct tree t;
-	struct error e = ERROR_INIT;
-	char why[256];
-
-	list_json(&b, list);
-	assert_int_equal(tree_parse(&t, buffer_span(&b), &e), 0);
-	if (expected == NULL || !tree_equal(&t, expected, why))
-		fail_msg(
-		    "%s: list %s: %s", name, buffer_text(&b), expected ? why : "nothing expected");
-	tree_release(&t);
-	buffer_release(&b);
-}
-
-static void
 expect_json(const char *name, struct text json, const struct tree *expected)
 {
 	struct tree t;
@@ -124,13 +47,6 @@ expect_json(const char *name, struct text json, const struct tree *expected)
 	if (!tree_equal(&t, expected, why))
 		fail_msg("%s: %s", name, why);
 	tree_release(&t);
-}
-
-static void
-expect_text(const char *name, struct text got, const char *expected)
-{
-	if (!text_is(got, expected))
-		fail_msg("%s: '%.*s' is not '%s'", name, (int)got.len, got.data, expected);
 }
 
 /* "Name.First" is in one of the lists, alone or by its parent */
@@ -293,27 +209,6 @@ expect_line(const char *name, const struct event *v, const struct tree *expected
 	buffer_release(&line);
 }
 
-/* Calls back for each line of a file of tests/data. */
-static size_t
-each_line(const char *path, void (*call)(const struct tree *line, void *context), void *context)
-{
-	struct text file = tree_read_file(path), rest = file, line;
-	struct error e = ERROR_INIT;
-	size_t n = 0;
-
-	while (tree_next_line(&rest, &line)) {
-		struct tree t;
-
-		if (tree_parse(&t, line, &e) != 0)
-			fail_msg("%s:%zu: %s", path, n + 1, e.text);
-		call(&t, context);
-		tree_release(&t);
-		n++;
-	}
-	free((char *)(uintptr_t)file.data);
-	return n;
-}
-
 static void
 check_good(const struct tree *line, void *context)
 {
@@ -472,34 +367,6 @@ test_malformed(void **state)
 	event_decoder_free(bare);
 }
 
-static void
-check_bitmap(const struct tree *line, void *context)
-{
-	const struct tree *list = tree_find(line, "list");
-	struct avro_schema *schema = load_schema(tree_string(line, "schema"));
-	struct bitmap_names *names = bitmap_names_new(avro_schema_root(schema));
-	struct bitmap_list out = {0};
-	struct text items[8];
-	char name[128];
-
-	(void)context;
-	for (size_t i = 0; i < list->count; i++)
-		items[i] = text_of(list->items[i].text);
-	snprintf(name, sizeof(name), "%s %s", tree_string(line, "schema"),
-	    list->count ? items[0].data : "empty");
-	bitmap_expand(names, (struct text_list){items, list->count}, &out);
-	expect_list(name, (struct text_list){out.names, out.count}, tree_find(line, "fields"));
-	bitmap_list_release(&out);
-	bitmap_names_free(names);
-}
-
-static void
-test_bitmaps(void **state)
-{
-	(void)state;
-	assert_int_equal(each_line("tests/data/bitmaps.jsonl", check_bitmap, NULL), 24);
-}
-
 /* The columns of the rows that the Python reference makes, clocks and the schema's text left out.
  */
 static void
@@ -554,391 +421,6 @@ test_rows(void **state)
 	event_decoder_free(d);
 }
 
-static size_t
-words(struct text t, struct text *out, size_t most)
-{
-	size_t n = 0;
-
-	for (t = trimmed(t); t.len > 0 && n < most; t = trimmed(t)) {
-		const char *end = memchr(t.data, ' ', t.len);
-		size_t len = end != NULL ? (size_t)(end - t.data) : t.len;
-
-		out[n++] = text_span(t.data, len);
-		t = text_span(t.data + len, t.len - len);
-	}
-	return n;
-}
-
-static void
-expect_names(struct text name, const struct bitmap_list *got, struct text expected)
-{
-	struct text want[64];
-	size_t n = words(expected, want, COUNT(want));
-
-	for (size_t i = 0; i < n || i < got->count; i++)
-		if (n != got->count || !text_equal(want[i], got->names[i]))
-			fail_msg("%.*s: %zu names, expected %zu; name %zu is '%.*s'",
-			    (int)name.len, name.data, got->count, n, i,
-			    i < got->count ? (int)got->names[i].len : 0,
-			    i < got->count ? got->names[i].data : "");
-}
-
-static void
-check_bitmap_row(struct text columns[TABLE_COLUMNS])
-{
-	struct text items[64];
-	char schema[64];
-	struct bitmap_names *names;
-	struct bitmap_list out = {0};
-	struct text_list list = {items, words(columns[2], items, COUNT(items))};
-
-	snprintf(schema, sizeof(schema), "%.*s", (int)columns[1].len, columns[1].data);
-	names = bitmap_names_new(avro_schema_root(load_schema(schema)));
-	bitmap_expand(names, list, &out);
-	expect_names(columns[0], &out, columns[3]);
-	for (size_t i = 0; i < out.count; i++)
-		assert_true(out.places[i].field >= -1 && out.places[i].field < 80);
-	bitmap_list_release(&out);
-	bitmap_names_free(names);
-}
-
-static void
-test_bitmap_table(void **state)
-{
-	struct text file = tree_read_file("tests/tables/bitmaps.txt"), rest = file, columns[TABLE_COLUMNS];
-	size_t rows = 0;
-
-	(void)state;
-	for (; table_next_row(&rest, columns); rows++)
-		check_bitmap_row(columns);
-	assert_true(rows >= 25);
-	free((char *)(uintptr_t)file.data);
-}
-
-/* A list that unfolds to more than its ceiling keeps the rest of its elements as they came. */
-static void
-test_bitmap_ceiling(void **state)
-{
-	struct bitmap_names *names =
-	    bitmap_names_new(avro_schema_root(load_schema("AccountChangeEvent")));
-	struct bitmap_list out = {0};
-	size_t n = 10000;
-	struct text *items = memory_zero(n, sizeof(*items));
-
-	(void)state;
-	for (size_t i = 0; i < n; i++)
-		items[i] = text_of("0xFFFFFFFFFFFFFFFFFFFF");
-	bitmap_expand(names, (struct text_list){items, n}, &out);
-	assert_in_range(out.count, LIMIT_BITMAP_NAMES, LIMIT_BITMAP_NAMES + n + 80);
-	assert_true(text_is(out.names[out.count - 1], "0xFFFFFFFFFFFFFFFFFFFF"));
-	free(items);
-	bitmap_list_release(&out);
-	bitmap_names_free(names);
-}
-
-/* 4,990 fields that all are the same record of 4,990: no room is taken for 25 million names. */
-static void
-test_bitmap_children(void **state)
-{
-	struct text items[] = {text_of("1-0x01"), text_of("4000-0x01"), text_of("0x02")};
-	struct buffer b = BUFFER_INIT;
-	struct error e = ERROR_INIT;
-	struct avro_schema *s;
-	struct bitmap_names *names;
-	struct bitmap_list out = {0};
-
-	(void)state;
-	buffer_append_text(&b,
-	    "{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"f0\",\"type\":"
-	    "{\"type\":\"record\",\"name\":\"C\",\"fields\":[");
-	for (int i = 0; i < 4990; i++)
-		buffer_append_format(&b, "%s{\"name\":\"c%d\",\"type\":\"int\"}", i ? "," : "", i);
-	buffer_append_text(&b, "]}}");
-	for (int i = 1; i < 4990; i++)
-		buffer_append_format(&b, ",{\"name\":\"f%d\",\"type\":\"C\"}", i);
-	buffer_append_text(&b, "]}");
-	s = avro_schema_parse(buffer_span(&b), &e);
-	if (s == NULL)
-		fail_msg("%s", e.text);
-	names = bitmap_names_new(avro_schema_root(s));
-	bitmap_expand(names, (struct text_list){items, COUNT(items)}, &out);
-	assert_int_equal(out.count, 3);
-	expect_text("named", out.names[0], "f1.c0");
-	expect_text("beyond the ceiling", out.names[1], "4000-0x01");
-	expect_text("whole", out.names[2], "f1");
-	bitmap_list_release(&out);
-	bitmap_names_free(names);
-	avro_schema_unref(s);
-	buffer_release(&b);
-}
-
-#define TEXT_FIELD(name) "{\"name\":\"" name "\",\"type\":[\"null\",\"string\"]}"
-#define TEXTS_FIELD(name)                                                                          \
-	"{\"name\":\"" name "\",\"type\":{\"type\":\"array\",\"items\":\"string\"}}"
-
-/* Fields: 1 A, 2 N (a text or a record), 3 G and 4 H (records). The header lacks what these tests
- * do not need. */
-static const char thing_schema[] =
-    "{\"type\":\"record\",\"name\":\"ThingChangeEvent\",\"fields\":["
-    "{\"name\":\"ChangeEventHeader\",\"type\":{\"type\":\"record\",\"name\":\"ChangeEventHeader\","
-    "\"fields\":["
-    "{\"name\":\"changeType\",\"type\":\"string\"}," TEXTS_FIELD("nulledFields") "," TEXTS_FIELD(
-	"d"
-	"i"
-	"f"
-	"f"
-	"F"
-	"i"
-	"e"
-	"l"
-	"d"
-	"s") "," TEXTS_FIELD("changedFields") ",{\"name\":\"more\",\"type\":{\"type\":\"map\","
-					      "\"values\":\"double\"}}]}}"
-					      "," TEXT_FIELD(
-						  "A") ",{\"name\":\"N\",\"type\":[\"null\","
-						       "\"string\",{"
-						       "\"type\":\"record\",\"name\":\"P\","
-						       "\"fields\":"
-						       "[" TEXT_FIELD("First") "," TEXT_FIELD(
-							   "Last") "]}]},{"
-								   "\"name"
-								   "\":"
-								   "\"G\","
-								   "\"type"
-								   "\":["
-								   "\"null"
-								   "\",{"
-								   "\"type"
-								   "\":"
-								   "\"reco"
-								   "rd\","
-								   "\"name"
-								   "\":"
-								   "\"L\","
-								   "\"fiel"
-								   "ds\":["
-								   "{\"nam"
-								   "e\":"
-								   "\"Lat"
-								   "\","
-								   "\"type"
-								   "\":["
-								   "\"null"
-								   "\","
-								   "\"int"
-								   "\"]},{"
-								   "\"name"
-								   "\":"
-								   "\"Lon"
-								   "\","
-								   "\"type"
-								   "\":["
-								   "\"null"
-								   "\","
-								   "\"int"
-								   "\"]}]}"
-								   "]},"
-								   "{\"nam"
-								   "e\":"
-								   "\"H\","
-								   "\"type"
-								   "\":["
-								   "\"L\","
-								   "\"null"
-								   "\"]}]"
-								   "}";
-
-static const struct {
-	const char *name, *type, *nulled, *diff, *changed, *body, *expected;
-} changes[] = {
-    {"one field", "UPDATE", "", "", "\"0x02\"", "\"A\":\"x\"", "{\"A\":\"x\"}"},
-    {"nothing", "UPDATE", "", "", "", "\"A\":\"x\"", "{}"},
-    {"nulled", "UPDATE", "\"0x02\"", "", "\"0x02\"", "\"A\":null", "{\"A\":null}"},
-    {"nulled alone in its list", "UPDATE", "\"0x02\"", "", "", "\"A\":null", "{\"A\":null}"},
-    {"nulled, whatever the body says", "UPDATE", "\"0x02\"", "", "", "\"A\":\"x\"", "{\"A\":null}"},
-    {"diff", "UPDATE", "", "\"0x02\"", "\"0x02\"", "\"A\":\"--- \"", "{\"A\":\"--- \"}"},
-    {"diff alone in its list", "UPDATE", "", "\"0x02\"", "", "\"A\":\"--- \"", "{\"A\":\"--- \"}"},
-    {"enriched fields are no changes", "UPDATE", "", "", "\"0x02\"",
-	"\"A\":\"x\",\"G\":{\"Lat\":1}", "{\"A\":\"x\"}"},
-    {"a compound as a whole", "UPDATE", "", "", "\"0x08\"", "\"G\":{\"Lat\":1,\"Lon\":2}",
-	"{\"G\":{\"Lat\":1,\"Lon\":2}}"},
-    {"one child", "UPDATE", "", "", "\"3-0x01\"", "\"G\":{\"Lat\":1,\"Lon\":2}",
-	"{\"G\":{\"Lat\":1}}"},
-    {"the second child", "UPDATE", "", "", "\"3-0x02\"", "\"G\":{\"Lat\":1,\"Lon\":2}",
-	"{\"G\":{\"Lon\":2}}"},
-    {"a child of a union with null behind", "UPDATE", "", "", "\"4-0x02\"",
-	"\"H\":{\"Lat\":1,\"Lon\":2}", "{\"H\":{\"Lon\":2}}"},
-    {"whole and child", "UPDATE", "", "", "\"0x08\",\"3-0x01\"", "\"G\":{\"Lat\":1,\"Lon\":2}",
-	"{\"G\":{\"Lat\":1,\"Lon\":2}}"},
-    {"a changed and a nulled child", "UPDATE", "\"3-0x02\"", "", "\"3-0x01\"", "\"G\":{\"Lat\":1}",
-	"{\"G\":{\"Lat\":1,\"Lon\":null}}"},
-    {"both children nulled, no compound", "UPDATE", "\"3-0x03\"", "", "\"3-0x03\"", "",
-	"{\"G\":{\"Lat\":null,\"Lon\":null}}"},
-    {"the compound nulled", "UPDATE", "\"0x08\"", "", "\"0x08\"", "", "{\"G\":null}"},
-    {"a text in place of the record", "UPDATE", "", "", "\"2-0x03\"", "\"N\":\"x\"",
-	"{\"N\":\"x\"}"},
-    {"children of the record branch", "UPDATE", "", "", "\"2-0x02\"",
-	"\"N\":{\"First\":\"a\",\"Last\":\"b\"}", "{\"N\":{\"Last\":\"b\"}}"},
-    {"null in place of the record", "UPDATE", "\"2-0x01\"", "", "", "", "{\"N\":{\"First\":null}}"},
-    {"an order of its own", "UPDATE", "", "", "\"4-0x01\",\"0x02\"",
-	"\"A\":\"x\",\"H\":{\"Lat\":1}", "{\"A\":\"x\",\"H\":{\"Lat\":1}}"},
-    {"what has no name", "UPDATE", "", "", "\"0x4000\",\"1-0x01\",\"Strange\"", "\"A\":\"x\"",
-	"{}"},
-    {"the header's own bit", "UPDATE", "", "", "\"0x01\",\"0-0x01\"", "", "{}"},
-    {"create", "CREATE", "", "", "", "\"A\":\"x\"",
-	"{\"A\":\"x\",\"N\":null,\"G\":null,\"H\":null}"},
-    {"undelete", "UNDELETE", "", "", "", "\"A\":\"x\"",
-	"{\"A\":\"x\",\"N\":null,\"G\":null,\"H\":null}"},
-    {"delete", "DELETE", "", "", "", "", "{}"},
-    {"gap", "GAP_CREATE", "", "", "", "", "{}"},
-    {"overflow", "GAP_OVERFLOW", "", "", "", "", "{}"},
-    {"a type of the future", "SNAPSHOT", "", "", "", "\"A\":\"x\"",
-	"{\"A\":\"x\",\"N\":null,\"G\":null,\"H\":null}"},
-};
-
-static void
-test_changed_json(void **state)
-{
-	struct error e = ERROR_INIT;
-	struct avro_schema *schema = avro_schema_parse(text_of(thing_schema), &e);
-	struct event_decoder *d[2] = {
-	    event_decoder_new(EVENT_ALL), event_decoder_new(EVENT_CHANGED_JSON)};
-
-	(void)state;
-	if (schema == NULL)
-		fail_msg("%s", e.text);
-	for (size_t i = 0; i < COUNT(changes); i++) {
-		struct buffer json = BUFFER_INIT, payload = BUFFER_INIT;
-		struct event v;
-		char why[256];
-
-		buffer_append_format(&json,
-		    "{\"ChangeEventHeader\":{\"changeType\":\"%s\",\"nulledFields\":[%s],"
-		    "\"diffFields\":[%s],\"changedFields\":[%s],\"more\":{\"x\":1}}%s%s}",
-		    changes[i].type, changes[i].nulled, changes[i].diff, changes[i].changed,
-		    changes[i].body[0] ? "," : "", changes[i].body);
-		if (avro_encode(schema, buffer_span(&json), NULL, 0, &payload, &e) != 0)
-			fail_msg("%s: %s", changes[i].name, e.text);
-		for (int k = 0; k < 2; k++) {
-			struct event_raw raw = {.payload = buffer_span(&payload)};
-
-			if (event_decode(d[k], schema, &raw, &v, &e) != 0)
-				fail_msg("%s: %s", changes[i].name, e.text);
-			if (!tree_text_equal(v.changed_json, text_of(changes[i].expected), why))
-				fail_msg("%s: %.*s: %s", changes[i].name, (int)v.changed_json.len,
-				    v.changed_json.data, why);
-		}
-		/* the header lacks these */
-		expect_text(changes[i].name, v.entity, "UNKNOWN");
-		expect_text(changes[i].name, v.change_origin, "");
-		assert_null(v.transaction_key.data);
-		assert_int_equal(v.record_ids.count, 0);
-		buffer_release(&json);
-		buffer_release(&payload);
-	}
-	event_decoder_free(d[0]);
-	event_decoder_free(d[1]);
-	avro_schema_unref(schema);
-}
-
-/* Records that are no change events, and what is no record. */
-static void
-test_other_shapes(void **state)
-{
-	static const struct {
-		const char *name, *schema, *json, *record;
-		int64_t created;
-	} rows[] = {
-	    {"no fields", "{\"type\":\"record\",\"name\":\"X__e\",\"fields\":[]}", "{}", "{}", 0},
-	    {"CreatedDate last and nullable",
-		"{\"type\":\"record\",\"name\":\"X__e\",\"fields\":[" TEXT_FIELD(
-		    "A") ",{\"name\":\"CreatedDate\",\"type\":[\"null\",\"long\"]}]}",
-		"{\"CreatedDate\":5}", "{\"A\":null,\"CreatedDate\":5}", 5},
-	    {"CreatedDate is a text",
-		"{\"type\":\"record\",\"name\":\"X__e\",\"fields\":[" TEXT_FIELD(
-		    "CreatedDate") "]}",
-		"{\"CreatedDate\":\"x\"}", "{\"CreatedDate\":\"x\"}", 0},
-	    {"header is a text",
-		"{\"type\":\"record\",\"name\":\"X__e\",\"fields\":[" TEXT_FIELD(
-		    "ChangeEventHeader") "]}",
-		"{\"ChangeEventHeader\":\"x\"}", "{\"ChangeEventHeader\":\"x\"}", 0},
-	    {"header is null",
-		"{\"type\":\"record\",\"name\":\"X\",\"fields\":[{\"name\":\"ChangeEventHeader\","
-		"\"type\":[\"null\","
-		"{\"type\":\"record\",\"name\":\"H\",\"fields\":[]}]}," TEXT_FIELD("A") "]}",
-		"{\"A\":\"x\"}", "{\"A\":\"x\"}", 0},
-	};
-	struct event_decoder *d = event_decoder_new(EVENT_ALL);
-	struct error e = ERROR_INIT;
-	struct event v;
-
-	(void)state;
-	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct avro_schema *schema = avro_schema_parse(text_of(rows[i].schema), &e);
-		struct buffer payload = BUFFER_INIT;
-		struct event_raw raw;
-		char why[256];
-
-		if (schema == NULL ||
-		    avro_encode(schema, text_of(rows[i].json), NULL, 0, &payload, &e) != 0)
-			fail_msg("%s: %s", rows[i].name, e.text);
-		raw = (struct event_raw){.payload = buffer_span(&payload)};
-		if (event_decode(d, schema, &raw, &v, &e) != 0)
-			fail_msg("%s: %s", rows[i].name, e.text);
-		if (!tree_text_equal(v.record_json, text_of(rows[i].record), why) ||
-		    !text_equal(v.record_json, v.changed_json))
-			fail_msg(
-			    "%s: %.*s", rows[i].name, (int)v.record_json.len, v.record_json.data);
-		assert_false(v.is_change);
-		expect_text(rows[i].name, v.change_type, "UNKNOWN");
-		assert_int_equal(v.commit_timestamp_ms, rows[i].created);
-		avro_schema_unref(schema);
-		buffer_release(&payload);
-	}
-	{
-		struct avro_schema *schema = avro_schema_parse(text_of("\"string\""), &e);
-		struct event_raw raw = {.payload = {"\0", 1}};
-
-		assert_int_equal(event_decode(d, schema, &raw, &v, &e), -1);
-		assert_int_equal(e.code, ERR_REFUSED);
-		avro_schema_unref(schema);
-	}
-	event_decoder_free(d);
-}
-
-/* More schemas than are kept: the oldest plans go, the answers stay right. */
-static void
-test_many_schemas(void **state)
-{
-	struct event_decoder *d = event_decoder_new(EVENT_ALL);
-	struct avro_schema *schemas_made[LIMIT_SCHEMAS_IN_MEMORY + 10];
-	struct error e = ERROR_INIT;
-
-	(void)state;
-	for (size_t i = 0; i < COUNT(schemas_made); i++) {
-		char json[128];
-
-		snprintf(json, sizeof(json),
-		    "{\"type\":\"record\",\"name\":\"R%zu\",\"fields\":[" TEXT_FIELD("F%zu") "]}",
-		    i, i);
-		schemas_made[i] = avro_schema_parse(text_of(json), &e);
-		assert_non_null(schemas_made[i]);
-	}
-	for (size_t n = 0; n < 2 * COUNT(schemas_made); n++) {
-		struct event_raw raw = {.payload = {"\0", 1}};
-		struct event v;
-		char want[32];
-
-		assert_int_equal(
-		    event_decode(d, schemas_made[n % COUNT(schemas_made)], &raw, &v, &e), 0);
-		snprintf(want, sizeof(want), "{\"F%zu\":null}", n % COUNT(schemas_made));
-		expect_text("many", v.record_json, want);
-	}
-	for (size_t i = 0; i < COUNT(schemas_made); i++)
-		avro_schema_unref(schemas_made[i]);
-	event_decoder_free(d);
-}
-
 int
 main(void)
 {
@@ -946,14 +428,7 @@ main(void)
 	    cmocka_unit_test(test_events),
 	    cmocka_unit_test(test_parts),
 	    cmocka_unit_test(test_malformed),
-	    cmocka_unit_test(test_bitmaps),
 	    cmocka_unit_test(test_rows),
-	    cmocka_unit_test(test_bitmap_table),
-	    cmocka_unit_test(test_bitmap_ceiling),
-	    cmocka_unit_test(test_bitmap_children),
-	    cmocka_unit_test(test_changed_json),
-	    cmocka_unit_test(test_other_shapes),
-	    cmocka_unit_test(test_many_schemas),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, drop_schemas);
