@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -208,6 +209,7 @@ test_worker(void **state)
 {
 	struct loop *l = loop_new(&clock_system);
 	struct worker *w = worker_new(l, "test");
+	int64_t end;
 
 	(void)state;
 	worked[0] = finished[0] = '\0';
@@ -215,7 +217,8 @@ test_worker(void **state)
 	worker_submit(w, work_job, done_job, (void *)"2");
 	worker_submit(w, work_job, NULL, (void *)"3");
 	worker_submit(w, work_job, done_job, (void *)"4");
-	for (int i = 0; i < 100 && strlen(finished) < 3; i++)
+	end = clock_monotonic_ms(&clock_system) + PATIENCE_MS;
+	while (strlen(finished) < 3 && clock_monotonic_ms(&clock_system) < end)
 		loop_step(l, 100);
 	assert_string_equal(worked, "1234");
 	assert_string_equal(finished, "124");
@@ -223,24 +226,34 @@ test_worker(void **state)
 	loop_free(l);
 }
 
-static atomic_bool gate_entered, gate_open;
+/* The job ends when the thread that frees its worker sleeps, waiting for it. */
+struct gate {
+	pid_t waiter;
+	atomic_bool entered, freeing;
+};
+static struct gate gate;
+
+static bool
+sleeps(pid_t thread)
+{
+	char path[64], state = 'R';
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)thread);
+	f = fopen(path, "r");
+	if (f == NULL || fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+		abort();
+	fclose(f);
+	return state == 'S';
+}
 
 static void
 work_gate(void *context)
 {
 	(void)context;
-	atomic_store(&gate_entered, true);
-	while (!atomic_load(&gate_open))
+	atomic_store(&gate.entered, true);
+	while (!atomic_load(&gate.freeing) || !sleeps(gate.waiter))
 		usleep(1000);
-}
-
-static void *
-open_gate(void *context)
-{
-	(void)context;
-	usleep(20000);
-	atomic_store(&gate_open, true);
-	return NULL;
 }
 
 static void
@@ -248,17 +261,16 @@ test_worker_free(void **state)
 {
 	struct loop *l = loop_new(&clock_system);
 	struct worker *w = worker_new(l, "test");
-	pthread_t opener;
 
 	(void)state;
 	worked[0] = finished[0] = '\0';
+	gate.waiter = gettid();
 	worker_submit(w, work_gate, done_job, (void *)"gate");
 	worker_submit(w, work_job, done_job, (void *)"never");
-	while (!atomic_load(&gate_entered))
+	while (!atomic_load(&gate.entered))
 		usleep(1000);
-	pthread_create(&opener, NULL, open_gate, NULL);
+	atomic_store(&gate.freeing, true);
 	worker_free(w);
-	pthread_join(opener, NULL);
 	assert_string_equal(finished, "gate");
 	assert_string_equal(worked, "");
 	loop_step(l, 0);

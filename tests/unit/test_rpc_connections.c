@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "rpc_fixture.h"
+#include "scratch.h"
 
 static char folder[] = "/tmp/sfzb-test-rpc-XXXXXX";
 
@@ -114,7 +115,7 @@ test_connections(void **state)
 	free(key);
 	free(other_certificate);
 	free(other_key);
-	assert_int_equal(system("rm -r /tmp/sfzb-test-rpc-*"), 0);
+	assert_int_equal(scratch_remove(folder), 0);
 }
 
 /* A call that failed to connect does not hold back the next one. */
@@ -130,12 +131,12 @@ test_reconnect(void **state)
 	buffer_release(&r.response);
 	peer_stop(&f->peer);
 	for (int i = 0; i < 3; i++) {
-		unary(f, "/t/Echo", NULL, 0, "b", 5000, &r);
+		unary(f, "/t/Echo", NULL, 0, "b", PATIENCE_MS, &r);
 		assert_int_equal(r.code, 14);
 	}
 	peer_start(&f->peer, port, NULL, NULL, serve, NULL);
 	assert_int_equal(f->peer.port, port);
-	unary(f, "/t/Echo", NULL, 0, "c", 5000, &r);
+	unary(f, "/t/Echo", NULL, 0, "c", PATIENCE_MS, &r);
 	assert_int_equal(r.code, 0);
 	buffer_release(&r.response);
 }
