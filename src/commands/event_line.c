@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "cli/output.h"
 #include "cli/width.h"
+#include "commands/event_date.h"
 #include "commands/event_print.h"
 
 /* Columns of the table; a wider cell moves the rest of its row. */
@@ -133,8 +134,27 @@ is_diff(const struct event *event, struct text name)
 	return false;
 }
 
+/* Of whom and when, which is in every event: behind what the event is about. */
+static bool
+is_audit(struct text name)
+{
+	return text_is(name, "LastModifiedDate") || text_is(name, "LastModifiedById") || text_is(name, "SystemModstamp") ||
+	    text_is(name, "CreatedDate") || text_is(name, "CreatedById");
+}
+
+/* NULL where record is, or has no compound of that name. */
+static const struct avro_type *
+compound_type(const struct avro_type *record, struct text field)
+{
+	ptrdiff_t at = record != NULL ? avro_type_find(record, field) : -1;
+
+	return at >= 0 ? avro_type_record(record->fields[at].type) : NULL;
+}
+
+/* name: as shown; field: what record has it as. */
 static void
-append_field(struct buffer *out, const struct event *event, struct text name, struct text value, size_t widest)
+append_field(struct buffer *out, const struct event *event, const struct avro_type *record, struct text name,
+    struct text field, struct text value, size_t widest)
 {
 	size_t used;
 
@@ -142,6 +162,8 @@ append_field(struct buffer *out, const struct event *event, struct text name, st
 		buffer_append_byte(out, ' ');
 	buffer_append(out, name.data, name.len);
 	buffer_append_text(out, is_diff(event, name) ? "=diff:" : "=");
+	if (event_date_append(out, record, field, value))
+		return;
 	if (widest == 0 || width_of(value) <= widest) {
 		buffer_append(out, value.data, value.len);
 		return;
@@ -152,7 +174,8 @@ append_field(struct buffer *out, const struct event *event, struct text name, st
 
 /* A compound of which a part changed: Name.FirstName="Ada" Name.Suffix=null. */
 static void
-append_parts(struct buffer *out, const struct event *event, struct text field, struct text object, size_t widest)
+append_parts(struct buffer *out, const struct event *event, const struct avro_type *compound, struct text field,
+    struct text object, size_t widest)
 {
 	struct buffer name = BUFFER_INIT, whole = BUFFER_INIT;
 	struct json_reader r;
@@ -165,56 +188,76 @@ append_parts(struct buffer *out, const struct event *event, struct text field, s
 		buffer_append(&whole, field.data, field.len);
 		buffer_append_byte(&whole, '.');
 		buffer_append(&whole, name.data, name.len);
-		append_field(out, event, buffer_span(&whole), value, widest);
+		append_field(out, event, compound, buffer_span(&whole), buffer_span(&name), value, widest);
 	}
 	json_reader_release(&r);
 	buffer_release(&name);
 	buffer_release(&whole);
 }
 
-/*
- * {"Name":"Acme","Phone":null} → Name="Acme" Phone=null. nulls: those, too, and of a compound just the parts that are there,
- * unless that is all of them (wire/cdc-events.md §3, "collapsed"); without, compounds stay JSON. widest: columns of one value,
- * so that a long one leaves room for others; 0: any.
- */
+/* How fields are written. */
+struct manner {
+	const struct avro_type *record; /* of the event's schema; NULL: not known */
+	bool nulls;
+	size_t widest; /* columns of one value, so that a long one leaves room for others; 0: any */
+};
+
 static void
-append_fields(struct buffer *out, const struct event *event, struct text json, bool nulls, size_t widest)
+append_some_fields(struct buffer *line, const struct event *event, struct text json, const struct manner *m, bool audit)
 {
-	struct buffer line = BUFFER_INIT, name = BUFFER_INIT, compound = BUFFER_INIT;
+	struct buffer name = BUFFER_INIT, compound = BUFFER_INIT;
 	struct json_reader r;
 	struct text value;
 
 	json_reader_init(&r, json);
 	json_reader_next(&r, NULL);
 	while (next_member(&r, &name, &value)) {
-		if (!nulls && text_is(value, "null"))
+		struct text field = buffer_span(&name);
+
+		if (is_audit(field) != audit || (!m->nulls && text_is(value, "null")))
 			continue;
-		if (!nulls && text_starts(value, "{")) {
+		if (!m->nulls && text_starts(value, "{")) {
 			buffer_clear(&compound);
 			if (!append_without_nulls(&compound, value))
 				continue;
 			value = buffer_span(&compound);
 		}
-		if (nulls && text_starts(value, "{") && count_members(value) < count_parts(event, buffer_span(&name)))
-			append_parts(&line, event, buffer_span(&name), value, widest);
+		if (m->nulls && text_starts(value, "{") && count_members(value) < count_parts(event, field))
+			append_parts(line, event, compound_type(m->record, field), field, value, m->widest);
 		else
-			append_field(&line, event, buffer_span(&name), value, widest);
+			append_field(line, event, m->record, field, field, value, m->widest);
 	}
-	append_cleaned(out, buffer_span(&line));
 	json_reader_release(&r);
-	buffer_release(&line);
 	buffer_release(&name);
 	buffer_release(&compound);
 }
 
+/*
+ * {"Name":"Acme","Phone":null} → Name="Acme" Phone=null. nulls: those, too, and of a compound just the parts that are there,
+ * unless that is all of them (wire/cdc-events.md §3, "collapsed"); without, compounds stay JSON.
+ */
+static void
+append_fields(struct buffer *out, const struct event *event, struct text json, const struct manner *m)
+{
+	struct buffer line = BUFFER_INIT;
+
+	append_some_fields(&line, event, json, m, false);
+	append_some_fields(&line, event, json, m, true);
+	append_cleaned(out, buffer_span(&line));
+	buffer_release(&line);
+}
+
 /* What an update set to null is told; of other events nulls are left out. */
 static void
-append_content(struct buffer *out, const struct event *event, size_t columns)
+append_content(struct buffer *out, const struct event *event, const struct avro_type *record, size_t columns)
 {
-	bool update = event->is_change && text_is(event->change_type, "UPDATE");
-	size_t widest = columns == 0 ? 0 : columns < 72 ? 24 : columns / 3;
+	struct manner m = {
+		.record = record != NULL && record->kind == AVRO_KIND_RECORD ? record : NULL,
+		.nulls = event->is_change && text_is(event->change_type, "UPDATE"),
+		.widest = columns == 0 ? 0 : columns < 72 ? 24 : columns / 3,
+	};
 
-	append_fields(out, event, event->changed_json.len > 0 ? event->changed_json : event->record_json, update, widest);
+	append_fields(out, event, event->changed_json.len > 0 ? event->changed_json : event->record_json, &m);
 }
 
 /* ---- lines and rows */
@@ -260,7 +303,7 @@ append_cut(struct buffer *out, const struct event *event, const struct buffer *h
 }
 
 void
-event_print_line(struct buffer *out, const struct event *event, size_t columns)
+event_print_line(struct buffer *out, const struct event *event, const struct avro_type *record, size_t columns)
 {
 	struct buffer head = BUFFER_INIT, tail = BUFFER_INIT;
 
@@ -275,7 +318,7 @@ event_print_line(struct buffer *out, const struct event *event, size_t columns)
 		buffer_append_byte(&tail, ' ');
 	append_ids(&tail, event);
 	buffer_append_byte(&tail, ' ');
-	append_content(&tail, event, columns);
+	append_content(&tail, event, record, columns);
 	if (tail.data[tail.len - 1] == ' ')
 		tail.len--;
 	append_cut(out, event, &head, &tail, columns);
@@ -303,7 +346,7 @@ event_print_titles(struct buffer *out)
 }
 
 void
-event_print_row(struct buffer *out, const struct event *event, size_t columns)
+event_print_row(struct buffer *out, const struct event *event, const struct avro_type *record, size_t columns)
 {
 	struct buffer head = BUFFER_INIT, tail = BUFFER_INIT;
 	size_t from;
@@ -318,7 +361,7 @@ event_print_row(struct buffer *out, const struct event *event, size_t columns)
 	pad(&head, from, CHANGE_WIDTH);
 	append_ids(&tail, event);
 	pad(&tail, 0, ID_WIDTH);
-	append_content(&tail, event, columns);
+	append_content(&tail, event, record, columns);
 	append_cut(out, event, &head, &tail, columns);
 	buffer_release(&head);
 	buffer_release(&tail);

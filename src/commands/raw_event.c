@@ -6,6 +6,7 @@
 #include "base/encode.h"
 #include "base/json.h"
 #include "base/json_text.h"
+#include "base/limits.h"
 #include "base/memory.h"
 
 static void
@@ -41,6 +42,20 @@ raw_schemas_find(const struct raw_schemas *s, const char *id)
 	const struct raw_schema *found = find(s, text_of(id));
 
 	return found != NULL ? found->schema : NULL;
+}
+
+const struct avro_schema *
+raw_schemas_of(struct raw_schemas *s, const struct event *event)
+{
+	const struct raw_schema *found = find(s, event->schema_id);
+	struct error ignored = ERROR_INIT;
+
+	if (found != NULL)
+		return found->schema;
+	if (s->count >= LIMIT_SCHEMAS_IN_MEMORY)
+		raw_schemas_release(s);
+	add_schema(s, event->schema_id, avro_schema_parse(event->schema_json, &ignored));
+	return s->items[s->count - 1].schema;
 }
 
 static void

@@ -26,6 +26,8 @@ struct raw_schemas {
 void raw_schemas_release(struct raw_schemas *s);
 /* NULL: not there. */
 struct avro_schema *raw_schemas_find(const struct raw_schemas *s, const char *id);
+/* The schema of an event, parsed when it is first asked for. NULL: it is none. */
+const struct avro_schema *raw_schemas_of(struct raw_schemas *s, const struct event *event);
 
 /* Appends the event's line, and its schema's in front of it when that has not been written; newlines included. */
 void raw_event_print(struct raw_schemas *written, const struct event *event, struct buffer *out);

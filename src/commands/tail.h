@@ -48,7 +48,7 @@ struct tail {
 	struct managed_store commits;
 	struct sift_source *sifts; /* one a topic; NULL: nothing is left out */
 	struct filter *filter, *transform;
-	struct raw_schemas schemas; /* written with --raw */
+	struct raw_schemas schemas; /* written with --raw; else those of the lines for people */
 	struct tail_avro avro;
 	struct buffer scratch;
 	size_t columns;

@@ -1,4 +1,4 @@
-/* More of sfzb-tail(1): what programs get. */
+/* More of sfzb-tail(1): what people and programs get. */
 #include "cli/man.h"
 #include "commands/tail.h"
 
@@ -23,6 +23,12 @@ static const struct {
 void
 tail_manual(struct buffer *man)
 {
+	man_section(man, "LINES");
+	man_paragraphs(man,
+	    "One line an event (-o line, the default on a terminal) or one row (-o table): when it was committed, in local time; the "
+	    "object; what happened; the record ids; the fields with their values, of an UPDATE those that changed. CreatedDate, "
+	    "CreatedById, LastModifiedDate, LastModifiedById and SystemModstamp come last. Where the schema tells that a number is a "
+	    "date or time it is written as one, in UTC; in every other form it is the number that Salesforce sent.");
 	man_section(man, "JSON");
 	man_paragraphs(man, "One object a line (-o json, the default where there is no terminal), to which --filter and --transform "
 			    "are put, too:");

@@ -34,6 +34,15 @@ tail_choose_form(struct tail *t, struct error *e)
 	return 0;
 }
 
+/* What the lines and rows for people know of an event's fields. */
+static const struct avro_type *
+record_of(struct tail *t, const struct event *event)
+{
+	const struct avro_schema *schema = raw_schemas_of(&t->schemas, event);
+
+	return schema != NULL ? avro_schema_root(schema) : NULL;
+}
+
 static int
 print_one(struct tail *t, const struct event *event, struct buffer *out, struct error *e)
 {
@@ -54,10 +63,10 @@ print_one(struct tail *t, const struct event *event, struct buffer *out, struct 
 		if (!t->titles_printed)
 			event_print_titles(out);
 		t->titles_printed = true;
-		event_print_row(out, event, t->columns);
+		event_print_row(out, event, record_of(t, event), t->columns);
 		break;
 	case TAIL_LINE:
-		event_print_line(out, event, t->columns);
+		event_print_line(out, event, record_of(t, event), t->columns);
 		break;
 	case TAIL_JSON:
 		event_print_json(out, event, t->options->changes);

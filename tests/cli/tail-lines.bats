@@ -13,7 +13,7 @@ raw() { # SCHEMA FILE CASE   the event with that case as a raw container
 	for form in line table; do
 		fine sfzb emulator -q --events 0 -- sh -c 'curl -sS --data-binary @raw "$SFZB_EMULATOR_ADMIN/events" >/dev/null
 			sfzb tail -q Invoice__c --from earliest -n 1 -o '$form
-		prints ' LastModifiedDate=1767522549000 Warehouse__c=\{"Latitude":-88\.72848,"Longitude":-31\.26277\} Counter__c\.Longitude=-176\.850095$'
+		prints ' Warehouse__c=\{"Latitude":-88\.72848,"Longitude":-31\.26277\} Counter__c\.Longitude=-176\.850095 LastModifiedDate=2026-01-04T10:29:09Z$'
 	done
 }
 

@@ -184,7 +184,7 @@ shows(struct buffer *line, const char *name)
 
 /* Of an update the line names what has changed: the parts of a compound, or its own name for all of them ("collapsed"). */
 static void
-expect_line(const char *name, const struct event *v, const struct tree *expected)
+expect_line(const char *name, const char *schema, const struct event *v, const struct tree *expected)
 {
 	const struct tree *all = tree_find(expected, "changed_fields");
 	const struct tree *collapsed = tree_find(tree_find(expected, "collapsed"), "changed_fields");
@@ -192,7 +192,7 @@ expect_line(const char *name, const struct event *v, const struct tree *expected
 
 	if (!v->is_change || !text_is(v->change_type, "UPDATE"))
 		return;
-	event_print_line(&line, v, 0);
+	event_print_line(&line, v, avro_schema_root(load_schema(schema)), 0);
 	if (collapsed == NULL)
 		collapsed = all;
 	for (size_t i = 0; i < collapsed->count; i++)
@@ -225,7 +225,7 @@ check_good(const struct tree *line, void *context)
 	if (event_decode(d, load_schema(tree_string(line, "schema")), &raw, &v, &e) != 0)
 		fail_msg("%s: %s", name, e.text);
 	expect_event(name, &v, line);
-	expect_line(name, &v, tree_find(line, "expected"));
+	expect_line(name, tree_string(line, "schema"), &v, tree_find(line, "expected"));
 	buffer_release(&payload);
 }
 
