@@ -13,7 +13,8 @@ import subprocess
 import sys
 
 import answers_databricks
-from emulator_client import TOP, Emulator
+from emulator_client import Emulator
+from local_emulator import TOP
 
 GOLDEN = TOP + "/tests/faults/answers.txt"
 PROGRAM = os.path.join(TOP, os.environ.get("BUILD", "build/release-gcc"), "sfzb")

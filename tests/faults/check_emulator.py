@@ -19,7 +19,8 @@ import uuid
 import avro.schema
 import grpc
 
-from emulator_client import CUSTOM, EARLIEST, LATEST, M, PREFIX, PROGRAM, TOP, Emulator, refused, run_tests
+from emulator_client import CUSTOM, EARLIEST, LATEST, M, PREFIX, Emulator, refused
+from local_emulator import PROGRAM, TOP, run_tests
 from org_client import ORDERS, TOPICS, Decoder, check_change, order
 
 # --- tests: each takes the shared emulator -----------------------------------------------------------
@@ -102,7 +103,7 @@ def test_published_list(em):
 
 def test_credit(em):
     with em.subscribe("/data/ChangeEvents", count=7) as s:
-        got, started = 0, time.monotonic()
+        got = 0
         for m in s:
             got += len(m.events)
             if m.pending_num_requested == 0:
@@ -364,7 +365,7 @@ def test_error_script(em):
                                     ("subscribe INTERNAL after 130 x1", "INTERNAL", "INTERNAL by the error script"),
                                     ("subscribe OK after 130 x1", None, None)):
             em.faults(script)
-            got, credit = [], 100
+            got = []
             with em.subscribe("/data/ChangeEvents") as s:
                 try:
                     for m in s:

@@ -15,7 +15,8 @@ import time
 
 import grpc
 
-from emulator_client import EARLIEST, M, Emulator, run_tests
+from emulator_client import EARLIEST, M, Emulator
+from local_emulator import run_tests
 from org_client import ORDERS
 import zerobus_client
 

@@ -15,7 +15,8 @@ import uuid
 import avro.schema
 import grpc
 
-from emulator_client import CUSTOM, EARLIEST, LATEST, M, PROGRAM, Emulator, refused, run_tests
+from emulator_client import CUSTOM, EARLIEST, LATEST, M, Emulator, refused
+from local_emulator import PROGRAM, run_tests
 from org_client import ORDERS, Decoder, check_change, names_of, order
 
 

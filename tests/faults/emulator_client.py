@@ -5,15 +5,13 @@ python3-grpcio carries the calls, protoc makes the messages from the .proto file
 import json
 import queue
 import subprocess
-import sys
 import tempfile
-import traceback
 import urllib.parse
 
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from local_emulator import PROGRAM, TOP, LocalEmulator
+from local_emulator import TOP, LocalEmulator
 
 PREFIX = "sfdc.platform.eventbus.grpc."
 LATEST, EARLIEST, CUSTOM = 0, 1, 2
@@ -157,21 +155,3 @@ def refused(status, suffix, do, *args, **keywords):
             assert trailers["rpc-id"] and e.details().endswith("rpcId: " + trailers["rpc-id"]), e.details()
         return e.details()
     raise AssertionError("was not refused")
-
-
-def run_tests(tests, *arguments):
-    """All of them, or those that the command line names; a line each and the count. Returns the exit status."""
-    passed, failed, wanted = 0, 0, sys.argv[1:]
-    for test in tests:
-        if wanted and test.__name__ not in wanted:
-            continue
-        try:
-            test(*arguments)
-            passed += 1
-            print("ok  ", test.__name__, flush=True)
-        except Exception:
-            failed += 1
-            print("FAIL", test.__name__, flush=True)
-            traceback.print_exc(file=sys.stdout)
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0

@@ -1,10 +1,12 @@
-"""The emulator as a process, and HTTP to it with the standard library alone."""
+"""The emulator as a process, HTTP to it with the standard library alone, and the tests that hold it against something."""
 import json
 import os
 import shutil
 import ssl
 import subprocess
+import sys
 import tempfile
+import traceback
 import urllib.error
 import urllib.request
 
@@ -57,3 +59,21 @@ class LocalEmulator:
         except urllib.error.HTTPError as e:
             answer = e
         return answer.status, answer.read().decode(), answer.headers
+
+
+def run_tests(tests, *arguments):
+    """All of them, or those that the command line names; a line each and the count. Returns the exit status."""
+    passed, failed, wanted = 0, 0, sys.argv[1:]
+    for test in tests:
+        if wanted and test.__name__ not in wanted:
+            continue
+        try:
+            test(*arguments)
+            passed += 1
+            print("ok  ", test.__name__, flush=True)
+        except Exception:
+            failed += 1
+            print("FAIL", test.__name__, flush=True)
+            traceback.print_exc(file=sys.stdout)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
