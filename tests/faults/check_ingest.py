@@ -210,13 +210,13 @@ def test_limits_of_a_stream(_):
         s.drop()
         assert len(ids_of(em)) == 20, "the batch that was too much is not stored"
         s = em.open(EVENTS, PROTO, EVENT_DESCRIPTOR["Event"])
-        s.wait(s.one(event(99)))
         silent = time.monotonic()
+        s.wait(s.one(event(99)))
         try:
             next(s.call)
             raise AssertionError("a message on a silent stream")
         except StopIteration:
-            assert time.monotonic() - silent >= 1  # it ends with OK
+            assert time.monotonic() - silent >= 4.9  # it ends with OK
         s.drop()
         for _ in range(4):
             em.open(EVENTS, PROTO, EVENT_DESCRIPTOR["Event"]).finish()
@@ -224,17 +224,18 @@ def test_limits_of_a_stream(_):
         em.sql("CREATE TABLE main.crm.another (event_id STRING)")
         em.open("main.crm.another", JSON).finish()
 
+        started = time.monotonic()
         j = em.statement("SELECT 1", wait_timeout="0s")[1]
-        path, states, started = "/api/2.0/sql/statements/" + j["statement_id"], [], time.monotonic()
+        path, states = "/api/2.0/sql/statements/" + j["statement_id"], []
         while not states or states[-1] not in ("SUCCEEDED", "FAILED"):
             states.append(em.rest("GET", path)[1]["status"]["state"])
             time.sleep(0.05)
-        assert states[-1] == "SUCCEEDED" and "RUNNING" in states and time.monotonic() - started >= 0.5, states
+        assert states[-1] == "SUCCEEDED" and time.monotonic() - started >= 2.9, states
         assert em.sql("SELECT 2") == [["2"]], "the answer to the POST itself is not behind"
     finally:
         em.close()
     for args, outlives in (((), True), (("--token-ends-streams",), False)):
-        em = Emulator("--token-lifetime", "4s", *args)
+        em = Emulator("--token-lifetime", "8s", *args)
         try:
             create_events(em)
             s = em.open(EVENTS, PROTO, EVENT_DESCRIPTOR["Event"])

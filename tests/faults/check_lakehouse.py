@@ -108,11 +108,13 @@ def test_late_rows_and_a_cold_warehouse(_):
         s.wait(49)
         most = 10 * (time.monotonic() - began) + 5
         stored = time.monotonic()
-        assert em.sql(f"SELECT count(*) FROM {EVENTS}") == [["0"]] and len(ids_of(em)) == 50
+        assert len(ids_of(em)) == 50
+        seen = em.sql(f"SELECT count(*) FROM {EVENTS}")
+        assert seen == [["0"]] or time.monotonic() - began >= 4.9, seen
         while em.sql(f"SELECT count(*) FROM {EVENTS}") != [["50"]]:  # they are seen commit by commit
             assert time.monotonic() - stored < 120
             time.sleep(0.05)
-        assert time.monotonic() - stored > 1.2
+        assert time.monotonic() - began >= 4.9
         s.finish()
         assert json.loads(em.admin("GET", "/state"))["databricks"]["zerobus"]["acknowledgements"] < most
     finally:
