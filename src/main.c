@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -146,23 +145,33 @@ out:
 	return rc;
 }
 
+/* What stands before any command, besides the options of every one. */
+struct own_options {
+	bool version;
+};
+static const struct option own_options[] = {
+	OPTION_FLAG(0, "version", struct own_options, version, "print the version"),
+	OPTION_END,
+};
+
 static int
 dispatch(int argc, char **argv, struct error *e)
 {
 	struct common_options common = {.help = false};
-	struct option_group group = {common_options, &common};
+	struct own_options own = {.version = false};
+	struct option_group groups[] = {{common_options, &common}, {own_options, &own}};
 	const struct command *command;
 	int left, parsed;
 
 	use_common(&common);
-	if (options_set_defaults(&group, e) != 0)
+	if (options_set_defaults(&groups[0], e) != 0)
 		return -1;
-	if (argc == 1 && strcmp(argv[0], "--version") == 0)
-		return output_line(text_of("sfzb " SFZB_VERSION), e);
-	parsed = options_parse(&group, 1, OPTIONS_BEFORE_OPERANDS, argc, argv, &left, e);
+	parsed = options_parse(groups, 2, OPTIONS_BEFORE_OPERANDS, argc, argv, &left, e);
 	use_common(&common);
 	if (parsed != 0)
 		return -1;
+	if (own.version)
+		return output_line(text_of("sfzb " SFZB_VERSION), e);
 	if (common.help)
 		return print_help(NULL, e);
 	if (left == 0) {

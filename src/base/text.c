@@ -145,6 +145,12 @@ text_clean(char *out, size_t size, struct text from)
 	return out;
 }
 
+char *
+text_shown(char out[TEXT_SHOWN_SIZE], const char *given)
+{
+	return text_clean(out, TEXT_SHOWN_SIZE, text_of(given));
+}
+
 bool
 text_glob(const char *pattern, const char *s)
 {

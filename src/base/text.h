@@ -36,6 +36,9 @@ char *text_dup(struct text a);	  /* NUL-terminated copy; release with free */
  * end when cut. Returns out.
  */
 char *text_clean(char *out, size_t size, struct text from);
+/* The same of what a person wrote, so that an error that quotes it has room for what it says. Returns out. */
+#define TEXT_SHOWN_SIZE 204
+char *text_shown(char out[TEXT_SHOWN_SIZE], const char *given);
 
 /* 1234567 → "1,234,567". Returns out. */
 #define TEXT_NUMBER_SIZE 32

@@ -28,6 +28,7 @@ const struct option common_options[] = {
 const struct command *
 command_find(const struct command *const *list, const char *name, struct error *e)
 {
+	char shown[TEXT_SHOWN_SIZE];
 	struct suggestion s;
 
 	suggest_init(&s, name);
@@ -37,7 +38,7 @@ command_find(const struct command *const *list, const char *name, struct error *
 		if (!(*list)->hidden)
 			suggest_consider(&s, (*list)->name);
 	}
-	error_set(e, ERR_USAGE, "no command '%s'", name);
+	error_set(e, ERR_USAGE, "no command '%s'", text_shown(shown, name));
 	if (s.best != NULL)
 		error_hint(e, "did you mean '%s'?", s.best);
 	else
@@ -48,11 +49,11 @@ command_find(const struct command *const *list, const char *name, struct error *
 static int
 check_output(const struct command *command, const char *output, struct error *e)
 {
-	char words[128];
+	char words[128], shown[TEXT_SHOWN_SIZE];
 
 	if (output == NULL || option_choice_index(command->outputs, output) >= 0)
 		return 0;
-	error_set(e, ERR_USAGE, "option '--output': '%s' is none of the forms of '%s'", output,
+	error_set(e, ERR_USAGE, "option '--output': '%s' is none of the forms of '%s'", text_shown(shown, output),
 	    command->name);
 	return error_hint(e, "it takes %s",
 	    option_choice_words(words, sizeof(words), command->outputs));
@@ -61,13 +62,15 @@ check_output(const struct command *command, const char *output, struct error *e)
 static int
 check_operands(const struct command *command, int count, char **argv, struct error *e)
 {
+	char shown[TEXT_SHOWN_SIZE];
+
 	if (count < command->min_operands)
 		error_set(e, ERR_USAGE, "'%s' needs %s", command->name, command->arguments);
 	else if (command->max_operands == 0 && count > 0)
-		error_set(e, ERR_USAGE, "'%s' takes no arguments: '%s'", command->name, argv[0]);
+		error_set(e, ERR_USAGE, "'%s' takes no arguments: '%s'", command->name, text_shown(shown, argv[0]));
 	else if (command->max_operands >= 0 && count > command->max_operands)
 		error_set(e, ERR_USAGE, "too many arguments to '%s': '%s'", command->name,
-		    argv[command->max_operands]);
+		    text_shown(shown, argv[command->max_operands]));
 	else
 		return 0;
 	return error_hint(e, "usage: sfzb %s [options]%s%s", command->name,

@@ -1,12 +1,14 @@
 #include "cli/option.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "cli/suggest.h"
 
 /* How an option is spoken of in an error: "option '--limit'" or "environment variable 'X'". */
@@ -65,6 +67,19 @@ option_choice_words(char *out, size_t size, const char *choices)
 	return out;
 }
 
+/* "option '--limit': 'ten' is not a number" */
+static int __attribute__((format(printf, 4, 5)))
+refuse(const struct origin *from, const char *value, struct error *e, const char *format, ...)
+{
+	char shown[TEXT_SHOWN_SIZE], why[256];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(why, sizeof(why), format, ap);
+	va_end(ap);
+	return error_set(e, from->code, "%s '%s%s': '%s' %s", from->what, from->prefix, from->name, text_shown(shown, value), why);
+}
+
 static int
 parse_integer(const char *s, int64_t *out)
 {
@@ -73,7 +88,7 @@ parse_integer(const char *s, int64_t *out)
 
 	errno = 0;
 	v = strtoll(s, &end, 10);
-	if (end == s || *end != '\0' || errno != 0 || s[0] == ' ' || s[0] == '+')
+	if (end == s || *end != '\0' || errno != 0 || strchr("-0123456789", s[0]) == NULL)
 		return -1;
 	*out = v;
 	return 0;
@@ -123,17 +138,12 @@ check_bounds(const struct option *o, const struct origin *from, int64_t v, const
 
 		clock_format_duration(low, sizeof(low), o->min);
 		clock_format_duration(high, sizeof(high), o->max);
-		return o->max == 0
-		    ? error_set(e, from->code, "%s '%s%s': '%s' is less than %s", from->what,
-			  from->prefix, from->name, text, low)
-		    : error_set(e, from->code, "%s '%s%s': '%s' is not between %s and %s", from->what,
-			  from->prefix, from->name, text, low, high);
+		return o->max == 0 ? refuse(from, text, e, "is less than %s", low)
+				   : refuse(from, text, e, "is not between %s and %s", low, high);
 	}
-	return o->max == 0 ? error_set(e, from->code, "%s '%s%s': '%s' is less than %lld", from->what,
-				 from->prefix, from->name, text, (long long)o->min)
-			   : error_set(e, from->code, "%s '%s%s': '%s' is not between %lld and %lld",
-				 from->what, from->prefix, from->name, text, (long long)o->min,
-				 (long long)o->max);
+	return o->max == 0
+	    ? refuse(from, text, e, "is less than %lld", (long long)o->min)
+	    : refuse(from, text, e, "is not between %lld and %lld", (long long)o->min, (long long)o->max);
 }
 
 static int
@@ -147,8 +157,7 @@ set_choice(const struct option *o, const struct origin *from, int *field, const 
 	*field = option_choice_index(o->choices, value);
 	if (*field >= 0)
 		return 0;
-	error_set(e, from->code, "%s '%s%s': '%s' is none of its values", from->what, from->prefix,
-	    from->name, value);
+	refuse(from, value, e, "is none of its values");
 	error_hint(e, "it takes %s", option_choice_words(words, sizeof(words), o->choices));
 	suggest_init(&s, value);
 	copy = memory_strdup(o->choices);
@@ -178,8 +187,7 @@ set_value(const struct option *o, void *into, const struct origin *from, const c
 		    strcmp(value, "false") == 0)
 			*(bool *)field = false;
 		else
-			return error_set(e, from->code, "%s '%s%s': '%s' is neither yes nor no",
-			    from->what, from->prefix, from->name, value);
+			return refuse(from, value, e, "is neither yes nor no");
 		return 0;
 	case OPTION_KIND_STRING:
 		*(const char **)field = value;
@@ -197,27 +205,23 @@ set_value(const struct option *o, void *into, const struct origin *from, const c
 		return set_choice(o, from, field, value, e);
 	case OPTION_KIND_DURATION:
 		if (clock_parse_duration(value, &number, NULL) != 0) {
-			error_set(e, from->code, "%s '%s%s': '%s' is not a duration", from->what,
-			    from->prefix, from->name, value);
+			refuse(from, value, e, "is not a duration");
 			return error_hint(e, "write it as 500ms, 10s, 5m, 2h or 3d");
 		}
 		break;
 	case OPTION_KIND_BYTES:
 		if (parse_bytes(value, &number) != 0) {
-			error_set(e, from->code, "%s '%s%s': '%s' is not a number of bytes", from->what,
-			    from->prefix, from->name, value);
+			refuse(from, value, e, "is not a number of bytes");
 			return error_hint(e, "write it as 4096, 64k, 8M or 1G");
 		}
 		break;
 	case OPTION_KIND_INTEGER:
 		if (parse_integer(value, &number) != 0)
-			return error_set(e, from->code, "%s '%s%s': '%s' is not a number", from->what,
-			    from->prefix, from->name, value);
+			return refuse(from, value, e, "is not a number");
 		break;
 	case OPTION_KIND_COUNT:
 		if (parse_integer(value, &number) != 0 || number < 0 || number > 100)
-			return error_set(e, from->code, "%s '%s%s': '%s' is not a count", from->what,
-			    from->prefix, from->name, value);
+			return refuse(from, value, e, "is not a count");
 		*(int *)field = (int)number;
 		return 0;
 	case OPTION_KIND_END:
@@ -250,11 +254,11 @@ static int
 unknown_option(const struct option_group *groups, size_t group_count, const char *wrong,
     struct error *e)
 {
-	char name[64];
+	char name[64], shown[TEXT_SHOWN_SIZE];
 	size_t len = strcspn(wrong, "=");
 	struct suggestion s;
 
-	error_set(e, ERR_USAGE, "unknown option '%.*s'", (int)len, wrong);
+	error_set(e, ERR_USAGE, "unknown option '%s'", text_clean(shown, sizeof(shown), text_span(wrong, len)));
 	if (len < 4 || len - 2 >= sizeof(name) || wrong[1] != '-')
 		return error_hint(e, "--help lists the options");
 	memcpy(name, wrong + 2, len - 2);
@@ -363,7 +367,11 @@ parse_letters(const struct option_group *groups, size_t group_count, int argc, c
 		const char *value;
 
 		if (!find_letter(groups, group_count, *at, &m)) {
-			char wrong[3] = {'-', *at, '\0'};
+			char wrong[6] = {'-', *at};
+
+			/* a character that is no ASCII has several bytes */
+			for (size_t k = 1; k < 4 && (at[k] & 0xC0) == 0x80; k++)
+				wrong[1 + k] = at[k];
 			return unknown_option(groups, group_count, wrong, e);
 		}
 		if (!option_takes_value(m.option)) {

@@ -1,6 +1,7 @@
 #include "cli/terminal.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,10 +32,12 @@ write_all(const struct buffer *b)
 	while (at < b->len) {
 		ssize_t n = write(STDERR_FILENO, b->data + at, b->len - at);
 
-		if (n < 0 && errno != EINTR)
-			return; /* nobody is left to be told */
 		if (n > 0)
 			at += (size_t)n;
+		else if (n < 0 && errno == EAGAIN) /* somebody else left the terminal or pipe so */
+			poll(&(struct pollfd){.fd = STDERR_FILENO, .events = POLLOUT}, 1, -1);
+		else if (n < 0 && errno != EINTR)
+			return; /* nobody is left to be told */
 	}
 }
 
@@ -104,21 +107,33 @@ write_message(const struct buffer *message)
 	buffer_release(&b);
 }
 
+/* Words of a server, a file or the command line may be in a message: nothing in them moves a cursor or breaks the JSON. */
+static char *
+cleaned(const char *message)
+{
+	struct text all = text_of(message);
+	size_t size = all.len + sizeof("…");
+
+	return text_clean(memory_alloc(size), size, all);
+}
+
 static void
 write_log(void *context, enum log_level level, const char *area, const char *message)
 {
 	static const char *const names[] = {"error", "warning", "info", "debug", "trace"};
 	struct buffer b = BUFFER_INIT;
+	char *clean = cleaned(message);
 
 	(void)context;
 	if (terminal.format == LOG_JSON) {
-		append_json(&b, names[level], area, message);
+		append_json(&b, names[level], area, clean);
 		buffer_append_text(&b, "}\n");
 	} else {
-		append_text(&b, level, area, message);
+		append_text(&b, level, area, clean);
 	}
 	write_message(&b);
 	buffer_release(&b);
+	free(clean);
 }
 
 /* It would show the sequences that move its cursor. */
@@ -179,26 +194,29 @@ terminal_print_error(const struct error *e)
 {
 	struct buffer b = BUFFER_INIT;
 	bool color = output_error_has_color();
+	char *text = cleaned(e->text), *hint = cleaned(e->hint);
 
 	terminal_set_status(NULL);
 	if (terminal.format == LOG_JSON) {
-		append_json(&b, "error", NULL, e->text);
+		append_json(&b, "error", NULL, text);
 		buffer_append_format(&b, ",\"code\":\"%s\",\"exit_status\":%d", error_name(e->code),
 		    error_exit_status(e->code));
-		if (e->hint[0] != '\0') {
+		if (hint[0] != '\0') {
 			buffer_append_text(&b, ",\"hint\":");
-			json_text_string(&b, text_of(e->hint));
+			json_text_string(&b, text_of(hint));
 		}
 		buffer_append_text(&b, "}\n");
 	} else {
 		buffer_append_format(&b, "sfzb: %serror:%s %s\n", color ? "\033[1;31m" : "",
-		    color ? "\033[0m" : "", e->text);
-		if (e->hint[0] != '\0')
+		    color ? "\033[0m" : "", text);
+		if (hint[0] != '\0')
 			buffer_append_format(&b, "sfzb: %shint:%s %s\n", color ? "\033[1m" : "",
-			    color ? "\033[0m" : "", e->hint);
+			    color ? "\033[0m" : "", hint);
 	}
 	write_message(&b);
 	buffer_release(&b);
+	free(text);
+	free(hint);
 }
 
 static void
@@ -253,7 +271,7 @@ write_last(const char *why, const char *hint, const char *code, int status)
 void
 terminal_give_up(const char *why)
 {
-	write_last(why, "what was stored is intact, and a stream goes on where it stood", "failed", 1);
+	write_last(why, "what was stored is intact, and a stream goes on where it stood", error_name(ERR_FAILED), 1);
 	_exit(1);
 }
 
@@ -261,9 +279,11 @@ void
 terminal_give_up_with(const struct error *e)
 {
 	int status = error_exit_status(e->code);
+	char text[ERROR_TEXT_MAX + 4], hint[ERROR_HINT_MAX + 4];
 
 	if (e->code != ERR_OK)
-		write_last(e->text, e->hint, error_name(e->code), status);
+		write_last(text_clean(text, sizeof(text), text_of(e->text)), text_clean(hint, sizeof(hint), text_of(e->hint)),
+		    error_name(e->code), status);
 	_exit(status);
 }
 

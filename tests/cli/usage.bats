@@ -41,6 +41,40 @@ load helper
 @test "--version" {
 	fine sfzb --version
 	prints '^sfzb [0-9]+\.[0-9]+\.[0-9]+$'
+	fine sfzb -q --version stream
+	prints '^sfzb [0-9.]+$'
+	fails 2 sfzb --versoin
+	says "hint: did you mean '--version'\?"
+	fails 2 sfzb stream --version
+	says "unknown option '--version'"
+}
+
+@test "what the command line says is quoted without its control characters, at a bounded length" {
+	local long bad=$'a\e[31mb\nc\xff\xc2\x9bä'
+	fails 2 sfzb "$bad"
+	says "^sfzb: error: no command 'a\?\[31mb c\?\?ä'$"
+	fails 2 sfzb help --completion "$bad"
+	says "^sfzb: error: option '--completion': 'a\?\[31mb c\?\?ä' is none of its values$"
+	fails 2 sfzb "--$bad=x" help
+	says "^sfzb: error: unknown option '--a\?\[31mb c\?\?ä'$"
+	fails 2 sfzb help -ä
+	says "^sfzb: error: unknown option '-ä'$"
+	fails 2 sfzb dead-letters "$bad"
+	says "^sfzb: error: 'dead-letters' does not know 'a\?\[31mb c\?\?ä'$"
+	ends 2 sfzb --log-format json "$bad"
+	jq -e '.message == "no command '"'a?[31mb c??ä'"'"' "$err"
+	long=$(printf 'ä%.0s' $(seq 5000))
+	fails 2 sfzb help --completion "$long"
+	says "^sfzb: error: option '--completion': '(ä){90,100}…' is none of its values$"
+	fails 2 sfzb replay "$long"
+	says "^sfzb: error: 'replay' does not know '(ä)+…$"
+	says "^sfzb: hint: write 'sfzb replay show"
+	fails 2 sfzb replay import "$long"
+	says "^sfzb: error: cannot import .*…$"
+	fails 2 sfzb ingest main.a.b "$long"
+	says "^sfzb: error: cannot read '(ä)+…': File name too long$"
+	[ "$(wc -c <"$err")" -lt 2000 ]
+	iconv -f UTF-8 -t UTF-8 "$err" >/dev/null
 }
 
 @test "a mistyped command is answered with the one that was meant" {

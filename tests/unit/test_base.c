@@ -1,4 +1,5 @@
 /* base/: errors, text, JSON text, encoding, time, replay ids. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -139,6 +140,37 @@ test_error_codes(void **state)
 	assert_int_equal(error_exit_status(e.code), 4);
 }
 
+/* What is too long ends between two characters and shows that it was cut; the reason of an errno is never what is left out. */
+static void
+test_error_too_long(void **state)
+{
+	static const char cut[] = "\xE2\x80\xA6";
+	struct error e = ERROR_INIT;
+
+	(void)state;
+	for (size_t len = ERROR_TEXT_MAX - 40; len < ERROR_TEXT_MAX + 40; len++) {
+		struct buffer b = BUFFER_INIT;
+		char *text;
+
+		while (b.len < len)
+			buffer_append_text(&b, len % 2 == 0 ? "\xC3\xA4" : "\xE2\x82\xAC");
+		text = buffer_text(&b);
+		error_set(&e, ERR_FAILED, "%s", text);
+		assert_true(text_is_utf8(text_of(e.text)));
+		assert_int_equal(text_ends(text_of(e.text), cut), b.len >= ERROR_TEXT_MAX);
+		error_wrap(&e, "in front");
+		assert_true(text_is_utf8(text_of(e.text)) && text_starts(text_of(e.text), "in front: "));
+		assert_int_equal(text_ends(text_of(e.text), cut), b.len + 10 >= ERROR_TEXT_MAX);
+		error_wrap(&e, "%s", text);
+		assert_true(text_is_utf8(text_of(e.text)));
+		error_hint(&e, "%s", text);
+		assert_true(text_is_utf8(text_of(e.hint)) && text_ends(text_of(e.hint), cut));
+		error_set_errno(&e, ERR_FAILED, ENOENT, "cannot open '%s'", text);
+		assert_true(text_is_utf8(text_of(e.text)) && text_ends(text_of(e.text), ": No such file or directory"));
+		buffer_release(&b);
+	}
+}
+
 static void
 test_base64(void **state)
 {
@@ -176,6 +208,7 @@ main(void)
 	    cmocka_unit_test(test_times),
 	    cmocka_unit_test(test_clean),
 	    cmocka_unit_test(test_error_codes),
+	    cmocka_unit_test(test_error_too_long),
 	    cmocka_unit_test(test_base64),
 	};
 
