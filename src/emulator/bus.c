@@ -21,6 +21,7 @@ struct bus {
 	_Atomic uint64_t last, count;
 	uint64_t expired_to; /* ids up to here are past the retention */
 	int64_t marked_ms, swept_ms;
+	pthread_mutex_t listener_lock; /* what follows; held while it is called, so that a former one never is */
 	void (*published)(void *context);
 	void *published_context;
 };
@@ -107,6 +108,7 @@ bus_open(const struct bus_options *o, struct error *e)
 	b->retention_ms = o->retention_ms;
 	b->clock = o->clock;
 	pthread_mutex_init(&b->lock, NULL);
+	pthread_mutex_init(&b->listener_lock, NULL);
 	if (open_writer(b, e) != 0) {
 		bus_close(b);
 		return NULL;
@@ -129,6 +131,7 @@ bus_close(struct bus *b)
 	sqlite3_finalize(b->drop);
 	sqlite3_close(b->db);
 	pthread_mutex_destroy(&b->lock);
+	pthread_mutex_destroy(&b->listener_lock);
 	free(b->path);
 	free(b);
 }
@@ -136,8 +139,19 @@ bus_close(struct bus *b)
 void
 bus_set_listener(struct bus *b, void (*published)(void *context), void *context)
 {
+	pthread_mutex_lock(&b->listener_lock);
 	b->published = published;
 	b->published_context = context;
+	pthread_mutex_unlock(&b->listener_lock);
+}
+
+static void
+tell_listener(struct bus *b)
+{
+	pthread_mutex_lock(&b->listener_lock);
+	if (b->published)
+		b->published(b->published_context);
+	pthread_mutex_unlock(&b->listener_lock);
 }
 
 void
@@ -312,8 +326,8 @@ bus_publish(struct bus *b, struct bus_event *events, size_t count, struct error 
 	pthread_mutex_lock(&b->lock);
 	rc = publish_locked(b, events, count, e);
 	pthread_mutex_unlock(&b->lock);
-	if (rc == 0 && b->published)
-		b->published(b->published_context);
+	if (rc == 0)
+		tell_listener(b);
 	return rc;
 }
 
@@ -381,8 +395,8 @@ bus_repeat(struct bus *b, uint64_t replay, struct error *e)
 	}
 	pthread_mutex_unlock(&b->lock);
 	buffer_release(&wire);
-	if (rc == 0 && b->published)
-		b->published(b->published_context);
+	if (rc == 0)
+		tell_listener(b);
 	return rc;
 }
 

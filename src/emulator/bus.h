@@ -42,7 +42,10 @@ void bus_close(struct bus *b); /* every reader must be closed */
 int bus_publish(struct bus *b, struct bus_event *events, size_t count, struct error *e);
 /* Publishes the newest stored event up to a replay id once more, under a new one: what the vendor's bus does now and then. */
 int bus_repeat(struct bus *b, uint64_t replay, struct error *e);
-/* Called after each publish, from the publisher's thread. Set before the first one. */
+/*
+ * Called after each publish, from the publisher's thread; must not publish. When this returns, the listener before (NULL: none)
+ * has ended and is not called again.
+ */
 void bus_set_listener(struct bus *b, void (*published)(void *context), void *context);
 
 uint64_t bus_last(const struct bus *b);	     /* the newest replay id; 0: none ever */
