@@ -46,6 +46,7 @@ close_part(void *part)
 {
 	struct databricks *d = part;
 
+	warehouse_end(d->warehouse); /* or web_free would wait for requests that wait for statements */
 	web_free(d->web);
 	warehouse_close(d->warehouse);
 	zerobus_server_close(d->zerobus);

@@ -110,7 +110,7 @@ statement_free(struct statement *s)
 }
 
 void
-warehouse_close(struct warehouse *w)
+warehouse_end(struct warehouse *w)
 {
 	if (w == NULL)
 		return;
@@ -119,6 +119,16 @@ warehouse_close(struct warehouse *w)
 	for (struct statement *s = w->first; s != NULL; s = s->next)
 		__atomic_store_n(&s->cancel, 1, __ATOMIC_RELAXED);
 	pthread_cond_broadcast(&w->changed);
+	pthread_mutex_unlock(&w->lock);
+}
+
+void
+warehouse_close(struct warehouse *w)
+{
+	if (w == NULL)
+		return;
+	warehouse_end(w);
+	pthread_mutex_lock(&w->lock);
 	while (w->threads > 0)
 		pthread_cond_wait(&w->changed, &w->lock);
 	pthread_mutex_unlock(&w->lock);
@@ -215,8 +225,9 @@ forget(struct warehouse *w)
 	for (at = &w->first; *at != NULL;) {
 		struct statement *s = *at;
 
-		if (s->state == SUCCEEDED && s->ended_ms > 0 && s->next != NULL &&
-		    (now - s->ended_ms > KEPT_MS || bytes > KEPT_BYTES)) {
+		/* the newest may be as large as it likes: its answer is still on its way */
+		if (s->state == SUCCEEDED && s->ended_ms > 0 &&
+		    (now - s->ended_ms > KEPT_MS || (bytes > KEPT_BYTES && s->next != NULL))) {
 			bytes -= s->result.data.capacity;
 			buffer_release(&s->result.data);
 			s->state = CLOSED;
@@ -367,6 +378,7 @@ append_answer(const struct statement *s, enum statement_state state, struct buff
 static struct statement *
 find(struct warehouse *w, const char *id)
 {
+	forget(w);
 	for (struct statement *s = w->first; s != NULL; s = s->next)
 		if (strcmp(s->id, id) == 0)
 			return s;

@@ -19,7 +19,9 @@ struct warehouse_options {
 };
 
 struct warehouse *warehouse_open(const struct warehouse_options *o);
-/* Cancels what runs and waits for it. */
+/* Cancels what runs, so that who waits in warehouse_submit has an answer soon; takes no more. NULL is fine. */
+void warehouse_end(struct warehouse *w);
+/* The same, and waits for it. Nobody may be in another function. */
 void warehouse_close(struct warehouse *w);
 
 enum warehouse_state { WAREHOUSE_STOPPED, WAREHOUSE_STARTING, WAREHOUSE_RUNNING };

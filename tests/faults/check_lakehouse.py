@@ -2,6 +2,7 @@
 """SQL, REST and tokens of the emulator's Databricks half, held against the contract by a client that shares no code with it."""
 import json
 import sys
+import threading
 import time
 
 from events_table import EVENT_DESCRIPTOR, EVENTS, create_events, event, ids_of
@@ -121,7 +122,30 @@ def test_late_rows_and_a_cold_warehouse(_):
         em.close()
 
 
-TESTS = [test_statements, test_tokens_and_catalog, test_late_rows_and_a_cold_warehouse]
+def test_stopped_while_a_statement_waits(_):
+    """SIGTERM ends the emulator soon, though a request waits 50 s for a warehouse that takes an hour to start."""
+    em = Emulator("--warehouse-start", "1h")
+
+    def wait():
+        try:
+            em.statement("SELECT 1", wait_timeout="50s")
+        except OSError:  # the answer may come too late
+            pass
+    try:
+        waiter = threading.Thread(target=wait)
+        waiter.start()
+        while json.loads(em.admin("GET", "/state"))["databricks"]["statements"] == 0:
+            time.sleep(0.01)
+        began = time.monotonic()
+        em.stop()
+        assert time.monotonic() - began < 40
+        waiter.join()
+    finally:
+        em.close()
+
+
+TESTS = [test_statements, test_tokens_and_catalog, test_late_rows_and_a_cold_warehouse,
+         test_stopped_while_a_statement_waits]
 
 
 def main():
