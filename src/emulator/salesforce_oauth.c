@@ -8,11 +8,16 @@
 
 #include "base/encode.h"
 #include "base/memory.h"
+#include "base/random.h"
 #include "emulator/files.h"
 #include "emulator/salesforce.h"
 
 #define CODE_LIFETIME_MS (15 * 60 * 1000)
 #define ASSERTION_LIFE_S 300
+/* Scopes as they are kept: of access tokens that hang on nothing; "refresh <family>" and "code <challenge> <redirect>". */
+#define API "api"
+#define REFRESH "refresh "
+#define CODE "code "
 
 static void
 refuse(struct http_answer *a, const char *error, const char *description)
@@ -30,37 +35,47 @@ equal(const char *given, const char *expected)
 	return given && strcmp(given, expected) == 0;
 }
 
-/* The org's 15 characters and '!' begin every token. */
+/* The org's 15 characters and '!' begin every token. scope: API, or the refresh token's, which takes it with it. */
 static char *
-issue_token(struct salesforce *s)
+issue_token(struct salesforce *s, const char *scope)
 {
 	char prefix[24];
 
 	snprintf(prefix, sizeof prefix, "%.15s!AQEA", ORG_ID);
-	return tokens_issue(s->tokens, prefix, "api", s->emulator->options->token_lifetime_ms);
+	return tokens_issue(s->tokens, prefix, scope, s->emulator->options->token_lifetime_ms);
+}
+
+static struct json *
+token_answer(struct salesforce *s, const char *scope)
+{
+	struct json *j = json_object();
+	char *token = issue_token(s, scope), *id = memory_format("%s/id/" ORG_ID "/" ORG_USER_ID, s->instance_url);
+
+	json_set_string(j, "access_token", token);
+	json_set_string(j, "scope", "api");
+	json_set_string(j, "instance_url", s->instance_url);
+	json_set_string(j, "id", id);
+	json_set_string(j, "token_type", "Bearer");
+	free(token);
+	free(id);
+	return j;
 }
 
 /* refresh: a refresh token to hand out, or NULL. */
 static void
-grant(struct salesforce *s, struct http_answer *a, const char *refresh)
+grant(struct salesforce *s, struct http_answer *a, const char *scope, const char *refresh)
 {
-	struct json *j = json_object();
-	char *token = issue_token(s), *id, issued[32];
+	struct json *j = token_answer(s, scope);
+	char issued[32];
 
-	id = memory_format("%s/id/" ORG_ID "/" ORG_USER_ID, s->instance_url);
 	snprintf(issued, sizeof issued, "%lld", (long long)clock_wall_ms(s->emulator->clock));
-	json_set_string(j, "access_token", token);
 	json_set_string(j, "signature", "ZW11bGF0b3I=");
-	json_set_string(j, "scope", refresh ? "api refresh_token" : "api");
-	if (refresh)
-		json_set_string(j, "refresh_token", refresh);
-	json_set_string(j, "instance_url", s->instance_url);
-	json_set_string(j, "id", id);
-	json_set_string(j, "token_type", "Bearer");
 	json_set_string(j, "issued_at", issued);
+	if (refresh) {
+		json_set_string(j, "scope", "api refresh_token");
+		json_set_string(j, "refresh_token", refresh);
+	}
 	web_json(a, 200, j);
-	free(token);
-	free(id);
 }
 
 /* Id and secret; with optional_secret a public client may leave the secret out. */
@@ -87,7 +102,7 @@ static void
 by_client_credentials(struct salesforce *s, const struct web_request *r, struct http_answer *a)
 {
 	if (check_client(s, r, a, false))
-		grant(s, a, NULL);
+		grant(s, a, API, NULL);
 }
 
 static void
@@ -97,7 +112,7 @@ by_password(struct salesforce *s, const struct web_request *r, struct http_answe
 
 	if (check_client(s, r, a, false)) {
 		if (equal(user, ORG_USERNAME) && equal(password, s->password))
-			grant(s, a, NULL);
+			grant(s, a, API, NULL);
 		else
 			refuse(a, "invalid_grant", "authentication failure");
 	}
@@ -107,15 +122,15 @@ by_password(struct salesforce *s, const struct web_request *r, struct http_answe
 
 /* With rotation a refresh token is good once; using it again is a sign of theft. */
 static void
-refresh(struct salesforce *s, struct http_answer *a, const char *used)
+refresh(struct salesforce *s, struct http_answer *a, const char *used, const char *family)
 {
 	char *next = NULL;
 
 	if (s->emulator->options->rotates_refresh_tokens) {
 		tokens_revoke(s->refresh_tokens, text_of(used));
-		next = tokens_issue(s->refresh_tokens, "5Aep861", "refresh", 0);
+		next = tokens_issue(s->refresh_tokens, "5Aep861", family, 0);
 	}
-	grant(s, a, next);
+	grant(s, a, family, next);
 	free(next);
 }
 
@@ -126,8 +141,8 @@ by_refresh_token(struct salesforce *s, const struct web_request *r, struct http_
 
 	if (check_client(s, r, a, true)) {
 		if (token && tokens_check(s->refresh_tokens, text_of(token), &scope) == TOKEN_GOOD &&
-		    equal(scope, "refresh"))
-			refresh(s, a, token);
+		    strncmp(scope, REFRESH, strlen(REFRESH)) == 0)
+			refresh(s, a, token, scope);
 		else
 			refuse(a, "invalid_grant", "expired access/refresh token");
 	}
@@ -219,7 +234,7 @@ by_assertion(struct salesforce *s, const struct web_request *r, struct http_answ
 	    (claims = json_parse(buffer_span(&plain), &ignored)) != NULL)
 		wrong = check_claims(s, claims);
 	if (!wrong)
-		grant(s, a, NULL);
+		web_json(a, 200, token_answer(s, API)); /* no issued_at, no signature */
 	else
 		refuse(a, equal(wrong, "client identifier invalid") ? "invalid_client_id" : "invalid_grant",
 		    wrong);
@@ -252,7 +267,7 @@ salesforce_browser_consent(void *context, const struct web_request *r, struct ht
 	} else if (!equal(kind, "code")) {
 		web_text(a, 400, NULL, "error=unsupported_response_type");
 	} else {
-		scope = memory_format("%s %s", challenge ? challenge : "", redirect);
+		scope = memory_format(CODE "%s %s", challenge ? challenge : "", redirect);
 		code = tokens_issue(s->refresh_tokens, "aPrx", scope, CODE_LIFETIME_MS);
 		buffer_append_format(&location, "%s%ccode=", redirect, strchr(redirect, '?') ? '&' : '?');
 		encode_percent(&location, text_of(code));
@@ -296,23 +311,25 @@ static void
 by_code(struct salesforce *s, const struct web_request *r, struct http_answer *a)
 {
 	char *code = web_form_value(r, "code"), *redirect = web_form_value(r, "redirect_uri");
-	char *verifier = web_form_value(r, "code_verifier"), *scope = NULL, *refresh;
-	const char *space;
+	char *verifier = web_form_value(r, "code_verifier"), *scope = NULL, *family, *refresh, id[UUID_SIZE];
+	const char *challenge, *space;
 
 	if (!check_client(s, r, a, true)) {
 		;
 	} else if (!code || tokens_check(s->refresh_tokens, text_of(code), &scope) != TOKEN_GOOD ||
-	    !(space = strchr(scope, ' '))) {
+	    strncmp(scope, CODE, strlen(CODE)) != 0 || !(space = strchr(challenge = scope + strlen(CODE), ' '))) {
 		refuse(a, "invalid_grant", "expired authorization code");
 	} else if (!equal(redirect, space + 1)) {
 		refuse(a, "redirect_uri_mismatch", "redirect_uri must match configuration");
-	} else if (!fits_challenge(verifier, text_span(scope, (size_t)(space - scope)))) {
+	} else if (!fits_challenge(verifier, text_span(challenge, (size_t)(space - challenge)))) {
 		refuse(a, verifier ? "invalid_request" : "invalid_grant", "invalid code verifier");
 	} else {
 		tokens_revoke(s->refresh_tokens, text_of(code)); /* good for one exchange */
-		refresh = tokens_issue(s->refresh_tokens, "5Aep861", "refresh", 0);
-		grant(s, a, refresh);
+		family = memory_format(REFRESH "%s", random_uuid(id));
+		refresh = tokens_issue(s->refresh_tokens, "5Aep861", family, 0);
+		grant(s, a, family, refresh);
 		free(refresh);
+		free(family);
 	}
 	free(code);
 	free(redirect);
@@ -364,12 +381,13 @@ void
 salesforce_revoke(void *context, const struct web_request *r, struct http_answer *a)
 {
 	struct salesforce *s = context;
-	char *token = web_form_value(r, "token");
+	char *token = web_form_value(r, "token"), *family = token ? tokens_scope(s->refresh_tokens, text_of(token)) : NULL;
 
 	if (!token) {
 		refuse(a, "unsupported_token_type", "this token type is not supported");
-	} else if (tokens_revoke(s->refresh_tokens, text_of(token))) {
-		tokens_expire_all(s->tokens); /* a refresh token takes its access tokens with it */
+	} else if (family) {
+		tokens_revoke_scope(s->refresh_tokens, family);
+		tokens_revoke_scope(s->tokens, family); /* a refresh token takes its access tokens with it */
 		web_text(a, 200, NULL, "");
 	} else if (tokens_revoke(s->tokens, text_of(token))) {
 		web_text(a, 200, NULL, "");
@@ -377,6 +395,7 @@ salesforce_revoke(void *context, const struct web_request *r, struct http_answer
 		refuse(a, "invalid_token", "invalid token");
 	}
 	free(token);
+	free(family);
 }
 
 /* --- who am I ------------------------------------------------------------------------------------- */
@@ -505,7 +524,7 @@ salesforce_soap_login(void *context, const struct web_request *r, struct http_an
 		soap_fault(a, "INVALID_LOGIN",
 		    "Invalid username, password, security token; or user locked out.");
 	} else {
-		token = issue_token(s);
+		token = issue_token(s, API);
 		buffer_append_format(&a->body,
 		    ENVELOPE_BEGIN
 		    "<loginResponse><result><metadataServerUrl>%s/services/Soap/m/%s/%.15s</metadataServerUrl>"

@@ -278,10 +278,15 @@ def test_browser_login(em):
     code = consent()
     j = json.loads(exchange(code=code)[1])
     assert json.loads(exchange(code=code)[1])["error"] == "invalid_grant"  # one use
-    assert em.token(grant_type="refresh_token", refresh_token=j["refresh_token"])[0] == 200
+    fresh = json.loads(em.token(grant_type="refresh_token", refresh_token=j["refresh_token"])[1])["access_token"]
+    assert json.loads(exchange(code=j["refresh_token"])[1])["error"] == "invalid_grant"  # is no code
+    other = json.loads(exchange()[1])
     assert em.form("/services/oauth2/revoke", token=j["refresh_token"])[0] == 200
     assert json.loads(em.token(grant_type="refresh_token", refresh_token=j["refresh_token"])[1])["error"] == "invalid_grant"
-    em.log_in()
+    # its access tokens end with it, those of others do not
+    works = lambda token: em.http("GET", "/services/data/v67.0/limits", headers={"Authorization": "Bearer " + token})[0]
+    assert [works(t) for t in (j["access_token"], fresh, other["access_token"], em.access_token)] == [401, 401, 200, 200]
+    assert em.token(grant_type="refresh_token", refresh_token=other["refresh_token"])[0] == 200
 
 
 def test_jwt(em):
@@ -302,7 +307,8 @@ def test_jwt(em):
     assert "approved" in ask(assertion())[1]
     subprocess.run(["openssl", "rsa", "-in", key, "-pubout", "-out", em.dir + "/jwt-public.pem"], check=True, stderr=subprocess.DEVNULL)
     status, body, _ = ask(assertion())
-    assert status == 200 and json.loads(body)["access_token"], body
+    j = json.loads(body)
+    assert status == 200 and j["access_token"] and j["instance_url"] and not {"issued_at", "signature", "refresh_token"} & set(j), body
     for claims, words in ((dict(aud="https://example.com"), "audience is invalid"), (dict(exp=int(time.time()) - 9), "expired"),
                           (dict(exp=int(time.time()) + 9000), "invalid assertion"), (dict(sub="me"), "approved")):
         assert words in json.loads(ask(assertion(**claims))[1])["error_description"], words
