@@ -17,7 +17,7 @@ struct answer {
 	const char *url; /* of a row, without its id */
 	struct json *records;
 	int64_t total;
-	const char *unknown; /* a field that no row has */
+	const char *unknown; /* a field that no row has, or not in this version */
 };
 
 /* Takes a full row and adds what was selected of it. */
@@ -256,22 +256,6 @@ version_of(const struct web_request *r)
 	return strtol(r->parameters[0] + 1, NULL, 10);
 }
 
-/* Objects and fields that came with a version of the API. */
-static bool
-is_known_in(const struct soql *q, long version)
-{
-	static const struct {
-		const char *table, *field;
-		long since;
-	} news[] = { { "PlatformEventChannelMember", NULL, 47 }, { "PlatformEventChannel", NULL, 47 }, { "EnrichedField", NULL, 51 },
-		{ "ManagedEventSubscription", NULL, 60 } };
-
-	for (size_t i = 0; i < sizeof news / sizeof *news; i++)
-		if (strcmp(news[i].table, q->table) == 0 && version < news[i].since)
-			return false;
-	return true;
-}
-
 static bool
 asks_for(const struct soql *q, const char *field)
 {
@@ -279,6 +263,27 @@ asks_for(const struct soql *q, const char *field)
 		if (strcmp(q->fields[i], field) == 0)
 			return true;
 	return false;
+}
+
+/* Objects and fields that came with a version of the API. false: the object is not there yet; *field: one that is not. */
+static bool
+is_known_in(const struct soql *q, long version, const char **field)
+{
+	static const struct {
+		const char *table, *field; /* NULL: the object itself */
+		long since;
+	} news[] = { { "PlatformEventChannelMember", NULL, 47 }, { "PlatformEventChannelMember", "FilterExpression", 56 },
+		{ "PlatformEventChannel", NULL, 47 }, { "EnrichedField", NULL, 51 }, { "ManagedEventSubscription", NULL, 60 } };
+
+	for (size_t i = 0; i < sizeof news / sizeof *news; i++) {
+		if (strcmp(news[i].table, q->table) != 0 || version >= news[i].since)
+			continue;
+		if (!news[i].field)
+			return false;
+		if (asks_for(q, news[i].field))
+			*field = news[i].field;
+	}
+	return true;
 }
 
 static void
@@ -297,7 +302,7 @@ answer_query(struct salesforce *s, const struct web_request *r, struct http_answ
 	a.url = url = memory_format("/services/data/%s/%ssobjects/%s", r->parameters[0],
 	    tooling ? "tooling/" : "", q.table);
 	a.records = json_array();
-	known = tooling ? is_known_in(&q, version_of(r)) && list_tooling(s, &a)
+	known = tooling ? is_known_in(&q, version_of(r), &a.unknown) && list_tooling(s, &a)
 			: list_records(s, &a, strstr(r->query->path, "/queryAll") != NULL);
 	if (!known) {
 		message = memory_format("sObject type '%s' is not supported.", q.table);

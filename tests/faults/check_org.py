@@ -456,6 +456,10 @@ def test_rest_pages():
             assert tooling(since, f"SELECT Id FROM {table}")[0] == 200
             status, j = tooling(since - 1, f"SELECT Id FROM {table}")
             assert (status, j[0]["errorCode"]) == (400, "INVALID_TYPE")
+        filters = "SELECT Id,FilterExpression FROM PlatformEventChannelMember"
+        assert tooling(56, filters)[0] == 200 and tooling(55, "SELECT Id FROM PlatformEventChannelMember")[0] == 200
+        status, j = tooling(55, filters)
+        assert (status, j[0]["errorCode"]) == (400, "INVALID_FIELD") and "FilterExpression" in j[0]["message"]
         status, j = tooling(67, "SELECT Id,Metadata FROM ManagedEventSubscription")
         assert (status, j[0]["errorCode"]) == (400, "MALFORMED_QUERY") and "no more than one row" in j[0]["message"]
         status, j = tooling(67, "SELECT Id,Metadata FROM ManagedEventSubscription WHERE DeveloperName='Order_Managed' LIMIT 1")
