@@ -3,6 +3,7 @@ import argparse
 import os
 import queue
 import shlex
+import signal
 import threading
 import time
 import traceback
@@ -104,9 +105,24 @@ def in_lanes(cases, make_world=None):
         t.join()
 
 
+def ends_with_a_word(what, status, err):
+    """It succeeds, or says why not."""
+    if status != 0 and "error:" not in err:
+        raise Broken(f"{what}: exit {status}, and no error is told: {err[-1500:]}")
+
+
+def kill(world, run):
+    """SIGKILL for a run; it may have ended by itself before."""
+    run.kill()
+    _, err = run.communicate()
+    world.settle()
+    if run.returncode == -signal.SIGKILL:
+        count("kills survived")
+    else:
+        ends_with_a_word("a run that ended before it was killed", run.returncode, err)
+
+
 def finish(world, table="main.crm.t", limit=400, **kw):
     """The last run of a case: nothing disturbs it, so it must succeed, and then the sets must agree."""
-    status, _, err = world.run(*world.stream_args(table), timeout=limit)
-    if status != 0:
-        raise Broken(f"the last, undisturbed run ended with {status}: {err[-1500:]}")
+    world.succeed("the last, undisturbed run", *world.stream_args(table), timeout=limit)
     count("events compared", world.compare(table, **kw))

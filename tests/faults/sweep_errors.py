@@ -4,8 +4,8 @@ import re
 import threading
 import time
 
-from ground import case, count, count_struck, finish, in_lanes, options
-from world import TOP, Broken, World
+from ground import case, count, count_struck, finish, in_lanes, kill, options
+from world import TOP, Broken, World, must_end
 
 PREFIX = "sfdc.platform.eventbus.grpc."
 RETRIED = ["UNAVAILABLE", "INTERNAL", "ABORTED", "DEADLINE_EXCEEDED", "UNKNOWN", "CANCELLED", "DATA_LOSS"]
@@ -108,14 +108,12 @@ def error_script(world, script, expected, streams=1):
     if expected is None:
         if status < 0 or (status > 0 and "error:" not in err):
             raise Broken(f"'{shown}' without retries: exit {status} (struck {struck}): {err[-1200:]}")
-    elif status != expected:
-        raise Broken(f"'{shown}': exit {status} instead of {expected} (struck {struck}): {err[-1200:]}")
+    else:
+        must_end(f"'{shown}' (struck {struck})", status, err, expected)
     if struck == 0 and not script.startswith(MAY_MISS):
         raise Broken(f"'{shown}' never struck, so it shows nothing")
     if status != 0:
-        status, _, err = world.run(*world.stream_args(table))
-        if status != 0:
-            raise Broken(f"'{shown}': the run after it ended with {status}: {err[-1200:]}")
+        world.succeed(f"'{shown}': the run after it", *world.stream_args(table))
     count("events compared", world.compare(table))
 
 
@@ -134,17 +132,18 @@ def kill_at(world, run, rows):
             stored = sum(world.stored().values())
         except Broken:  # there is no table yet
             pass
-    world.kill(run)
-    count("kills survived")
+    kill(world, run)
+    if stored < rows:
+        raise Broken(f"{stored} of {rows} rows were stored until it was killed, so it shows nothing")
 
 
 def duplicates_around_a_stop():
     """The second copies come when the run that stored the first ones has long ended, well or not."""
     with World(seed=14, events=600) as world:
         world.faults("subscribe duplicate every 20\n")
-        status, _, err = world.run("stream", "Account", "--table", "main.crm.t", "-n", "300")
-        if status != 0 or count_struck(world) < 5:
-            raise Broken(f"the first run ended with {status} after too few duplicates: {err[-800:]}")
+        world.succeed("the first run", "stream", "Account", "--table", "main.crm.t", "-n", "300")
+        if count_struck(world) < 5:
+            raise Broken("there were too few duplicates, so it shows nothing")
         world.faults("")
         finish(world, order=False)
         world.publish(600)
@@ -164,11 +163,12 @@ def seen_late():
             time.sleep(0.05)  # until it has been told of a row
         world.faults("ingest lose-ack after 4 x1\ningest lose-ack after 3 x1\n")
         world.publish(560)
-        _, err = p.communicate(timeout=400)
+        status, _, err = world.end(p, 400)
         struck = count_struck(world)
         world.faults("")
-        if p.returncode != 0 or struck < 2:
-            raise Broken(f"rows that are seen late: exit {p.returncode} (struck {struck}): {err[-1200:]}")
+        must_end("rows that are seen late", status, err)
+        if struck < 2:
+            raise Broken(f"rows that are seen late: {struck} faults have struck, so it shows nothing: {err[-1200:]}")
         finish(world)
 
 
@@ -181,17 +181,11 @@ def two_topics_hold_it():
         run = world.popen(*world.stream_args("main.crm.t", both, "--batch-rows", "40"))
         kill_at(world, run, 100)
         world.publish(200)
-        status, _, err = world.run(*world.stream_args("main.crm.t", both, "--batch-rows", "40"))
-        if status != 0:
-            raise Broken(f"both topics: exit {status}: {err[-1200:]}")
+        world.succeed("both topics", *world.stream_args("main.crm.t", both, "--batch-rows", "40"))
         world.publish(100)
         # one of them alone, for a while
-        status, _, err = world.run(*world.stream_args("main.crm.t", ("ChangeEvents",)))
-        if status != 0:
-            raise Broken(f"the channel alone: exit {status}: {err[-1200:]}")
-        status, _, err = world.run(*world.stream_args("main.crm.t", both))
-        if status != 0:
-            raise Broken(f"both again: exit {status}: {err[-1200:]}")
+        world.succeed("the channel alone", *world.stream_args("main.crm.t", ("ChangeEvents",)))
+        world.succeed("both again", *world.stream_args("main.crm.t", both))
         count("events compared", world.compare("main.crm.t", topics, order=False))
 
 

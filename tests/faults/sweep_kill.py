@@ -4,8 +4,8 @@ import signal
 import subprocess
 import time
 
-from ground import count, count_struck, finish, in_lanes, options
-from world import SHIM, Broken, World
+from ground import count, count_struck, ends_with_a_word, finish, in_lanes, kill, options
+from world import SHIM, Broken, World, must_end
 
 SLOW = "ingest ack-delay 30ms p=0.3\nsubscribe delay 5ms p=0.02\n"  # keeps rows in flight, which is where a kill hurts
 
@@ -19,17 +19,11 @@ def kill_emulator_under_a_run(world, rnd):
     world.start_emulator()
     world.faults(SLOW)
     if rnd.random() < 0.5:  # the run itself gets over it
-        try:
-            _, err = p.communicate(timeout=300)
-        except subprocess.TimeoutExpired:
-            p.kill()
-            raise Broken("a run does not get over the death of the emulator in 300 s: " + p.communicate()[1][-1500:]) from None
-        if p.returncode != 0 and "error:" not in err:
-            raise Broken(f"the run under a killed emulator ended with {p.returncode}: {err[-1500:]}")
+        status, _, err = world.end(p)
+        ends_with_a_word("the run under a killed emulator", status, err)
     else:
         time.sleep(rnd.random())
-        world.kill(p)
-        count("kills survived")
+        kill(world, p)
 
 
 def kill_at_random(seed, kills, with_emulator, streams):
@@ -41,12 +35,10 @@ def kill_at_random(seed, kills, with_emulator, streams):
             p = world.popen(*world.stream_args())
             try:
                 _, err = p.communicate(timeout=rnd.choice([0.08, 0.15, 0.25, 0.4, 0.8]) * (0.5 + rnd.random()))
-                if p.returncode != 0:
-                    raise Broken(f"a run between two kills ended with {p.returncode}: {err[-800:]}")
+                must_end("a run between two kills", p.returncode, err)
             except subprocess.TimeoutExpired:
-                world.kill(p)
+                kill(world, p)
                 done += 1
-                count("kills survived")
             if rnd.random() < 0.5:
                 world.publish(rnd.randrange(1, 400))
             if with_emulator and rnd.random() < 0.3:
@@ -67,8 +59,8 @@ def kill_at_calls(kind, path, points):
             status, _, err = world.run(*world.stream_args(), "--batch-rows", "100", shim=shim)
             if status == -signal.SIGKILL:
                 count("kills survived")
-            elif status != 0:
-                raise Broken(f"killed at {kind} {n}: the run ended with {status}: {err[-800:]}")
+            else:
+                must_end(f"not killed at {kind} {n}", status, err)
             world.publish(50)
         finish(world)
 
@@ -90,13 +82,8 @@ def kill_emulator_at_calls(kind, points):
             if world.emulator.poll() is not None:
                 count("kills survived")
                 world.start_emulator()
-            try:
-                _, err = p.communicate(timeout=300)
-            except subprocess.TimeoutExpired:
-                p.kill()
-                raise Broken(f"{kind} {n}: the run does not get over the emulator's death: " + p.communicate()[1][-1500:]) from None
-            if p.returncode != 0 and "error:" not in err:
-                raise Broken(f"{kind} {n}: the run ended with {p.returncode}: {err[-1500:]}")
+            status, _, err = world.end(p)
+            ends_with_a_word(f"the emulator dies at {kind} {n}: the run", status, err)
         world.close_emulator()
         world.start_emulator()
         finish(world)
@@ -114,9 +101,8 @@ def two_runs():
             first.communicate()
             raise Broken(f"a second run beside the first ended with {status}: {err[-800:]}")
         first.send_signal(signal.SIGTERM)
-        _, err = first.communicate(timeout=300)
-        if first.returncode != 0:
-            raise Broken(f"the first run ended with {first.returncode}: {err[-800:]}")
+        status, _, err = world.end(first)
+        must_end("the first run", status, err)
         finish(world)
 
 

@@ -15,7 +15,7 @@ import urllib.parse
 import urllib.request
 
 from ground import case, count, count_fault, count_struck, in_lanes, options
-from world import SHIM, Broken, World
+from world import SHIM, Broken, World, must_end
 
 # part of the URL; how many requests of a disturbed run are for it, about
 ENDPOINTS = {"/services/oauth2/token": 2, "/oidc/v1/token": 2, "/sql/statements": 3,
@@ -62,8 +62,7 @@ def unnamed(world, endpoint, n, many):
     with open(calls, encoding="ascii") as f:
         struck = min(many, max(0, int(f.read()) - n + 1))
     count_fault("HTTP name not resolved", struck)
-    if status != 0:
-        raise Broken(f"requests {n} to {n + many - 1} for {endpoint} find no host: exit {status}: {err[-1200:]}")
+    must_end(f"requests {n} to {n + many - 1} for {endpoint} find no host", status, err)
     with mutex:
         later[endpoint] = later.get(endpoint, 0) + (struck if n > 1 else 0)
     if n == 1 and struck == 0:
@@ -178,8 +177,7 @@ def name_server_away(seconds):
             status = run.wait(300)
         finally:
             run.kill()
-        if status != 0:
-            raise Broken(f"after names were away: exit {status}: {log.text()[-1200:]}")
+        must_end("after names were away", status, log.text())
         count("events compared", world.compare())
 
 

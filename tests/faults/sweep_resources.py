@@ -5,12 +5,17 @@ import subprocess
 import time
 
 from ground import count_fault, finish, in_lanes, options
-from world import BUILD, SHIM, Broken, World
+from world import BUILD, SHIM, Broken, World, must_end
 
 
 def is_clean(status, err):
     """An end that a person can act on: success, or an error that says what."""
     return status == 0 or (status > 0 and status not in (134, 139) and "error:" in err)
+
+
+def must_be_clean(what, status, err):
+    if not is_clean(status, err):
+        raise Broken(f"{what}: exit {status}: {err[-1200:]}")
 
 
 def resource(kind, n, action, path):
@@ -22,22 +27,20 @@ def resource(kind, n, action, path):
                                    shim=shim, timeout=300)
         world.faults("")
         count_fault(action)
-        if not is_clean(status, err):
-            raise Broken(f"{action} at {kind} {n}: exit {status}: {err[-1200:]}")
+        must_be_clean(f"{action} at {kind} {n}", status, err)
         finish(world)
 
 
 def read_only_profile():
     with World(seed=13, events=300) as world:
-        status, _, err = world.run(*world.stream_args())
-        if status != 0:
-            raise Broken(f"exit {status}: {err}")
+        world.succeed("the run before", *world.stream_args())
         world.publish(300)
         # root writes everywhere, so the call has to say no
         shim = {"LD_PRELOAD": SHIM, "SFZB_SHIM": "open:1:EROFS", "SFZB_SHIM_PATH": "/profiles/"}
         status, _, err = world.run(*world.stream_args(), shim=shim)
-        if status == 0 or not is_clean(status, err):
-            raise Broken(f"a read-only profile: exit {status}: {err}")
+        must_be_clean("a read-only profile", status, err)
+        if status == 0:
+            raise Broken("a run into a read-only profile succeeded")
         count_fault("EROFS")
         finish(world)
 
@@ -48,8 +51,7 @@ def few_descriptors(limits):
             p = subprocess.run(["sh", "-c", f"ulimit -n {limit}; exec sfzb " + " ".join(world.stream_args())],
                                env=world.env, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL)
             count_fault("EMFILE")
-            if not is_clean(p.returncode, p.stderr):
-                raise Broken(f"with {limit} descriptors: {p.returncode}: {p.stderr[-800:]}")
+            must_be_clean(f"with {limit} descriptors", p.returncode, p.stderr)
         finish(world)
 
 
@@ -71,9 +73,8 @@ def descriptors_run_out(rounds):
             limits.prlimit(p.pid, limits.RLIMIT_NOFILE, before)
         world.faults("")
         p.terminate()
-        _, err = p.communicate(timeout=300)
-        if not is_clean(p.returncode, err):
-            raise Broken(f"descriptors run out: exit {p.returncode}: {err[-1200:]}")
+        status, _, err = world.end(p)
+        must_be_clean("descriptors run out", status, err)
         finish(world)
 
 
@@ -85,8 +86,8 @@ def memory_runs_out(points):
             shim = {"LD_PRELOAD": SHIM, "SFZB_SHIM": f"alloc:{n}:ENOMEM"}
             status, _, err = world.run(*world.stream_args("main.crm.t", ("Account",), "--batch-rows", "40"), shim=shim)
             count_fault("ENOMEM")
-            if not is_clean(status, err) and not (status == -signal.SIGABRT and "out of memory" in err):
-                raise Broken(f"allocation {n} fails: exit {status}: {err[-1200:]}")
+            if status != -signal.SIGABRT or "out of memory" not in err:
+                must_be_clean(f"allocation {n} fails", status, err)
             world.publish(20)
         world.faults("")
         finish(world)
@@ -102,8 +103,7 @@ def little_memory(limits):
             except subprocess.TimeoutExpired as e:
                 raise Broken(f"with {limit} kB the run does not end: {str(e.stderr)[-800:]}") from None
             count_fault("ENOMEM")
-            if not is_clean(p.returncode, p.stderr) or p.returncode < 0:
-                raise Broken(f"with {limit} kB: {p.returncode}: {p.stderr[-800:]}")
+            must_be_clean(f"with {limit} kB", p.returncode, p.stderr)
             if p.returncode == 6 or world.set_aside():
                 raise Broken(f"with {limit} kB sound data was refused or set aside: {p.stderr[-800:]}")
         finish(world)
@@ -117,8 +117,8 @@ def no_threads(points):
                 shim = {"LD_PRELOAD": SHIM, "SFZB_SHIM": f"thread:{n}{alone}:EAGAIN"}
                 status, _, err = world.run(*world.stream_args(), shim=shim, timeout=300)
                 count_fault("EAGAIN")
-                if not is_clean(status, err) or (alone and status != 0):
-                    raise Broken(f"thread {n} {'and all after it ' if not alone else ''}cannot be started: exit {status}: {err[-1200:]}")
+                what = f"thread {n} {'and all after it ' if not alone else ''}cannot be started"
+                (must_end if alone else must_be_clean)(what, status, err)
                 world.publish(20)
         finish(world)
 
@@ -128,10 +128,9 @@ def clock_jump(seconds, every):
     with World(seed=13, events=1500) as world:
         world.faults("ingest cut after 2 x2\n")
         shim = {"LD_PRELOAD": SHIM, "SFZB_SHIM": f"clock:{every}:{seconds}"}
-        status, _, err = world.run(*world.stream_args("main.crm.t", ("Account",), "--batch-rows", "100"), shim=shim, timeout=300)
+        world.succeed(f"the clock jumps by {seconds} s at call {every}",
+                      *world.stream_args("main.crm.t", ("Account",), "--batch-rows", "100"), shim=shim)
         count_fault("clock jump")
-        if status != 0:
-            raise Broken(f"the clock jumps by {seconds} s at call {every}: exit {status}: {err[-1200:]}")
         world.faults("")
         finish(world)
 

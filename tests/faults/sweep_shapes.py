@@ -6,8 +6,8 @@ import random
 import subprocess
 import time
 
-from ground import count, count_struck, in_lanes, options
-from world import Broken, World
+from ground import count, count_struck, in_lanes, kill, options
+from world import Broken, World, must_end
 
 ACCOUNT, CONTACT = "/data/AccountChangeEvent", "/data/ContactChangeEvent"
 SCRIPT = "ingest lose-ack after 3 p=0.3\ningest ack-delay 40ms p=0.3\nsubscribe cut p=0.003\n"
@@ -41,20 +41,16 @@ def shape(seed, topics, table, more, check, rounds, forgets=False, how=""):
             disturb(world, rnd, n, how)
             try:
                 _, err = p.communicate(timeout=rnd.choice([0.1, 0.2, 0.4, 0.8]) * (0.5 + rnd.random()))
-                if p.returncode != 0:
-                    raise Broken(f"a run between two kills ended with {p.returncode}: {err[-800:]}")
+                must_end("a run between two kills", p.returncode, err)
             except subprocess.TimeoutExpired:
-                world.kill(p)
-                count("kills survived")
+                kill(world, p)
             if rnd.random() < 0.4:
                 world.publish(rnd.randrange(1, 300))
             if forgets and rnd.random() < 0.5:
                 forget_positions(world)
         count_struck(world)
         world.faults("")
-        status, _, err = world.run(*args, timeout=400)
-        if status != 0:
-            raise Broken(f"the last, undisturbed run ended with {status}: {err[-1500:]}")
+        world.succeed("the last, undisturbed run", *args, timeout=400)
         if "broken" in how and not world.set_aside():
             raise Broken("nothing was set aside, so it shows nothing")
         for t, its_topics in check.items():
@@ -66,10 +62,7 @@ NEWEST = "the newest that the table holds of it; no position is stored"
 
 def expect(world, *args):
     """A run that must succeed; returns what it said."""
-    status, _, err = world.run(*args)
-    if status != 0:
-        raise Broken(f"exit {status}: {err[-1200:]}")
-    return err
+    return world.succeed("a run", *args)[1]
 
 
 def see_all(world):
@@ -125,8 +118,7 @@ def gap_behind_the_newest():
                 now = 0
             if now != rows or now == 0:
                 rows, quiet_since = now, time.monotonic()
-        world.kill(run)
-        count("kills survived")
+        kill(world, run)
         forget_positions(world)
         world.faults("")
         if not 0 < rows < 600:

@@ -6,7 +6,7 @@ import threading
 import time
 
 from ground import case, count_struck, finish, in_lanes, options
-from world import Broken, World
+from world import Broken, World, must_end
 
 FAULTS = ("subscribe cut p=0.0002\ningest cut p=0.002\ningest lose-ack p=0.002\ningest close-signal 200ms p=0.001\n"
           "subscribe UNAVAILABLE after 1 p=0.0001\ningest ack-delay 50ms p=0.05\nsubscribe duplicate p=0.001\n"
@@ -49,9 +49,8 @@ def soak(seconds, rate, streams=1, enough=None):
         struck = count_struck(world)
         world.faults("")
         p.send_signal(signal.SIGTERM)
-        _, err = p.communicate(timeout=600)
-        if p.returncode != 0:
-            raise Broken(f"the stream ended with {p.returncode}: {err[-1500:]}")
+        status, _, err = world.end(p, 600)
+        must_end("the stream", status, err)
         early, late = third(samples, 1), third(samples, 2)
         # what is in flight comes and goes, a leak lifts the floor and the peaks; a short run is warming up
         if seconds >= 300 and min(late) > min(early) + 2048 and max(late) > max(early) + 2048:

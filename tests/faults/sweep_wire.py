@@ -6,7 +6,7 @@ import time
 
 from ground import count, count_fault, count_struck, finish, in_lanes, options
 from proxy import Proxy
-from world import SHIM, Broken, World
+from world import SHIM, Broken, World, must_end
 
 SETTINGS = {"pubsub": ("salesforce.json", "pubsub_endpoint", "localhost:{}"),
             "zerobus": ("databricks.json", "ingest_endpoint", "https://localhost:{}")}
@@ -52,8 +52,7 @@ def at_record(world, name, direction, n, action):
     if status == 5 and "GetTopic" in err and "subscribed" not in err:
         # what is checked before the first event is not tried again: it says so at once, and the next run does it
         status, _, err = world.run(*world.stream_args(table, ("Account",), *more), timeout=300)
-    if status != 0:
-        raise Broken(f"{name} {action} after {direction} record {n}: exit {status} (struck: {struck}): {err[-1200:]}")
+    must_end(f"{name} {action} after {direction} record {n} (struck: {struck})", status, err)
     count("events compared", world.compare(table))
 
 
@@ -63,11 +62,10 @@ def refused(world, name, n, times):
         table = f"main.crm.w{next(numbers)}"
     proxy = world.proxies[name]
     proxy.set_plan(("down", n, "reset"), refuse_then=times)
-    status, _, err = world.run(*world.stream_args(table, ("Account",), "--batch-rows", "2"), timeout=300)
+    status, _, err = world.run(*world.stream_args(table, ("Account",), "--batch-rows", "2"))
     count_fault("connection refused", proxy.struck)
     proxy.set_plan(None)
-    if status != 0:
-        raise Broken(f"{name} refuses {times} connections: exit {status}: {err[-1200:]}")
+    must_end(f"{name} refuses {times} connections", status, err)
     count("events compared", world.compare(table))
 
 
@@ -85,18 +83,12 @@ def while_it_drains(world, script):
     p.send_signal(signal.SIGTERM)
     world.faults(script)
     count_fault("cut while it drains", world.proxies["zerobus"].cut_all())
-    try:
-        _, err = p.communicate(timeout=300)
-    finally:
-        p.kill()
+    status, _, err = world.end(p)
     if script and count_struck(world) == 0:
         raise Broken(f"it drains while '{script}': it never struck, so it shows nothing: {err[-1200:]}")
     world.faults("")
-    if p.returncode != 0:
-        raise Broken(f"it drains while '{script}': exit {p.returncode}: {err[-1200:]}")
-    status, _, err = world.run(*world.stream_args(table))
-    if status != 0:
-        raise Broken(f"the run after draining while '{script}': exit {status}: {err[-1200:]}")
+    must_end(f"it drains while '{script}'", status, err)
+    world.succeed(f"the run after draining while '{script}'", *world.stream_args(table))
     count("events compared", world.compare(table))
 
 
@@ -121,11 +113,10 @@ def ages(age, events):
             world.publish(40)
         until_it_stores(world, p)
         p.send_signal(signal.SIGTERM)
-        _, err = p.communicate(timeout=300)
+        status, _, err = world.end(p)
         ended = err.count("subscription over: Salesforce Subscribe") + err.count("zerobus: stream")
         count_fault("GOAWAY", ended)
-        if p.returncode != 0:
-            raise Broken(f"connections that live for {age}: exit {p.returncode}: {err[-1200:]}")
+        must_end(f"connections that live for {age}", status, err)
         if ended < 4:
             raise Broken(f"connections that live for {age}: {ended} ends seen, so it shows nothing: {err[-1200:]}")
         finish(world)
@@ -146,9 +137,8 @@ def shuts_down(times):
             world.faults("ingest ack-delay 50ms p=0.3\n")
         time.sleep(1)
         p.send_signal(signal.SIGTERM)
-        _, err = p.communicate(timeout=300)
-        if p.returncode != 0:
-            raise Broken(f"after {times} shutdowns: exit {p.returncode}: {err[-1200:]}")
+        status, _, err = world.end(p)
+        must_end(f"after {times} shutdowns", status, err)
         finish(world)
 
 
@@ -163,8 +153,7 @@ def nameless(world, n, many):
     count_fault("name not resolved", many)
     if status == 5 and "GetTopic" in err and "resolve" in err:  # before the first event it says so at once
         status, _, err = world.run(*world.stream_args(table), timeout=300)
-    if status != 0:
-        raise Broken(f"look-ups {n} to {n + many - 1} fail: exit {status}: {err[-1200:]}")
+    must_end(f"look-ups {n} to {n + many - 1} fail", status, err)
     count("events compared", world.compare(table))
 
 

@@ -34,6 +34,12 @@ class Broken(Exception):
         self.lost, self.doubled = lost, doubled
 
 
+def must_end(what, status, err, wanted=0):
+    """A run that has ended otherwise is a finding, told with the last of what it said."""
+    if status != wanted:
+        raise Broken(f"{what}: exit {status} instead of {wanted}: {err[-1500:]}")
+
+
 given = set()  # ports
 
 
@@ -138,12 +144,6 @@ class World:
                 raise Broken(f"the emulator does not get over the death of a run: {now}")
             time.sleep(0.01)
 
-    def kill(self, run):
-        """SIGKILL for a run."""
-        run.kill()
-        run.communicate()
-        self.settle()
-
     def kill_emulator(self):
         self.emulator.kill()
         self.emulator.wait()
@@ -184,16 +184,25 @@ class World:
         return subprocess.Popen(["sfzb", *args], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True, start_new_session=True, **kw)
 
-    def run(self, *args, timeout=300, shim=None):
-        """(exit status, standard output, standard error); a run over its time is a finding."""
-        p = self.popen(*args, shim=shim)
+    def end(self, p, timeout=300):
+        """(exit status, standard output, standard error) of a run; one over its time is a finding."""
         try:
             out, err = p.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             p.kill()
             out, err = p.communicate()
-            raise Broken(f"sfzb {' '.join(args)} did not end in {timeout} s:\n{err[-2000:]}") from None
+            raise Broken(f"{' '.join(p.args)} did not end in {timeout} s:\n{err[-2000:]}") from None
         return p.returncode, out, err
+
+    def run(self, *args, timeout=300, shim=None):
+        """The same of a run from its start."""
+        return self.end(self.popen(*args, shim=shim), timeout)
+
+    def succeed(self, what, *args, **kw):
+        """A run that must succeed; returns (standard output, standard error)."""
+        status, out, err = self.run(*args, **kw)
+        must_end(what, status, err)
+        return out, err
 
     def stream_args(self, table="main.crm.t", topics=("Account",), *more):
         return ["stream", *topics, "--table", table, "--until-caught-up", "--visibility-wait", "1s",
@@ -242,9 +251,7 @@ class World:
         return wrong
 
     def set_aside(self):
-        status, out, err = self.run("dead-letters", "list", "-o", "json")
-        if status != 0:
-            raise Broken(f"dead-letters list: exit {status}: {err}")
+        out, _ = self.succeed("dead-letters list", "dead-letters", "list", "-o", "json")
         return [json.loads(line)["event_id"] for line in out.splitlines()]
 
     def compare(self, table="main.crm.t", topics=("/data/AccountChangeEvent",), twice_allowed=False, order=True):
