@@ -46,6 +46,12 @@ text_ends(struct text a, const char *suffix)
 	return a.len >= n && memcmp(a.data + a.len - n, suffix, n) == 0;
 }
 
+bool
+text_contains(struct text a, const char *part)
+{
+	return a.len > 0 && memmem(a.data, a.len, part, strlen(part)) != NULL;
+}
+
 /* Bytes of the well-formed sequence at p, 0 when there is none. */
 static size_t
 utf8_sequence(const unsigned char *p, size_t left)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/limits.h"
 #include "databricks/table_layout.h"
 #include "databricks/zerobus_wire.h"
 
@@ -162,6 +163,28 @@ add_details(struct error *e, struct text details)
 	buffer_release(&b);
 }
 
+/*
+ * A message over the server's limit: gRPC libraries say it as a quota (8) or as OUT_OF_RANGE (11), which are no fault of a
+ * row, and their words alone tell. Sent again it would be refused again, for ever.
+ */
+static bool
+is_too_large(const struct call_status *s)
+{
+	static const char *const words[] = {"larger than max", "exceeds maximum size", "length too large"};
+	char own[40];
+
+	if (s->code != 8 && s->code != 11)
+		return false;
+	/* an answer that was too large for us says nothing of what we sent */
+	snprintf(own, sizeof(own), " vs. %d)", LIMIT_GRPC_RECEIVE_BYTES);
+	if (text_contains(s->message, own))
+		return false;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (text_contains(s->message, words[i]))
+			return true;
+	return false;
+}
+
 int
 zerobus_status_error(const struct call_status *s, bool at_open, const char *table, const char *principal,
     struct error *e)
@@ -171,6 +194,8 @@ zerobus_status_error(const struct call_status *s, bool at_open, const char *tabl
 	const char *hint;
 	long number;
 
+	if (!at_open && is_too_large(s))
+		code = 3; /* it means the same: a record that is not taken */
 	snprintf(what, sizeof(what), at_open ? "cannot open an ingest stream to table '%s'" : "the ingest stream to table '%s' broke",
 	    table);
 	if (s->code == 0)

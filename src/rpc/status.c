@@ -46,12 +46,6 @@ call_status_name(int grpc_status)
 /* Only a call that never left this process says so. */
 #define NO_ADDRESS "failed to connect to all addresses"
 
-static bool
-contains(struct text t, const char *s)
-{
-	return t.len > 0 && memmem(t.data, t.len, s, strlen(s)) != NULL;
-}
-
 /*
  * gRPC core's own texts for what goes wrong before a server answers. A server may say the same
  * words, so only its UNAVAILABLE is looked at; first match wins.
@@ -93,8 +87,8 @@ failure_index(const struct call_status *s)
 	if (s->code != 14)
 		return count;
 	for (i = 0; i < count; i++)
-		if (contains(s->message, failures[i].part) &&
-		    (failures[i].failure != CALL_FAILURE_MEMORY || contains(s->message, NO_ADDRESS)))
+		if (text_contains(s->message, failures[i].part) &&
+		    (failures[i].failure != CALL_FAILURE_MEMORY || text_contains(s->message, NO_ADDRESS)))
 			break;
 	return i;
 }
@@ -149,7 +143,7 @@ set_hint(const struct call_status *s, struct error *e)
 {
 	enum call_failure failure;
 
-	if (s->code == 8 && contains(s->message, "larger than max")) {
+	if (s->code == 8 && text_contains(s->message, "larger than max")) {
 		/* our own ceiling: the same again would end the same way */
 		e->code = ERR_FAILED;
 		return;

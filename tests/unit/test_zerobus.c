@@ -93,6 +93,41 @@ test_statuses(void **state)
 	}
 }
 
+/* A message over the server's limit is a record that is not taken, whatever the library calls it; a quota is none. */
+static void
+test_too_large(void **state)
+{
+	static const struct {
+		const char *name;
+		int status;
+		bool at_open;
+		const char *message;
+		enum error_code code;
+	} rows[] = {
+	    {"tonic", 11, false, "Error, decoded message length too large: found 5000000 bytes, the limit is: 4194304 bytes",
+		ERR_REFUSED},
+	    {"gRPC core", 8, false, "Received message larger than max (5000000 vs. 4194304)", ERR_REFUSED},
+	    {"gRPC for Go", 8, false, "grpc: received message larger than max (5000000 vs. 4194304)", ERR_REFUSED},
+	    {"gRPC for Java", 8, false, "gRPC message exceeds maximum size 4194304: 5000000", ERR_REFUSED},
+	    {"an answer over our own limit", 8, false, "Received message larger than max (20000000 vs. 16777216)", ERR_OVERLOADED},
+	    {"nothing was sent yet", 8, true, "Received message larger than max (5000000 vs. 4194304)", ERR_OVERLOADED},
+	    {"a quota", 8, false, "the stream exceeds its quota of 100 records a second", ERR_OVERLOADED},
+	    {"another range", 11, false, "offset out of range", ERR_FAILED},
+	    {"the words under another status", 14, false, "message length too large: found 5000000 bytes", ERR_UNAVAILABLE},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct call_status s = {.code = rows[i].status, .message = text_of(rows[i].message)};
+		struct error e = ERROR_INIT;
+
+		zerobus_status_error(&s, rows[i].at_open, "main.crm.t", "app-1", &e);
+		if (e.code != rows[i].code || strstr(e.text, rows[i].message) == NULL ||
+		    (e.hint[0] != '\0') != (e.code == ERR_OVERLOADED))
+			fail_msg("%s: %s: %s\n  hint: %s", rows[i].name, error_name(e.code), e.text, e.hint);
+	}
+}
+
 /* The same texts mean other things once a stream is open. */
 static void
 test_refused_record(void **state)
@@ -315,7 +350,7 @@ test_find(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_streams), cmocka_unit_test(test_statuses),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_streams), cmocka_unit_test(test_statuses), cmocka_unit_test(test_too_large),
 	    cmocka_unit_test(test_refused_record), cmocka_unit_test(test_let_go), cmocka_unit_test(test_tokens),
 	    cmocka_unit_test(test_close_signal), cmocka_unit_test(test_cut_connection), cmocka_unit_test(test_stopping), cmocka_unit_test(test_find)};
 
