@@ -88,6 +88,15 @@ code_of(const struct json *j)
 	return NULL;
 }
 
+/* Within what Retry-After may ask for, whatever the number is. */
+static int64_t
+delay_ms(double seconds)
+{
+	if (!(seconds > 0))
+		return 0;
+	return seconds < HTTP_RETRY_AFTER_MAX_MS / 1000 ? (int64_t)(seconds * 1000) : HTTP_RETRY_AFTER_MAX_MS;
+}
+
 static void
 read_details(struct reading *r, const struct json *details)
 {
@@ -103,7 +112,7 @@ read_details(struct reading *r, const struct json *details)
 			if (delay == NULL)
 				delay = json_find_string(d, "retryDelay"); /* "12s" */
 			if (delay != NULL)
-				r->retry_ms = (int64_t)(strtod(delay, NULL) * 1000);
+				r->retry_ms = delay_ms(strtod(delay, NULL));
 		}
 	}
 }

@@ -13,6 +13,7 @@
 
 #define TRIES_MS (60 * 1000)
 #define LIFE_UNTOLD_SECONDS 3600
+#define LIFE_MOST_SECONDS (365 * 24 * 3600)
 #define JITTER_MS 750
 
 static void
@@ -108,7 +109,9 @@ read_grant(const struct http_response *r, const char *what, struct databricks_gr
 		secret_set(&out->access, text_of(token));
 		if (refresh != NULL && refresh[0] != '\0' && strlen(refresh) <= LIMIT_TOKEN_BYTES)
 			secret_set(&out->refresh, text_of(refresh));
-		out->life_ms = (seconds > 0 ? seconds : LIFE_UNTOLD_SECONDS) * 1000;
+		if (seconds <= 0)
+			seconds = LIFE_UNTOLD_SECONDS;
+		out->life_ms = (seconds < LIFE_MOST_SECONDS ? seconds : LIFE_MOST_SECONDS) * 1000;
 		rc = 0;
 	}
 	json_free(j);

@@ -76,7 +76,9 @@ int http_perform(struct http_client *c, const struct http_request *q, struct htt
 enum error_code http_status_error_code(int status);
 /* "Not Found"; "" for numbers nobody uses */
 const char *http_status_words(int status);
-/* "Retry-After" of the answer in ms (seconds or a date), at most a day; 0 when there is none. */
+/* What a server asks to wait is never taken for longer than a day. */
+#define HTTP_RETRY_AFTER_MAX_MS INT64_C(86400000)
+/* "Retry-After" of the answer in ms (seconds or a date); 0 when there is none. */
 int64_t http_retry_after_ms(const struct http_response *r, int64_t now_wall_ms);
 /* The answer's own clock ("Date") in ms since 1970; 0 when it tells none. */
 int64_t http_response_date_ms(const struct http_response *r);

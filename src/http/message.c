@@ -9,8 +9,6 @@
 #include "base/memory.h"
 #include "http/client.h"
 
-#define DAY_SECONDS 86400
-
 void
 http_response_init(struct http_response *r)
 {
@@ -123,7 +121,7 @@ http_retry_after_ms(const struct http_response *r, int64_t now_wall_ms)
 	size_t i = 0;
 
 	for (; i < value.len && isdigit((unsigned char)value.data[i]); i++)
-		if (seconds < DAY_SECONDS)
+		if (seconds < HTTP_RETRY_AFTER_MAX_MS / 1000)
 			seconds = seconds * 10 + (value.data[i] - '0');
 	if (i == value.len || value.data[i] == '.')
 		ms = seconds * 1000;
@@ -131,7 +129,7 @@ http_retry_after_ms(const struct http_response *r, int64_t now_wall_ms)
 		ms = date_ms(value) - now_wall_ms;
 	if (ms < 0)
 		ms = 0;
-	return ms > DAY_SECONDS * 1000LL ? DAY_SECONDS * 1000LL : ms;
+	return ms > HTTP_RETRY_AFTER_MAX_MS ? HTTP_RETRY_AFTER_MAX_MS : ms;
 }
 
 int64_t

@@ -35,6 +35,14 @@ test_error_bodies(void **state)
 		"\"type.googleapis.com/google.rpc.RequestInfo\",\"request_id\":\"r-1\"},{\"@type\":"
 		"\"type.googleapis.com/google.rpc.RetryInfo\",\"retry_delay\":\"12s\"}]}",
 		NULL, ERR_OVERLOADED, "slow (request id r-1)", 12000},
+	    {"a day at most", 503,
+		"{\"error_code\":\"TEMPORARILY_UNAVAILABLE\",\"message\":\"later\",\"details\":[{\"@type\":"
+		"\"type.googleapis.com/google.rpc.RetryInfo\",\"retryDelay\":\"1e300s\"}]}",
+		NULL, ERR_UNAVAILABLE, "later", HTTP_RETRY_AFTER_MAX_MS},
+	    {"a wait that is none", 503,
+		"{\"error_code\":\"TEMPORARILY_UNAVAILABLE\",\"message\":\"later\",\"details\":[{\"@type\":"
+		"\"type.googleapis.com/google.rpc.RetryInfo\",\"retryDelay\":\"nan\"}]}",
+		NULL, ERR_UNAVAILABLE, "later", 0},
 	    {"code as a number", 400, "{\"error_code\":1022,\"message\":\"bad\"}", NULL, ERR_FAILED, "1022: bad", 0},
 	    {"oldest form", 400, "{\"error\":\"something is wrong\"}", NULL, ERR_FAILED,
 		"Bad Request: something is wrong", 0},
@@ -87,7 +95,7 @@ test_table_token(void **state)
 	    {"POST /oidc/v1/token", 200, "{\"access_token\":\"table-1\",\"expires_in\":\"3600\"}", NULL, 1,
 		"zerobusDirectWriteApi"},
 	    {"POST /oidc/v1/token", 200, "{\"access_token\":\"table-2\"}", NULL, 1, "zerobusDirectWriteApi"},
-	    {"POST /oidc/v1/token", 200, "{\"access_token\":\"table-3\"}", NULL, 0, "zerobusDirectWriteApi"},
+	    {"POST /oidc/v1/token", 200, "{\"access_token\":\"table-3\",\"expires_in\":\"9300000000000000\"}", NULL, 1, "zerobusDirectWriteApi"},
 	    TOKEN_ROW,
 	};
 	struct databricks_session *s = new_session(false);
@@ -117,6 +125,10 @@ test_table_token(void **state)
 	assert_int_equal(databricks_session_table_token(s, "main.crm.events", &token, &e), 0);
 	assert_string_equal(secret_reveal(&token), "table-2");
 	databricks_session_drop_table_token(s, "main.crm.events", &token);
+	assert_int_equal(databricks_session_table_token(s, "main.crm.events", &token, &e), 0);
+	assert_string_equal(secret_reveal(&token), "table-3");
+	/* a life that no token has is a year's */
+	web.monotonic_ms += INT64_C(364) * 24 * 3600 * 1000;
 	assert_int_equal(databricks_session_table_token(s, "main.crm.events", &token, &e), 0);
 	assert_string_equal(secret_reveal(&token), "table-3");
 	secret_release(&token);
