@@ -361,10 +361,12 @@ unary_ended(void *context, const struct call_status *status)
 		    u->rpc, u->subject);
 		unary_finish(u, text_span(NULL, 0), &u->error);
 	} else if (pubsub_error(status, &request, &u->error) == 0) {
-		if (u->messages != 1)
+		if (u->messages != 1) {
 			error_set(&u->error, ERR_UNAVAILABLE,
 			    "Salesforce %s '%s': the call ended without an answer", u->rpc,
 			    u->subject);
+			u->maybe_done = true; /* it ended in good order */
+		}
 		unary_finish(u, buffer_span(&u->response), &u->error);
 	} else if (u->error.code == ERR_SESSION && !u->repeated) {
 		u->repeated = true;

@@ -51,6 +51,7 @@ static struct {
 	/* publishing */
 	atomic_int refuse, quota; /* numbers of events that get an error */
 	atomic_int break_after;	  /* answers; then the stream breaks with the next request read */
+	atomic_bool mute;	  /* Publish takes the events and ends in good order, without an answer */
 	atomic_int end_at;	  /* events published: the stream then ends in good order; 0: never */
 	atomic_int ended;	  /* streams that did */
 	atomic_int published, publish_streams, publish_calls;
@@ -361,7 +362,7 @@ serve_publish_request(struct peer_call *c, int answered)
 	r.results = list;
 	r.n_results = q->n_events;
 	r.rpc_id = (char *)"rpc-2";
-	ok = send_message(c, &r.base);
+	ok = !fake.mute && send_message(c, &r.base);
 	eventbus__v1__publish_request__free_unpacked(q, NULL);
 out:
 	buffer_release(&b);

@@ -86,6 +86,25 @@ test_publish(void **state)
 	assert_int_equal(fake.published, 10);
 }
 
+/* Whoever got no answer is not told that nothing was stored: it would be sent again. */
+static void
+test_publish_unanswered(void **state)
+{
+	struct fixture *f = *state;
+	struct publishing p = {.f = f};
+	struct pubsub_publish_event event;
+	char ids[1][40];
+
+	fake.mute = true;
+	make_events(&event, ids, 1, 1);
+	pubsub_publish(f->pubsub, TOPIC, &event, 1, take_results, &p);
+	WAIT(f, p.answers > 0);
+	assert_int_equal(p.failed, 1);
+	assert_int_equal(fake.published, 1);
+	assert_int_equal(p.why.code, ERR_UNAVAILABLE);
+	assert_true(p.maybe_stored);
+}
+
 static void
 test_publish_stream(void **state)
 {
@@ -171,6 +190,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    ROW(test_publish),
+	    ROW(test_publish_unanswered),
 	    ROW(test_publish_stream),
 	    ROW(test_publish_break),
 	    ROW(test_publish_unreached),
