@@ -14,6 +14,7 @@
 #define TRIES 3
 #define BACKOFF_FIRST_MS 1000
 #define SKEW_NOTICED_MS 30000
+#define RATE_PAUSE_MS 60000
 #define HINT_HOST "check the instance URL: https://….my.salesforce.com"
 
 void
@@ -74,6 +75,25 @@ static const struct {
     {"invalid_grant", NULL, "log in again, and check that the app allows this flow for this user", false},
 };
 
+/*
+ * A user may log in 3,600 times an hour, whichever program does: no fault of these credentials, and over within the hour.
+ * In words at the token endpoint, as a code in SOAP's faults.
+ */
+static bool
+is_rate(const char *words)
+{
+	return strcasestr(words, "login rate exceeded") != NULL || strcasestr(words, "LOGIN_RATE_EXCEEDED") != NULL;
+}
+
+static int
+set_rate_error(struct error *e, const char *words)
+{
+	error_set(e, ERR_OVERLOADED, "login put off: %s", words);
+	if (e != NULL)
+		e->retry_after_ms = RATE_PAUSE_MS;
+	return error_hint(e, "the user logs in too often, here or in other programs: Salesforce takes 3600 logins an hour");
+}
+
 int
 salesforce_token_error(const char *error, const char *description, int64_t skew_ms, struct error *e)
 {
@@ -84,6 +104,8 @@ salesforce_token_error(const char *error, const char *description, int64_t skew_
 		description = "";
 	text_clean(clean_error, sizeof(clean_error), text_of(error));
 	text_clean(clean_description, sizeof(clean_description), text_of(description));
+	if (is_rate(description) || is_rate(error))
+		return set_rate_error(e, description[0] != '\0' ? clean_description : clean_error);
 	error_set(e, ERR_CREDENTIALS, "credentials refused: %s%s%s", clean_error,
 	    description[0] != '\0' ? ": " : "", clean_description);
 	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
@@ -298,8 +320,8 @@ by_jwt(const struct salesforce_login *l, struct http_pool *pool, struct salesfor
 			http_form_add(&form, "assertion", buffer_span(&assertion));
 			rc = request_token(l, pool, &form, out, e);
 		}
-		buffer_release(&form);
-		buffer_release(&assertion);
+		buffer_release_wiped(&form);
+		buffer_release_wiped(&assertion);
 		if (rc == 0 || i > 0 || salesforce_host_is_generic(l->login_url) ||
 		    strstr(e->text, "audience is invalid") == NULL)
 			return rc;
@@ -366,12 +388,18 @@ soap_refused(const struct http_response *r, struct error *e)
 	soap_element(buffer_span(&r->body), "faultstring", &words);
 	text_clean(clean, sizeof(clean), buffer_span(&words));
 	error_set(e, ERR_CREDENTIALS, "credentials refused: %s", clean);
-	if (text_ends(buffer_span(&code), "UNSUPPORTED_API_VERSION"))
+	if (is_rate(buffer_text(&code)) || is_rate(clean)) {
+		set_rate_error(e, clean);
+	} else if (text_ends(buffer_span(&code), "SERVER_UNAVAILABLE") || text_ends(buffer_span(&code), "UNKNOWN_EXCEPTION")) {
+		error_set(e, ERR_UNAVAILABLE, "the login service failed: %s", clean);
+		error_hint(e, "Salesforce may be in maintenance: see status.salesforce.com");
+	} else if (text_ends(buffer_span(&code), "UNSUPPORTED_API_VERSION")) {
 		error_hint(e, "SOAP login has been retired here: use client credentials or JWT");
-	else if (text_ends(buffer_span(&code), "INVALID_LOGIN"))
+	} else if (text_ends(buffer_span(&code), "INVALID_LOGIN")) {
 		error_hint(e,
 		    "put the security token directly behind the password; the user may also be locked out, or SOAP "
 		    "login switched off");
+	}
 	buffer_release(&code);
 	buffer_release(&words);
 	return -1;

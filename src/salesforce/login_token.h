@@ -23,8 +23,8 @@ void salesforce_token_init(struct salesforce_token *t);
 void salesforce_token_release(struct salesforce_token *t);
 
 /*
- * ERR_CREDENTIALS with the cause as hint when refused, ERR_CONFIG for a wrong host or an unusable key,
- * ERR_UNAVAILABLE after three tries. LOGIN_ACCESS_TOKEN costs no request. Warns once a process of methods
+ * ERR_CREDENTIALS with the cause as hint when refused, ERR_OVERLOADED for too many logins of the user, ERR_CONFIG for a
+ * wrong host or an unusable key, ERR_UNAVAILABLE after three tries. LOGIN_ACCESS_TOKEN costs no request. Warns once a process of methods
  * that the vendor is ending.
  */
 int salesforce_login_request(const struct salesforce_login *l, struct http_pool *pool,
