@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "cli/output.h"
 #include "cli/terminal.h"
+#include "commands/topic_hint.h"
 #include "salesforce/topic_name.h"
 
 /* The word that -o gives, else the one for a terminal or for a program. Owned by app. */
@@ -263,8 +264,10 @@ app_need_topic(struct app *app, const char *whole, bool publish, struct pubsub_t
 	struct pubsub_topic topic = {.name = NULL};
 	bool may;
 
-	if (pubsub_get_topic_wait(app->pubsub, whole, &topic, e) != 0)
+	if (pubsub_get_topic_wait(app->pubsub, whole, &topic, e) != 0) {
+		topic_hint(app->profile, whole, e);
 		return -1;
+	}
 	may = publish ? topic.can_publish : topic.can_subscribe;
 	if (may && out != NULL)
 		*out = topic;

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "commands/topic_hint.h"
 #include "stream/backoff.h"
 
 void
@@ -146,6 +147,8 @@ patient_get_topic(struct patience *p, struct app *app, const char *whole, struct
 
 	while ((rc = pubsub_get_topic_wait(app->pubsub, whole, out, e)) != 0 && patience_wait(p, app, e))
 		;
+	if (rc != 0)
+		topic_hint(app->profile, whole, e);
 	patience_rest(p);
 	return rc;
 }

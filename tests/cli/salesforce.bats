@@ -206,6 +206,35 @@ inside() { # EMULATOR OPTIONS… -- COMMAND…   fine, in a fresh emulator
 	says "hint: "
 }
 
+@test "a topic that is not there is answered with the nearest that 'sfzb topics' has shown" {
+	cat >asks <<-'END'
+		Acount|tail|Account
+		AcountChangeEvent|tail|Account
+		/data/ContactChangEvent|tail|Contact
+		account|tail|Account
+		ACCOUNT|schema|Account
+		Invoice_c|schema|Invoice__c
+		Ordr_Event__e|publish|Order_Event__e
+		Lead|tail|
+		Nothing__c|tail|
+	END
+	cat >ask <<-'END'
+		sfzb tail -q Acount 2>before
+		sfzb topics >topics
+		while IFS='|' read -r name command wanted; do
+			status=0
+			sfzb $command -q "$name" 2>said </dev/null || status=$?
+			[ $status -eq 4 ] || { echo "$command $name: status $status"; cat said; }
+			case $wanted in
+			'') ! grep "did you mean" said;;
+			*) grep -Eq "^sfzb: hint: did you mean '$wanted'\? Otherwise: no such topic, or change data capture is off" said || cat said;;
+			esac
+		done <asks
+		! grep "did you mean" before
+	END
+	ok sfzb emulator -q -- sh ask
+}
+
 @test "--from stored without a position is status 8; with one it goes on there" {
 	fails 8 sfzb emulator -q -- sfzb tail Account --from stored
 	says "no position of '/data/AccountChangeEvent' is stored"
