@@ -233,12 +233,24 @@ same_address(const struct sockaddr_storage *a, const char *peer)
 	return strcmp(text, peer) == 0;
 }
 
+static bool
+is_of_port(int fd, uint16_t port)
+{
+	struct sockaddr_storage address;
+	socklen_t len = sizeof address;
+
+	if (getsockname(fd, (void *)&address, &len) != 0)
+		return false;
+	return ntohs(address.ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)&address)->sin6_port
+						   : ((const struct sockaddr_in *)&address)->sin_port) == port;
+}
+
 /*
  * gRPC gives no way to its sockets, so the connection is found among this process's descriptors by the
- * peer's address and port, which are unique on loopback.
+ * peer's address and port. From one port a peer may go to several of this process.
  */
 static bool
-shut_peer(const char *peer)
+shut_peer(const char *peer, uint16_t port)
 {
 	DIR *dir = opendir("/proc/self/fd");
 	struct dirent *entry;
@@ -253,7 +265,7 @@ shut_peer(const char *peer)
 
 		if (entry->d_name[0] == '.' || getpeername(fd, (void *)&address, &len) != 0)
 			continue;
-		if (!same_address(&address, peer))
+		if (!same_address(&address, peer) || !is_of_port(fd, port))
 			continue;
 		shutdown(fd, SHUT_RDWR);
 		found = true;
@@ -272,7 +284,7 @@ server_call_cut(struct server_call *c)
 	c->dead = true;
 	c->held = true;
 	peer = grpc_call_get_peer(c->call);
-	if (!shut_peer(peer)) {
+	if (!shut_peer(peer, c->server->port)) {
 		log_warn("emulator", "no connection found for %s: its call is reset instead", peer);
 		grpc_call_cancel(c->call, NULL);
 	}

@@ -5,6 +5,7 @@ made to order, quotas, patience, managed subscriptions. Held against the contrac
 import collections
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -423,6 +424,54 @@ def test_managed():
         em.close()
 
 
+def test_the_cut_connection():
+    """From one port a client may have connections to several servers: the one that is cut is the call's."""
+    em = Emulator("--events", "5")
+    try:
+        files = lambda: {int(f) for f in os.listdir(f"/proc/{em.process.pid}/fd")}
+
+        def soon(what):  # where it is not, the test shows less, and no more
+            for _ in range(100):
+                if what():
+                    return
+                time.sleep(0.02)
+
+        def own_end_of(port):
+            for f in os.listdir("/proc/self/fd"):
+                try:
+                    with socket.socket(fileno=os.dup(int(f))) as s:
+                        if s.getpeername()[1] == port:
+                            return s.family, s.getsockname()
+                except (OSError, IndexError):
+                    pass
+            raise AssertionError("no connection")
+        zerobus = int(json.load(open(em.env["SFZB_HOME"] + "/profiles/emulator/databricks.json"))["ingest_endpoint"].rsplit(":", 1)[1])
+        pubsub = int(em.settings["pubsub_endpoint"].rsplit(":", 1)[1])
+        before = files()
+        with socket.create_connection(("localhost", zerobus)):
+            soon(lambda: files() - before)
+            taken = files()
+            em.topic(ORDERS)
+        soon(lambda: taken - files())
+        before = files()
+        family, name = own_end_of(pubsub)
+        with socket.socket(family) as other:  # it takes the descriptor that is free, and so is met first
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            other.bind(name[:2])
+            other.connect((name[0], zerobus))
+            soon(lambda: files() - before)
+            em.faults("get-topic cut x1")
+            refused("UNAVAILABLE", None, em.topic, ORDERS)
+            other.setblocking(False)
+            try:
+                raise AssertionError(f"cut: {other.recv(1)}")
+            except BlockingIOError:
+                pass
+        assert em.topic(ORDERS).topic_name
+    finally:
+        em.close()
+
+
 def test_rest_pages():
     """Query answers in pages that follow each other; locators, versions, objects by version, one row with Metadata."""
     em = Emulator("--events", "4000", "--objects", "Account", "--seed", "2")
@@ -470,7 +519,7 @@ def test_rest_pages():
 
 TESTS = [test_schema_changes, test_enriched_fields, test_events_to_order, test_quotas, test_retention_by_the_clock,
          test_clients, test_patience, test_latest_is_late, test_tokens_and_streams, test_managed,
-         test_rest_pages]
+         test_the_cut_connection, test_rest_pages]
 
 if __name__ == "__main__":
     sys.exit(run_tests(TESTS))
