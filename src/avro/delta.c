@@ -145,19 +145,19 @@ avro_describe_delta_type(const struct avro_type *t, struct buffer *out)
 	append_delta(out, t, &w);
 }
 
-/* What a long counts, which only Salesforce's doc tells ("Data:DateTime:00N…"). */
+/* What a long counts, which only Salesforce's doc tells. */
 static const char *
 counts(const struct avro_field *f)
 {
-	const char *colon = f->doc.data != NULL ? strchr(f->doc.data, ':') : NULL;
+	struct text word = avro_doc_type(f->doc);
 
-	if (colon == NULL || f->value->kind != AVRO_KIND_LONG)
+	if (f->value->kind != AVRO_KIND_LONG)
 		return NULL;
-	if (strncmp(colon + 1, "DateTime", 8) == 0)
+	if (text_is(word, "DateTime"))
 		return "ms since 1970-01-01 UTC";
-	if (strncmp(colon + 1, "DateOnly", 8) == 0)
+	if (text_is(word, "DateOnly") || text_is(word, "Birthday"))
 		return "ms since 1970-01-01 at 00:00 UTC of the day";
-	return strncmp(colon + 1, "TimeOnly", 8) == 0 ? "ms since midnight" : NULL;
+	return text_is(word, "TimeOnly") ? "ms since midnight" : NULL;
 }
 
 static void

@@ -501,6 +501,19 @@ avro_type_find(const struct avro_type *record, struct text name)
 	return -1;
 }
 
+struct text
+avro_doc_type(struct text doc)
+{
+	const char *word = doc.len > 0 ? memchr(doc.data, ':', doc.len) : NULL, *end;
+	size_t left;
+
+	if (word == NULL)
+		return text_span("", 0);
+	left = doc.len - (size_t)(++word - doc.data);
+	end = memchr(word, ':', left);
+	return text_span(word, end != NULL ? (size_t)(end - word) : left);
+}
+
 const struct avro_type *
 avro_type_record(const struct avro_type *t)
 {

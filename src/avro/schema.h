@@ -85,6 +85,11 @@ ptrdiff_t avro_type_find(const struct avro_type *record, struct text name);
 /* The record that a field holds: its type, or the first record among its branches; NULL for none.
  */
 const struct avro_type *avro_type_record(const struct avro_type *t);
+/*
+ * "DateTime" of the doc "Data:DateTime:00N…": what Salesforce calls a field's type (wire/cdc-events.md §2.2), which is more
+ * than Avro's type tells. Empty: the doc is of no such form.
+ */
+struct text avro_doc_type(struct text doc);
 /* "string", "long", …, "union"; the word that a schema uses. */
 const char *avro_kind_name(enum avro_kind kind);
 

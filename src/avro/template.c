@@ -1,16 +1,13 @@
 /* A sample of what a schema takes. */
 #include "avro/encode.h"
 
-#include <string.h>
-
 #include "base/json_text.h"
 
 /* Deeper than this a recursive type is left null or empty. */
 #define SAMPLE_DEPTH 3
 #define SAMPLE_BYTES 65536
 
-/* What stands for a value of Salesforce's own types, which only the doc of a field tells
- * ("Data:DateTime:00N…"). */
+/* What stands for a value of Salesforce's own types, which only the doc of a field tells. */
 static const struct {
 	const char *word, *json;
 } words[] = {
@@ -27,19 +24,11 @@ static const struct {
 static const char *
 sample_by_doc(struct text doc, enum avro_kind kind)
 {
-	const char *colon = doc.data != NULL ? memchr(doc.data, ':', doc.len) : NULL;
+	struct text word = avro_doc_type(doc);
 
-	if (colon == NULL)
-		return NULL;
-	colon++;
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		size_t n = strlen(words[i].word);
-
-		if (strncmp(colon, words[i].word, n) == 0 &&
-		    (colon[n] == '\0' || colon[n] == ':') &&
-		    (words[i].json[0] == '"') == (kind == AVRO_KIND_STRING))
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (text_is(word, words[i].word) && (words[i].json[0] == '"') == (kind == AVRO_KIND_STRING))
 			return words[i].json;
-	}
 	return NULL;
 }
 

@@ -10,24 +10,10 @@
 
 enum meaning { NO_DATE, MOMENT, DAY, DAY_NUMBER, TIME_OF_DAY };
 
-/* The type in "<role>:<type>[:<field id>]". */
-static struct text
-doc_word(struct text doc)
-{
-	const char *word = doc.len > 0 ? memchr(doc.data, ':', doc.len) : NULL, *end;
-	size_t left;
-
-	if (word == NULL)
-		return text_span(NULL, 0);
-	left = doc.len - (size_t)(++word - doc.data);
-	end = memchr(word, ':', left);
-	return text_span(word, end != NULL ? (size_t)(end - word) : left);
-}
-
 static enum meaning
 meaning_of(const struct avro_field *f)
 {
-	struct text word = doc_word(f->doc), logical = f->value->logical;
+	struct text word = avro_doc_type(f->doc), logical = f->value->logical;
 
 	if (f->value->kind == AVRO_KIND_INT)
 		return text_is(logical, "date") ? DAY_NUMBER : NO_DATE;

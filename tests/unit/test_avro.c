@@ -309,7 +309,11 @@ test_descriptions(void **state)
 	static const char *const ddl[] = {
 	    "Warehouse__c STRUCT<Latitude: DOUBLE, Longitude: DOUBLE> COMMENT 'Data:Location:00N",
 	    "LastModifiedDate BIGINT COMMENT 'Data:DateTime, ms since 1970-01-01 UTC',\n",
-	    "ARRAY<STRING>"};
+	    "Due__c BIGINT COMMENT 'Data:DateOnly:00N5f00000Kz1E6, ms since 1970-01-01 at 00:00 UTC of the day',\n",
+	    "Cut_Off__c BIGINT COMMENT 'Data:TimeOnly:00N5f00000Kz1E8, ms since midnight',\n",
+	    "Lines__c DOUBLE COMMENT 'Data:Double:00N5f00000Kz1E4',\n", "ARRAY<STRING>"};
+	static const char *const birthday[] = {
+	    "PersonBirthdate BIGINT COMMENT 'Data:Birthday, ms since 1970-01-01 at 00:00 UTC of the day',\n"};
 	static const char *const proto[] = {"message Invoice__ChangeEvent {\n",
 	    "  required .ChangeEventHeader ChangeEventHeader = 1;",
 	    "  repeated string recordIds = 2;\n", "  optional double Total__c = 9;"};
@@ -319,6 +323,7 @@ test_descriptions(void **state)
 	    "Tree STRUCT<Label: STRING, Next: VARIANT>", "Day DATE NOT NULL\n",
 	    "When TIMESTAMP NOT NULL"};
 	struct avro_schema *s = load("Invoice__ChangeEvent"), *all = load("All_Types__e");
+	struct avro_schema *person = load("AccountChangeEvent.v1");
 	struct buffer out = BUFFER_INIT;
 
 	(void)state;
@@ -333,9 +338,29 @@ test_descriptions(void **state)
 	buffer_clear(&out);
 	avro_describe_ddl(all, &out);
 	expect_lines("types", &out, types, COUNT(types));
+	buffer_clear(&out);
+	avro_describe_ddl(person, &out);
+	expect_lines("birthday", &out, birthday, COUNT(birthday));
 	buffer_release(&out);
 	avro_schema_unref(s);
 	avro_schema_unref(all);
+	avro_schema_unref(person);
+}
+
+/* The type's word of a field's doc. */
+static void
+test_doc_type(void **state)
+{
+	static const struct {
+		const char *doc, *type;
+	} rows[] = {{"Data:DateTime", "DateTime"}, {"Data:Text:00N5f00000Kz1A9", "Text"}, {"a:b:c:d", "b"}, {"Data:", ""},
+	    {"Data::00N", ""}, {"DateTime", ""}, {"", ""}, {":Text", "Text"}};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++)
+		if (!text_is(avro_doc_type(text_of(rows[i].doc)), rows[i].type))
+			fail_msg("%s", rows[i].doc);
+	assert_true(text_is(avro_doc_type((struct text){0}), ""));
 }
 
 static void
@@ -408,6 +433,7 @@ main(void)
 	    cmocka_unit_test(test_hint),
 	    cmocka_unit_test(test_template),
 	    cmocka_unit_test(test_descriptions),
+	    cmocka_unit_test(test_doc_type),
 	    cmocka_unit_test(test_diff),
 	    cmocka_unit_test(test_twos),
 	};
