@@ -145,9 +145,8 @@ avro_describe_delta_type(const struct avro_type *t, struct buffer *out)
 	append_delta(out, t, &w);
 }
 
-/* What a long counts, which only Salesforce's doc tells. */
-static const char *
-counts(const struct avro_field *f)
+const char *
+avro_describe_count(const struct avro_field *f)
 {
 	struct text word = avro_doc_type(f->doc);
 
@@ -166,8 +165,8 @@ append_note(struct buffer *out, const struct avro_field *f)
 	char doc[512];
 
 	buffer_append_text(out, text_clean(doc, sizeof(doc), f->doc));
-	if (counts(f) != NULL)
-		buffer_append_format(out, "%s%s", f->doc.data != NULL ? ", " : "", counts(f));
+	if (avro_describe_count(f) != NULL)
+		buffer_append_format(out, ", %s", avro_describe_count(f));
 }
 
 static void

@@ -25,6 +25,9 @@ void avro_describe_tree(const struct avro_schema *s, struct buffer *out);
  */
 void avro_describe_ddl(const struct avro_schema *s, struct buffer *out);
 
+/* What a long counts, which only Salesforce's doc tells: "ms since midnight"; NULL: a number. */
+const char *avro_describe_count(const struct avro_field *f);
+
 /* A proto2 file: a message for each record; what protobuf cannot nest is a string of JSON. */
 void avro_describe_proto(const struct avro_schema *s, struct buffer *out);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "avro/describe.h"
 #include "avro/expected.h"
 #include "base/encode.h"
 #include "base/json_text.h"
@@ -305,6 +306,17 @@ find_default(const struct encode *x, const struct path *path, const struct avro_
 	return f->nullable ? text_of("null") : (struct text){0};
 }
 
+/* Whoever wrote a date as text is told what stands for it. */
+static void
+explain_count(const struct avro_field *f, struct error *e)
+{
+	const char *count = avro_describe_count(f);
+	size_t len = e != NULL ? strlen(e->text) : 0;
+
+	if (e != NULL && count != NULL)
+		snprintf(e->text + len, sizeof(e->text) - len, "; the field counts %s", count);
+}
+
 static int
 encode_record(
     struct encode *x, const struct avro_type *t, struct json_reader *r, const struct path *path)
@@ -327,6 +339,8 @@ encode_record(
 			buffer_release(&b);
 		} else {
 			rc = encode_value(x, f->type, values[i], &here);
+			if (rc != 0)
+				explain_count(f, x->e);
 		}
 	}
 	free(values);
