@@ -25,7 +25,7 @@ inside_with() { # EMULATOR-OPTIONS… -- SCRIPT
 	inside 'printf %s "$secret" | sfzb -vv login databricks --stdin --host "$host/?o=1#x" --client-id "$id" --endpoint "$ingest"
 		sfzb login databricks --check -o json
 		sfzb sql "SELECT 1 AS one"
-		! grep -rF "$secret" "$BATS_TEST_TMPDIR/stderr"'
+		! grep -rF "$secret" "$BATS_TEST_TMPDIR/stderr" || exit 90'
 	jq -se '.[0].method == "oauth-m2m" and .[1].checked == "works" and .[2].one == 1' "$out"
 }
 
@@ -45,7 +45,7 @@ inside_with() { # EMULATOR-OPTIONS… -- SCRIPT
 	inside 'echo "$secret" >answer
 		sfzb login databricks --host "$host" --client-id "$id" --endpoint "$ingest" --credential-helper ./helper
 		sfzb sql "SELECT 1 AS one"
-		! grep -F "$secret" "$SFZB_HOME/profiles/mine/databricks.json"
+		! grep -F "$secret" "$SFZB_HOME/profiles/mine/databricks.json" || exit 90
 		jq -r .credential_helper "$SFZB_HOME/profiles/mine/databricks.json"'
 	[ "$(tail -1 "$out")" = ./helper ]
 	grep -qx 'service=databricks' asked
@@ -157,7 +157,7 @@ browse='
 		curl -s "$location" >/dev/null; wait $pid || { cat log >&2; exit 90; }
 		rc=0; sfzb -vv sql "SELECT 1 AS one" 2>log || rc=$?
 		grep -c "> POST .*/oidc/v1/token" log
-		! grep "< 401" log
+		! grep "< 401" log || exit 91
 		exit $rc'
 	prints '^\{"one":1\}$'
 	[ "$(tail -1 "$out")" -ge 1 ]
@@ -182,7 +182,7 @@ browse='
 		DATABRICKS_CONFIG_PROFILE=dev sfzb sql "SELECT 1 AS one"
 		DATABRICKS_HOST=$host sfzb sql "SELECT 2 AS one"
 		sfzb login databricks --config-profile dev && sfzb login databricks --check -o json && sfzb sql "SELECT 3 AS one"
-		! grep -qF "$(cat cli-token)" "$SFZB_HOME/profiles/mine/databricks.json"
+		! grep -qF "$(cat cli-token)" "$SFZB_HOME/profiles/mine/databricks.json" || exit 90
 		rc=0; DATABRICKS_CONFIG_PROFILE=nobody sfzb sql "SELECT 4 AS one" || rc=$?; echo $rc
 		rc=0; DATABRICKS_CONFIG_PROFILE=odd sfzb sql "SELECT 4 AS one" || rc=$?; echo $rc
 		rc=0; DATABRICKS_CLI_PATH=$PWD/none sfzb sql "SELECT 4 AS one" || rc=$?; echo $rc'

@@ -46,7 +46,7 @@ load helper
 	jq -e '.n == 100 and .d == 100' rows
 	jq -e '.already_stored == 50 and .stored == 30' end
 	grep -q "warning: the position of '/data/AccountChangeEvent' is of .*: was replay.db put back from a copy" behind
-	! grep -q "put back" between behind-it
+	run ! grep -q "put back" between behind-it
 }
 
 @test "a profile that was put back whole: the same" {
@@ -64,5 +64,5 @@ load helper
 	jq -e '.n == 100 and .d == 100' rows
 	jq -e '.already_stored == 50 and .stored == 30' end
 	grep -q "the profile is a copy: what was stored of '/data/AccountChangeEvent' since it was made is looked up" behind
-	! grep "is a copy" between behind-it
+	run ! grep "is a copy" between behind-it
 }

@@ -33,6 +33,7 @@ inside() { ends "${STATUS:-0}" sfzb emulator -q --keepalive 300ms --events 400 -
 		rows >rows'
 	says "would import position of '/data/AccountChangeEvent' to 'main.default.a': [0-9a-f]{20}"
 	[ ! -s dry ]
+	[ -s here ]
 	diff here there
 	jq -e '.in_flight == null and .table == "main.default.a"' now
 	jq -e '.n == 400 and .d == 400' rows
@@ -106,6 +107,7 @@ inside() { ends "${STATUS:-0}" sfzb emulator -q --keepalive 300ms --events 400 -
 		sfzb replay set Account --from-table -t main.default.nothing && exit 9; test $? -eq 4
 		stream --until-caught-up
 		rows >rows'
+	jq -e .replay_id stood
 	diff <(jq -c '[.replay_id, .event_time]' stood) <(jq -c '[.replay_id, .event_time]' ends)
 	jq -e '.in_flight == null' ends
 	says "would set position of '/data/AccountChangeEvent' to 'main.default.a': [0-9a-f]{20} \(the newest row of the topic, told by column 'topic': sure"
@@ -138,7 +140,8 @@ inside() { ends "${STATUS:-0}" sfzb emulator -q --keepalive 300ms --events 400 -
 	[ "$(sed -n 3p places)" = earliest ]
 	[ "$(sed -n 4p places)" -ge "$(number 90)" ]
 	# or behind one of the next five, which are as old, where a position was stored between
-	[ "$(sed -n 5p places)" -ge "$(number 25)" ] && [ "$(sed -n 5p places)" -le "$(number 30)" ]
+	[ "$(sed -n 5p places)" -ge "$(number 25)" ]
+	[ "$(sed -n 5p places)" -le "$(number 30)" ]
 	says ": [0-9a-f]{20} \(the tip, as the server names it\)"
 	# the second time from the place that was set first
 	[ "$(grep -c "(read forward over 31 events: the next is of 20" "$err")" -eq 2 ]

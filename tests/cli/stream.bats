@@ -140,7 +140,7 @@ edit='edit() { f=$(find "$HOME" -path "*emulator/$1" | head -n 1); jq "$2" "$f" 
 	grep -q "process [0-9]* is already streaming '/data/AccountChangeEvent' to the same table, as 'main.crm.account'" same
 	[ "$(grep -v "GAP_\|gap event" channel | grep -c .)" -eq 1 ]
 	grep -q "process [0-9]* streams '/data/AccountChangeEvent' to the same table ('main.crm.account'): events that '/data/ChangeEvents'" channel
-	! grep "process" alone
+	run ! grep "process" alone
 }
 
 @test "one topic to one table under two names, one after the other: nothing is stored twice" {

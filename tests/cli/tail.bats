@@ -20,6 +20,7 @@ inside() { # EMULATOR OPTIONS… -- COMMAND…   fine, in a fresh emulator
 	inside --events 300 --objects Account -- sh -c '
 		sfzb tail -q Account --from earliest --until-caught-up >all
 		sfzb tail -q Account --from earliest --until-caught-up --filter ".change_type == \"UPDATE\"" >some'
+	[ -s some ]
 	diff <(grep '"change_type":"UPDATE"' all) some
 	fails 2 sfzb tail Account --filter '.a b'
 	says "option '--filter': no jq program: .*syntax error"
@@ -95,6 +96,7 @@ for r in avro.datafile.DataFileReader(open("x.avro", "rb"), avro.io.DatumReader(
 @test "--raw: the emulator takes it back, ids, payloads and schemas unchanged" {
 	inside --seed 5 --events 200 -- sh -c 'sfzb tail -q ChangeEvents --from earliest --until-caught-up --raw >raw
 		sfzb tail -q ChangeEvents --from earliest --until-caught-up >events'
+	[ -s events ]
 	jq -se 'map(select(.schema_json)) | length == ([.[].schema_id] | unique | length)' raw
 	inside -- sh -c 'curl -sS --data-binary @raw "$SFZB_EMULATOR_ADMIN/events" >answer
 		sfzb tail -q ChangeEvents --from earliest --until-caught-up >again'
