@@ -54,11 +54,18 @@ pubsub_managed_started(void *service, struct server_call *c)
 	pubsub_subscribe_started(service, c);
 }
 
-/* Looks the same when the connection breaks: how the call ends tells which it was. */
+static void send_answer(void *context);
+
+/* Looks the same when the connection breaks: how the call ends tells which it was. A commit gets its answer first. */
 void
 pubsub_managed_half_closed(void *service, struct server_call *c)
 {
-	(void)service;
+	struct pubsub_server *p = service;
+	struct subscription *s = server_call_data(c);
+
+	server_timer_stop(p->server, &s->commit_timer);
+	if (s->commit)
+		send_answer(s);
 	server_call_finish(c, &(struct server_status){ 0 });
 }
 

@@ -371,12 +371,14 @@ def test_managed():
             commit(s, replay)
             assert committed(s).error.code == 2, replay  # and the stream goes on
         refused("ALREADY_EXISTS", "managed.subscription.already.active", managed, em)
-        s.half_close()
+        commit(s, events[6].replay_id, "last")
+        s.half_close()  # what waits for others to be answered with is answered now
+        assert committed(s).commit_request_id == "last"
         assert ended(s)[0] == "OK"
         em.stop()
         em.start()
         s = managed(em, 1)
-        assert next(iter(s)).events[0].replay_id == everything[5].replay_id, "behind what was committed before the restart"
+        assert next(iter(s)).events[0].replay_id == everything[7].replay_id, "behind what was committed before the restart"
         s.call.cancel()  # not in good order: the slot stays taken
         until(lambda: em.state()["salesforce"]["open_calls"] == 0)
         refused("ALREADY_EXISTS", "managed.subscription.already.active", managed, em)
