@@ -202,7 +202,8 @@ statement_post(void *context, const struct web_request *r, struct http_answer *a
 	} else if (read_request(body, &q, &parameters, a) && wait_of(body, &wait, a)) {
 		late = json_find_string(body, "on_wait_timeout");
 		q.principal = principal;
-		warehouse_submit(d->warehouse, &q, wait, late != NULL && strcmp(late, "CANCEL") == 0, &text);
+		/* with 0s nothing is waited for, and so nothing is too late */
+		warehouse_submit(d->warehouse, &q, wait, wait > 0 && late != NULL && strcmp(late, "CANCEL") == 0, &text);
 		answer_text(a, &text);
 	}
 	free(parameters);

@@ -42,6 +42,13 @@ def test_statements(em):
         time.sleep(0.05)
     assert j["status"]["state"] == "CANCELED", j
     assert em.rest("GET", "/api/2.0/sql/statements/nope")[0] == 404
+    # with 0s there is no time that could run out
+    status, j = em.statement("SELECT 1", wait_timeout="0s", on_wait_timeout="CANCEL")
+    while j["status"]["state"] in ("PENDING", "RUNNING"):
+        j = em.rest("GET", "/api/2.0/sql/statements/" + j["statement_id"])[1]
+    assert j["status"]["state"] == "SUCCEEDED", j
+    status, j = em.statement(long, wait_timeout="5s", on_wait_timeout="CANCEL")
+    assert status == 200 and j["status"]["state"] == "CANCELED", j
     for more in (dict(wait_timeout="3s"), dict(format="CSV"), dict(disposition="EXTERNAL_LINKS"), dict(statement="")):
         status, j = em.statement("SELECT 1", **more) if "statement" not in more else em.statement("")
         assert status == 400 and j["error_code"] == "INVALID_PARAMETER_VALUE", j
