@@ -37,6 +37,20 @@ check_version(const struct web_request *r, struct http_answer *a)
 	return false;
 }
 
+/* What is no session at all is told from one that has ended: a placeholder, and a JWT, which the emulator issues none of. */
+static void
+refuse_token(const char *token, struct http_answer *a)
+{
+	const char *dot = token ? strchr(token, '.') : NULL;
+
+	if (token && strpbrk(token, " []<>{}"))
+		salesforce_error(a, 401, "INVALID_AUTH_HEADER", "INVALID_HEADER_TYPE");
+	else if (dot && strchr(dot + 1, '.') && strncmp(token, "eyJ", 3) == 0)
+		salesforce_error(a, 401, "INVALID_AUTH_HEADER", "INVALID_JWT_FORMAT");
+	else
+		salesforce_error(a, 401, "INVALID_SESSION_ID", "Session expired or invalid");
+}
+
 bool
 salesforce_authorize(struct salesforce *s, const struct web_request *r, struct http_answer *a)
 {
@@ -44,7 +58,7 @@ salesforce_authorize(struct salesforce *s, const struct web_request *r, struct h
 	char usage[64];
 
 	if (!token || tokens_check(s->tokens, text_of(token), NULL) != TOKEN_GOOD) {
-		salesforce_error(a, 401, "INVALID_SESSION_ID", "Session expired or invalid");
+		refuse_token(token, a);
 		return false;
 	}
 	if (quota_left(&s->api_calls) == 0) {

@@ -338,8 +338,12 @@ def test_rest(em):
         assert status == 400 and json.loads(body)[0]["errorCode"] == code, body
     accounts = json.loads(get("/services/data/v67.0/query?q=SELECT+COUNT()+FROM+Account")[1])["totalSize"]
     assert accounts == len(json.loads(get("/services/data/v67.0/query?q=SELECT+Id+FROM+Account")[1])["records"]) > 0
-    status, body, _ = em.http("GET", "/services/data/v67.0/limits", headers={"Authorization": "Bearer no"})
-    assert status == 401 and json.loads(body)[0]["errorCode"] == "INVALID_SESSION_ID"
+    for token, code, words in (("no", "INVALID_SESSION_ID", "Session expired or invalid"),
+                               (em.org[:15] + "!AQEAx.y-z", "INVALID_SESSION_ID", "Session expired or invalid"),
+                               ("[REDACTED] Use 'sf org auth show-access-token' to view", "INVALID_AUTH_HEADER", "INVALID_HEADER_TYPE"),
+                               ("eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln", "INVALID_AUTH_HEADER", "INVALID_JWT_FORMAT")):
+        status, body, _ = em.http("GET", "/services/data/v67.0/limits", headers={"Authorization": "Bearer " + token})
+        assert status == 401 and json.loads(body) == [dict(errorCode=code, message=words)], body
     assert get("/nowhere")[0] == 404
 
 
