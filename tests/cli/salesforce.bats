@@ -114,7 +114,7 @@ inside() { # EMULATOR OPTIONS… -- COMMAND…   fine, in a fresh emulator
 	[ "$(tail -n 1 "$out")" = 0 ]
 	fails 4 sfzb emulator -q -- sfzb schema Nothing__c
 	says "NOT_FOUND.*/data/Nothing__ChangeEvent"
-	ends 1 sfzb emulator -q -- sfzb schema AAAAAAAAAAAAAAAAAAAAAA || [ "$status" -eq 4 ]
+	fails 4 sfzb emulator -q -- sfzb schema AAAAAAAAAAAAAAAAAAAAAA
 	says "AAAAAAAAAAAAAAAAAAAAAA"
 }
 

@@ -45,7 +45,9 @@ opened() { # how many different streams to the table were opened
 		run_until() { # SIGNAL COUNT
 			sfzb ingest -q main.default.t rows --streams 3 --batch-rows 50 --max-in-flight-rows 600 --resume &
 			until [ "$(sfzb sql -o csv 'SELECT count(*) FROM main.default.t' | tail -1)" -ge "$2" ]; do sleep 0.02; done
-			kill -"$1" $!; wait $! || true
+			kill -"$1" $!; wait $!
+			status=$?
+			[ $status -eq 0 ] || [ "$1 $status" = 'KILL 137' ] || { echo "$1: status $status"; exit 9; }
 		}
 		run_until TERM 100; run_until TERM 3000
 		sfzb sql -o csv 'SELECT count(*) = count(DISTINCT id) FROM main.default.t'
