@@ -130,13 +130,8 @@ take_token(struct salesforce_session *s, struct salesforce_token *t, struct erro
 		    t->org_id, s->org_id);
 		return error_hint(e, "was a sandbox refreshed? its events are others now; log in again with 'sfzb login salesforce'");
 	}
-	if (s->instance_url == NULL) {
+	if (s->instance_url == NULL)
 		s->instance_url = memory_strdup(t->instance_url);
-	} else if (strcmp(s->instance_url, t->instance_url) != 0) {
-		error_set(e, ERR_UNAVAILABLE, "the organisation moved from %s to %s", s->instance_url,
-		    t->instance_url);
-		return error_hint(e, "start again, so that everything is asked of the new host");
-	}
 	if (s->org_id[0] == '\0')
 		strcpy(s->org_id, t->org_id);
 	if (s->user_id[0] == '\0')
@@ -148,13 +143,14 @@ take_token(struct salesforce_session *s, struct salesforce_token *t, struct erro
 	return 0;
 }
 
+/* instance_url: the one that the token is for. */
 static struct json *
-session_json(struct salesforce_session *s, const struct secret *token)
+session_json(struct salesforce_session *s, const struct secret *token, const char *instance_url)
 {
 	struct json *j = json_object();
 
 	json_set_string(j, "access_token", secret_reveal(token));
-	json_set_string(j, "instance_url", s->instance_url);
+	json_set_string(j, "instance_url", instance_url);
 	json_set_string(j, "login_url", s->login.login_url);
 	json_set_string(j, "org_id", s->org_id);
 	json_set_string(j, "user_id", s->user_id);
@@ -172,7 +168,7 @@ store(struct salesforce_session *s, struct profile *profile, const struct secret
 
 	/* what a helper gives is not for a file */
 	if (s->login.method != LOGIN_ACCESS_TOKEN || s->login.credential_helper == NULL)
-		json_set(j, "session", session_json(s, token));
+		json_set(j, "session", session_json(s, token, s->instance_url));
 	rc = profile_store(profile, SALESFORCE_SETTINGS_FILE, j, e);
 	json_free(j);
 	return rc;
@@ -197,7 +193,7 @@ is_own(const struct salesforce_session *s, const struct json *j)
 
 /* The file may hold more than a login knows (an emulator's mark): only what the renewal changed is written. */
 static int
-store_renewed(struct salesforce_session *s, const struct secret *token, struct error *e)
+store_renewed(struct salesforce_session *s, const struct salesforce_token *t, struct error *e)
 {
 	struct json *j = NULL;
 	int rc;
@@ -211,7 +207,7 @@ store_renewed(struct salesforce_session *s, const struct secret *token, struct e
 	}
 	if (secret_is_set(&s->login.refresh_token))
 		json_set_string(j, "refresh_token", secret_reveal(&s->login.refresh_token));
-	json_set(j, "session", session_json(s, token));
+	json_set(j, "session", session_json(s, &t->access_token, t->instance_url));
 	rc = profile_store(s->profile, SALESFORCE_SETTINGS_FILE, j, e);
 	json_free(j);
 	return rc;
@@ -219,12 +215,22 @@ store_renewed(struct salesforce_session *s, const struct secret *token, struct e
 
 /* A session that cannot be stored still works; only a rotated refresh token would be lost with it. */
 static void
-store_quietly(struct salesforce_session *s, const struct secret *token)
+store_quietly(struct salesforce_session *s, const struct salesforce_token *t)
 {
 	struct error e = ERROR_INIT;
 
-	if (s->profile != NULL && s->login.method != LOGIN_ACCESS_TOKEN && store_renewed(s, token, &e) < 0)
+	if (s->profile != NULL && s->login.method != LOGIN_ACCESS_TOKEN && store_renewed(s, t, &e) < 0)
 		log_warn("salesforce", "the session is not stored: %s", e.text);
+}
+
+/* The host of a running session never changes; the next run finds the new one in what was just stored. */
+static int
+check_host(const struct salesforce_session *s, const struct salesforce_token *t, struct error *e)
+{
+	if (strcmp(s->instance_url, t->instance_url) == 0)
+		return 0;
+	error_set(e, ERR_FAILED, "the organisation moved from %s to %s", s->instance_url, t->instance_url);
+	return error_hint(e, "start again, so that everything is asked of the new host");
 }
 
 static int
@@ -236,11 +242,13 @@ log_in(struct salesforce_session *s, struct error *e)
 	if (salesforce_login_request(&s->login, s->pool, &token, e) < 0)
 		return error_wrap(e, "cannot log in to Salesforce");
 	if (take_token(s, &token, e) == 0) {
-		store_quietly(s, &token.access_token);
+		store_quietly(s, &token);
+		rc = check_host(s, &token, e);
+	}
+	if (rc == 0) {
 		pthread_mutex_lock(&s->mutex);
 		secret_move(&s->token, &token.access_token);
 		pthread_mutex_unlock(&s->mutex);
-		rc = 0;
 	}
 	salesforce_token_release(&token);
 	return rc;

@@ -4,7 +4,8 @@
  * thing.
  *
  * A token has no timer: it is used until the server refuses it, then renewed once. Renewing never leads to
- * another organisation: that is an error.
+ * another organisation: that is an error. One that has moved to another host is one, too, for the run that meets it: the
+ * next takes the new host from the profile.
  */
 #ifndef SFZB_SALESFORCE_SESSION_H
 #define SFZB_SALESFORCE_SESSION_H

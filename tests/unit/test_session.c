@@ -86,6 +86,48 @@ test_stored_and_renewed(void **state)
 	profile_free(p);
 }
 
+/* The run that learns of another host ends, and the next one has it, with the refresh token that came along. */
+static void
+test_moved(void **state)
+{
+	static const struct fake_row rows[] = {
+	    {"POST /services/oauth2/token", 200, TOKEN("m1"), NULL, 1, "refresh-1"},
+	    {"POST /services/oauth2/token", 200,
+		"{\"access_token\":\"m2\",\"refresh_token\":\"refresh-2\",\"instance_url\":\"https://new.my.salesforce.com\",\"id\":"
+		"\"https://x/id/00Dxx0000001gERXXX/005xx000001AbCDEFG\"}",
+		NULL, 0, "refresh-1"},
+	};
+	struct error e = ERROR_INIT;
+	struct profile *p = profile_open("moved", &e);
+	struct salesforce_session *s;
+	struct salesforce_login l;
+	struct secret refused = SECRET_INIT;
+
+	(void)state;
+	SCRIPT(rows);
+	s = open_session(LOGIN_REFRESH_TOKEN, p, &e);
+	assert_non_null(s);
+	assert_int_equal(salesforce_session_store(s, p, &e), 0);
+	secret_set(&refused, text_of("m1"));
+	assert_int_equal(salesforce_session_renew(s, &refused, &e), -1);
+	assert_int_equal(e.code, ERR_FAILED);
+	assert_non_null(strstr(e.text, "to https://new.my.salesforce.com"));
+	check_token(s, "m1");
+	salesforce_session_free(s);
+
+	assert_int_equal(salesforce_login_load(&l, NULL, p, &e), 0);
+	assert_string_equal(secret_reveal(&l.refresh_token), "refresh-2");
+	s = salesforce_session_open(&l, p, NULL, &e);
+	salesforce_login_release(&l);
+	assert_non_null(s);
+	assert_string_equal(salesforce_session_instance_url(s), "https://new.my.salesforce.com");
+	check_token(s, "m2");
+	assert_int_equal(salesforce_session_forget(p, &e), 0);
+	secret_release(&refused);
+	salesforce_session_free(s);
+	profile_free(p);
+}
+
 static void
 test_revoke(void **state)
 {
@@ -112,6 +154,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_stored_and_renewed),
+	    cmocka_unit_test(test_moved),
 	    cmocka_unit_test(test_revoke),
 	};
 
