@@ -152,6 +152,7 @@ get(struct salesforce_session *s, const char *path, int tries, struct json **out
 	for (int i = 1;; i++) {
 		int64_t wait = BACKOFF_FIRST_MS << i;
 		int64_t asked;
+		char took[40];
 
 		rc = perform(s, url, &token, &r, e);
 		if (rc == 0)
@@ -180,7 +181,10 @@ get(struct salesforce_session *s, const char *path, int tries, struct json **out
 		if (wait > BACKOFF_MOST_MS)
 			wait = BACKOFF_MOST_MS;
 		wait = http_pool_jitter(pool, wait);
-		if (http_pool_pause(pool, wait > asked ? wait : asked, e) < 0)
+		if (wait < asked)
+			wait = asked;
+		log_info("salesforce", "%s; again in %s", e->text, clock_format_duration(took, sizeof(took), wait));
+		if (http_pool_pause(pool, wait, e) < 0)
 			break;
 	}
 	http_response_release(&r);

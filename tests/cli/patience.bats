@@ -56,5 +56,7 @@ inside() { # STATUS FAULTS COMMAND…
 	done
 	inside 0 'get-schema status=UNAVAILABLE x1' sfzb schema Account
 	says "GetSchema.*UNAVAILABLE.*; again in"
+	inside 0 'limits http=503 x1' sfzb limits
+	says "limits: 503 .*; again in"
 	inside 5 'get-topic status=UNAVAILABLE' sfzb topics Account
 }
