@@ -63,7 +63,7 @@ since_event(void *context, const struct event *event)
 	struct since_source *s = context;
 
 	if (!s->passed && event->commit_timestamp_ms < s->since_ms) {
-		s->dropped++;
+		s->events->left_out(s->context, event);
 		/* the owner has not taken one, so the server may send one more */
 		s->inner->ops->allow(s->inner, s->allowed);
 		return;

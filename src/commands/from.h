@@ -41,7 +41,6 @@ struct since_source {
 	const struct source_events *events;
 	void *context;
 	uint32_t allowed; /* of what the owner may still take */
-	int64_t dropped;
 	bool passed; /* the first event that is young enough has come */
 };
 void since_source_init(struct since_source *s, struct source *inner, int64_t since_ms);

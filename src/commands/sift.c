@@ -19,6 +19,7 @@ on_event(void *context, const struct event *event)
 	struct sift_source *s = context;
 
 	if (!s->passes(s->passes_context, event)) {
+		s->events->left_out(s->context, event);
 		/* the owner has not taken one, so the server may send one more */
 		s->inner->ops->allow(s->inner, s->allowed);
 		return;
@@ -36,6 +37,14 @@ on_undecodable(void *context, const struct event *event, const struct error *why
 	if (s->allowed > 0)
 		s->allowed--;
 	s->events->undecodable(s->context, event, why);
+}
+
+static void
+on_left_out(void *context, const struct event *event)
+{
+	struct sift_source *s = context;
+
+	s->events->left_out(s->context, event);
 }
 
 static void
@@ -61,6 +70,7 @@ sift_open(struct source *source, const struct start *start, const struct source_
 		.opened = on_opened,
 		.event = on_event,
 		.undecodable = on_undecodable,
+		.left_out = on_left_out,
 		.idle = on_idle,
 		.ended = on_ended,
 	};

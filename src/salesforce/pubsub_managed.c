@@ -200,7 +200,7 @@ static void
 open_inner(void *context)
 {
 	struct managed_source *s = context;
-	static const struct source_events own = {inner_opened, inner_event, inner_undecodable, inner_idle, inner_ended};
+	static const struct source_events own = {inner_opened, inner_event, inner_undecodable, NULL, inner_idle, inner_ended};
 
 	open_source(s, s->inner, MANAGED_OPEN, &own, s->allowed);
 }
@@ -285,7 +285,7 @@ missed_ended(void *context, const struct error *why)
 static void
 catch_up(struct managed_source *s)
 {
-	static const struct source_events own = {missed_opened, missed_event, missed_undecodable, missed_idle, missed_ended};
+	static const struct source_events own = {missed_opened, missed_event, missed_undecodable, NULL, missed_idle, missed_ended};
 
 	log_info("pubsub", "%s: what lies before the managed subscription's place is fetched past it", s->base.topic);
 	s->caught_up = false;
@@ -356,7 +356,7 @@ asked_ended(void *context, const struct error *why)
 static void
 ask(struct managed_source *s, struct source *which, enum managed_state state)
 {
-	static const struct source_events own = {asked_opened, asked_event, asked_undecodable, asked_idle, asked_ended};
+	static const struct source_events own = {asked_opened, asked_event, asked_undecodable, NULL, asked_idle, asked_ended};
 
 	s->has_first = false;
 	open_source(s, which, state, &own, 1);

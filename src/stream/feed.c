@@ -152,6 +152,14 @@ suspect_all(struct feed *f)
 	f->suspect_since_ms = engine_now(f->engine);
 }
 
+/* Not for us; a subscription that ends goes on behind it. */
+static void
+pass_over(struct feed *f, const struct event *event)
+{
+	resume_after(f, &event->replay_id, event->commit_timestamp_ms);
+	sign_of_life(f, NULL);
+}
+
 /* true: this event lies before the one that the last run received first. */
 static bool
 skip(struct feed *f, const struct event *event)
@@ -167,9 +175,7 @@ skip(struct feed *f, const struct event *event)
 		suspect_all(f);
 		return false;
 	}
-	resume_after(f, &event->replay_id, event->commit_timestamp_ms);
-	f->failures = f->session_failures = 0;
-	f->quiet_since_ms = engine_now(f->engine);
+	pass_over(f, event);
 	return true;
 }
 
@@ -369,6 +375,15 @@ on_undecodable(void *context, const struct event *event, const struct error *why
 }
 
 static void
+on_left_out(void *context, const struct event *event)
+{
+	struct feed *f = context;
+
+	if (takes(f))
+		pass_over(f, event);
+}
+
+static void
 on_opened(void *context)
 {
 	struct feed *f = context;
@@ -484,6 +499,7 @@ static const struct source_events feed_events = {
     .opened = on_opened,
     .event = on_event,
     .undecodable = on_undecodable,
+    .left_out = on_left_out,
     .idle = on_idle,
     .ended = on_ended,
 };

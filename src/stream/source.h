@@ -60,6 +60,8 @@ struct source_events {
 	 * received_ms are set. It counts as delivered: whoever takes it must keep it.
 	 */
 	void (*undecodable)(void *context, const struct event *event, const struct error *why);
+	/* An event that the source keeps to itself, as one too old: a sign of life, and behind us. Only from sources that do so. */
+	void (*left_out)(void *context, const struct event *event);
 	/* Nothing undelivered up to here: an empty response, while credit was outstanding. len may be 0. */
 	void (*idle)(void *context, const struct replay_id *latest);
 	/*

@@ -92,6 +92,18 @@ edit='edit() { f=$(find "$HOME" -path "*emulator/$1" | head -n 1); jq "$2" "$f" 
 	[ "$(cat "$out")" = "120 120" ]
 }
 
+@test "--from a time: what is older is passed over once, however often the subscription ends, and not stored; so is what tail leaves out" {
+	fine sfzb emulator -q --dir bus --clock-offset -3h --events 300 --objects Account -- true
+	echo 'subscribe cut after 100' >cuts
+	ends 0 sfzb emulator -q --dir bus --keepalive 300ms --events 20 --objects Account -- bash -euc "$count"'
+		stream() { sfzb stream -q Account --from 1h --until-caught-up --retry-backoff 1ms..5ms "$@"; }
+		stream --table "main.crm.of_{entity}"; count main.crm.of_account
+		curl -fsS --data-binary @cuts "$SFZB_EMULATOR_ADMIN/faults" >admin
+		stream --table main.crm.account --timeout 60s; count main.crm.account
+		sfzb tail -q Account --from earliest --filter "false" --until-caught-up -n 1 --timeout 60s'
+	diff - "$out" <<<$'20 20\n20 20'
+}
+
 @test "killed with SIGKILL again and again: nothing lost, nothing twice" {
 	inside --events 20000 --objects Account,Contact -- sh -c "$count; $settled"'
 		# killed while it made them, it would say that it makes the positions anew

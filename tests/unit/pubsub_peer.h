@@ -485,7 +485,7 @@ on_ended(void *context, const struct error *why)
 }
 
 static const struct source_events listener_events = {
-    on_opened, on_event, on_undecodable, on_idle, on_ended};
+    on_opened, on_event, on_undecodable, NULL, on_idle, on_ended};
 
 /* A client, its source, and a clock turned by hand: real time still passes in it. */
 

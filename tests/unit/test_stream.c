@@ -1002,6 +1002,51 @@ test_from_a_time(void **state)
 	assert_int_equal(t->events[99].stored, 0);
 }
 
+/* What a source leaves out is life, and progress: it is not silence, not a failure, and does not come again. */
+static void
+test_left_out(void **state)
+{
+	struct bus_topic *t = &w.topics[0];
+	struct error why = ERROR_INIT;
+
+	(void)state;
+	publish(30);
+	t->required_from = 20;
+	w.options.until_caught_up = true;
+	w.options.quiet_for_ms = 10000;
+	w.options.max_retries = 2;
+	error_set(&why, ERR_UNAVAILABLE, "trouble");
+	world_begin(&w);
+	for (uint32_t i = 0; i < 20; i++) {
+		const struct event old = {.replay_id = world_replay(t->events[i].replay)};
+
+		while (!t->open && !w.done)
+			world_pass(&w, 1000);
+		assert_false(w.done);
+		assert_int_equal(t->cursor, i);
+		if (!t->announced)
+			t->to->opened(t->context);
+		t->announced = t->said_idle = true;
+		world_pass(&w, 6000);
+		t->to->left_out(t->context, &old);
+		t->cursor++;
+		world_pass(&w, 3000);
+		if (i % 2 == 1)
+			world_end_source(t, &why);
+	}
+	while (!t->open && !w.done)
+		world_pass(&w, 1000);
+	world_deliver(t, 10);
+	world_calm(&w);
+	world_pass(&w, 20000);
+	world_calm(&w);
+	assert_true(w.done);
+	no_fault();
+	statistics();
+	assert_int_equal(s.stored, 10);
+	assert_int_equal(t->events[19].stored, 0);
+}
+
 /* The first event at the tip, whose table cannot be had at once, is not left behind. */
 static void
 test_no_table_at_the_tip(void **state)
@@ -1120,6 +1165,7 @@ main(void)
 	    TEST(test_keepalive),
 	    TEST(test_from_the_tip),
 	    TEST(test_from_a_time),
+	    TEST(test_left_out),
 	    TEST(test_no_table_at_the_tip),
 	    TEST(test_settled_record_costs_no_look_up),
 	    TEST(test_backoff),
