@@ -320,7 +320,9 @@ pubsub_refused(struct pubsub *p, struct error *e, const struct error *renewal)
 		*e = *renewal;
 		error_wrap(e, "cannot renew the access token");
 	}
-	hint_token_form(p, e);
+	/* a login service that is down says nothing of the token */
+	if (e->code == ERR_SESSION || e->code == ERR_CREDENTIALS)
+		hint_token_form(p, e);
 }
 
 static void

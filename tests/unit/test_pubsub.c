@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "pubsub_peer.h"
+#include "salesforce/pubsub_client.h"
 
 static void
 test_events(void **state)
@@ -356,6 +357,49 @@ test_renewal_fails(void **state)
 	assert_non_null(strstr(f->l.why.text, "5 access tokens"));
 }
 
+/* Tokens in JWT form, which Salesforce documents for REST only: said where one is refused for good. */
+static void
+test_token_form(void **state)
+{
+	static const struct {
+		const char *name, *token;
+		enum error_code renewal;
+		bool hint;
+	} rows[] = {
+	    {"refused again", "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln", ERR_OK, true},
+	    {"nobody renews", "eyJh.b.c", ERR_SESSION, true},
+	    {"login refused", "eyJh.b.c", ERR_CREDENTIALS, true},
+	    {"login service down", "eyJh.b.c", ERR_UNAVAILABLE, false},
+	    {"too many logins", "eyJh.b.c", ERR_OVERLOADED, false},
+	    {"opaque", "00Dxx0000001gER!AR8AQF.a.b", ERR_CREDENTIALS, false},
+	    {"two parts", "eyJh.b", ERR_CREDENTIALS, false},
+	};
+	struct fixture *f = *state;
+
+	fake.good_token = "none";
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct error e = ERROR_INIT, why = ERROR_INIT;
+		struct pubsub_topic topic;
+
+		if (rows[i].renewal == ERR_OK) {
+			set_token(f, "old");
+			f->new_token = rows[i].token;
+			assert_int_equal(pubsub_get_topic_wait(f->pubsub, TOPIC, &topic, &e), -1);
+		} else {
+			set_token(f, rows[i].token);
+			error_set(&e, ERR_SESSION, "refused");
+			error_set(&why, rows[i].renewal, "no");
+			error_hint(&why, "as it was");
+			pubsub_refused(f->pubsub, &e, &why);
+			assert_int_equal(e.code, rows[i].renewal);
+		}
+		if ((strstr(e.hint, "the access token is a JWT") != NULL) != rows[i].hint)
+			fail_msg("%s: %s", rows[i].name, e.hint);
+		if (rows[i].renewal == ERR_UNAVAILABLE || rows[i].renewal == ERR_OVERLOADED)
+			assert_string_equal(e.hint, "as it was");
+	}
+}
+
 static void
 test_free_while_busy(void **state)
 {
@@ -388,6 +432,7 @@ main(void)
 	    ROW(test_renewal),
 	    ROW(test_one_renewal),
 	    ROW(test_renewal_fails),
+	    ROW(test_token_form),
 	    ROW(test_free_while_busy),
 	};
 
