@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.parse
 import uuid
@@ -347,6 +348,15 @@ def test_rest(em):
     assert get("/nowhere")[0] == 404
 
 
+def silent(stream):
+    """What still comes until it is cancelled."""
+    try:
+        for m in stream:
+            yield m
+    except grpc.RpcError as e:
+        assert e.code() == grpc.StatusCode.CANCELLED, e
+
+
 def test_error_script(em):
     for script, words in (("subscribe cutt", "line 1: unknown word"), ("\n\ntoken lose-ack", "line 3: ")):
         status, body, _ = em.admin("PUT", "/faults", script)
@@ -392,8 +402,13 @@ def test_error_script(em):
         em.faults("subscribe stall after 5")
         with em.subscribe("/data/ChangeEvents") as s:
             assert len(next(iter(s)).events) == 5
-            time.sleep(0.8)  # two keepalives would have come
-            assert em.state()["faults"]["by_kind"]["stall"] == 1
+            more = []
+            reader = threading.Thread(target=lambda: more.extend(silent(s)), daemon=True)
+            reader.start()
+            reader.join(1)  # three keepalives would have come
+            assert reader.is_alive() and em.state()["faults"]["by_kind"]["stall"] == 1
+        reader.join()
+        assert more == []
         em.faults("subscribe duplicate after 3 x1")
         ids = collections.Counter(e.event.id for e in em.read_all("/data/ChangeEvents"))
         assert [i for i, n in ids.items() if n > 1] == [all_ids[2]]

@@ -268,16 +268,16 @@ def test_patience():
         assert status == "OK" and len(events) == 2 and time.monotonic() - started >= 0.4
         info = em.topic(ORDERS)
         schema = avro.schema.parse(em.schema(info.schema_id).schema_json)
+        started = time.monotonic()
         s = em.stream("PublishStream", "PublishRequest", "PublishResponse", dict(topic_name=ORDERS, events=[
             M["ProducerEvent"](schema_id=info.schema_id, payload=order(1, schema))]))
         assert next(iter(s)).results[0].replay_id
-        started = time.monotonic()
         try:
             next(iter(s))
             raise AssertionError("an answer without a request")
         except grpc.RpcError as e:
             assert e.code().name == "DEADLINE_EXCEEDED" and dict(e.trailing_metadata())["error-code"].endswith("publish.stream.sweeper.timeout")
-        assert time.monotonic() - started >= 1
+        assert time.monotonic() - started >= 3.9
         s.__exit__()
 
         def hurried():
