@@ -209,6 +209,7 @@ ask(struct http_pool *pool, const struct http_request *q, struct http_response *
 		bool again = rc < 0 ? e->code == ERR_UNAVAILABLE && !r->never_sent :
 				      r->status == 429 || r->status >= 500;
 		int64_t wait;
+		char took[40];
 
 		/* SOAP answers a refusal with 500, and a password tried again locks the user out */
 		if (!again || i == TRIES || (rc == 0 && is_soap_fault(r)))
@@ -216,8 +217,14 @@ ask(struct http_pool *pool, const struct http_request *q, struct http_response *
 		wait = http_retry_after_ms(r, clock_wall_ms(http_pool_clock(pool)));
 		if (wait < BACKOFF_FIRST_MS << (i - 1))
 			wait = BACKOFF_FIRST_MS << (i - 1);
-		log_info("salesforce", "the login service did not answer (%d), trying again", r->status);
-		if (http_pool_pause(pool, wait + http_pool_jitter(pool, BACKOFF_FIRST_MS), e) < 0)
+		wait += http_pool_jitter(pool, BACKOFF_FIRST_MS);
+		clock_format_duration(took, sizeof(took), wait);
+		if (rc < 0)
+			log_info("salesforce", "%s; again in %s", e->text, took);
+		else
+			log_info("salesforce", "the login service did not answer: %d %s; again in %s", r->status,
+			    http_status_words(r->status), took);
+		if (http_pool_pause(pool, wait, e) < 0)
 			return -1;
 	}
 }

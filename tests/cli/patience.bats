@@ -56,6 +56,8 @@ inside() { # STATUS FAULTS COMMAND…
 	done
 	inside 0 'get-schema status=UNAVAILABLE x1' sfzb schema Account
 	says "GetSchema.*UNAVAILABLE.*; again in"
+	inside 0 'salesforce.token http=503 x1' sfzb limits
+	says "the login service did not answer: 503 Service Unavailable; again in"
 	inside 0 'limits http=503 x1' sfzb limits
 	says "limits: 503 .*; again in"
 	inside 5 'get-topic status=UNAVAILABLE' sfzb topics Account
