@@ -174,7 +174,7 @@ queue(struct gaps *g, const struct event *event)
 /* ---- counting */
 
 static void
-count(struct gaps *g, const struct event *event)
+note(struct gaps *g, const struct event *event)
 {
 	g->count++;
 	for (size_t i = 0; i < g->kind_count; i++)
@@ -192,14 +192,16 @@ bool
 gaps_take(struct gaps *g, const struct event *event)
 {
 	char hex[REPLAY_ID_TEXT_SIZE], entity[80], type[40], first[40] = "";
+	size_t count = event->record_ids.count;
 
-	count(g, event);
-	if (event->record_ids.count > 0)
+	note(g, event);
+	if (count > 0)
 		text_clean(first, sizeof(first), event->record_ids.items[0]);
 	log_message(g->count <= TOLD_MAX || g->count % 100 == 0 ? LOG_WARN : LOG_DEBUG, "gaps",
-	    "%s of %s%s%s%s (replay id %s): a change whose data Salesforce did not deliver; read the record again",
+	    "%s of %s%s%s%s (replay id %s): a change whose data Salesforce did not deliver; read %s again",
 	    text_clean(type, sizeof(type), event->change_type), text_clean(entity, sizeof(entity), event->entity), first[0] != '\0' ? " " : "", first,
-	    event->record_ids.count > 1 ? " and others" : "", replay_id_hex(hex, &event->replay_id));
+	    count > 1 ? " and others" : "", replay_id_hex(hex, &event->replay_id),
+	    count == 0 ? "all its records" : count > 1 ? "the records" : "the record");
 	if (g->action == GAP_COMMAND)
 		queue(g, event);
 	return g->action == GAP_FAIL;

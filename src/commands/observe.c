@@ -234,6 +234,13 @@ reload_work(void *context)
 	profile_free(profile);
 }
 
+/* The run goes on, so that nobody else tells the hint. */
+static void
+warn(const char *what, const struct error *e)
+{
+	log_warn("stream", "%s%s%s%s", what, e->text, e->hint[0] != '\0' ? "; " : "", e->hint);
+}
+
 static void
 reload_done(void *context)
 {
@@ -243,7 +250,7 @@ reload_done(void *context)
 	o->reloading = false;
 	for (int i = 0; i < 2; i++)
 		if (o->reload_error[i].code != ERR_OK) {
-			log_warn("stream", "not reloaded: %s", o->reload_error[i].text);
+			warn("not reloaded: ", &o->reload_error[i]);
 			good = false;
 		}
 	if (good)
@@ -302,7 +309,7 @@ observer_reload(void *context)
 		return;
 	notify_send("RELOADING=1\nMONOTONIC_USEC=%" PRId64, clock_monotonic_ms(&clock_system) * 1000);
 	if (read_log_settings(o, &e) != 0)
-		log_warn("stream", "%s", e.text);
+		warn("", &e);
 	o->reloading = true;
 	worker_submit(o->app->worker, reload_work, reload_done, o);
 }

@@ -32,7 +32,8 @@ static const struct option options[] = {
 	OPTION_STRING(0, "managed", struct stream_options, managed, "<name>", NULL,
 	    "a managed subscription, whose place the server keeps, and which has a topic of its own; it is committed behind what is stored"),
 	OPTION_FLAG(0, "until-caught-up", struct stream_options, until_caught_up,
-	    "stop when there is nothing more to deliver and all is stored"),
+	    "stop when there is nothing more to deliver and all is stored; where events never cease for as long as --quiet-for, "
+	    "--timeout ends it"),
 	OPTION_DURATION(0, "quiet-for", struct stream_options, quiet_for_ms, "<time>", TUNING_TEXT(ENGINE_QUIET_FOR_S) "s",
 	    "how long nothing must come to count as caught up, where the server does not say so"),
 	OPTION_INTEGER('n', "limit", struct stream_options, limit, "<events>", "0",
@@ -464,7 +465,7 @@ run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 static const struct command_example examples[] = {
 	{"sfzb stream Account --table main.crm.account", "until it is told to stop"},
 	{"sfzb stream ChangeEvents --table 'main.crm.{entity}'", "every object, a table each"},
-	{"sfzb stream Account --table main.crm.account --until-caught-up", "in a nightly job"},
+	{"sfzb stream Account --table main.crm.account --until-caught-up --timeout 2h", "in a nightly job"},
 	{NULL, NULL},
 };
 

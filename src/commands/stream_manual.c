@@ -100,7 +100,7 @@ stream_manual(struct buffer *man)
 	man_item(man, "SIGHUP",
 	    "on a terminal: as SIGTERM. Without one: reads the secrets of both logins anew (a client secret or refresh token "
 	    "that was replaced is used for the next token; another user, host or client id needs a new start), and log.json of "
-	    "the profile: {\"level\": \"warn|info|debug|trace\", \"format\": \"text|json\"}. What log.json does not say is "
+	    "the profile (mode 600): {\"level\": \"warn|info|debug|trace\", \"format\": \"text|json\"}. What log.json does not say is "
 	    "as the command line says.");
 	man_section(man, "AS A SERVICE");
 	man_paragraphs(man,

@@ -99,8 +99,20 @@ say(const struct subscription *sub, const char *why)
 		    replay_id_hex(hex, &sub->from.replay_id), why);
 }
 
+/* Somebody dropped it, or the position is another table's of that name. */
 static void
-start_stored(const struct stream_start *s, struct subscription *sub)
+warn_of_new_table(const struct stream_tables *t, const struct subscription *sub)
+{
+	char *name = delta_shell_full_name(t->options->table);
+
+	log_warn("stream", "table '%s' is new: what came before that position is not in it; 'sfzb replay set %s earliest --table %s' "
+			   "takes what Salesforce still keeps",
+	    t->options->table, sub->topic, name);
+	free(name);
+}
+
+static void
+start_stored(const struct stream_start *s, const struct stream_tables *t, struct subscription *sub)
 {
 	char age[32], text[96];
 
@@ -109,6 +121,8 @@ start_stored(const struct stream_start *s, struct subscription *sub)
 	snprintf(text, sizeof(text), "the position stored %s ago",
 	    clock_format_duration(age, sizeof(age), clock_wall_ms(&clock_system) - s->position.stored_ms));
 	say(sub, text);
+	if (t->first_created && sub->managed == NULL && sub->from.kind != POSITION_EARLIEST)
+		warn_of_new_table(t, sub);
 }
 
 static int
@@ -116,7 +130,7 @@ start_auto(const struct stream_start *s, const struct stream_tables *t, struct s
     struct error *e)
 {
 	if (s->stored == 0) {
-		start_stored(s, sub);
+		start_stored(s, t, sub);
 		return 0;
 	}
 	sub->start = &sub->from;
@@ -165,7 +179,7 @@ stream_start_choose(struct stream_start *s, const struct stream_tables *t, const
 			    t->options->table);
 			return error_hint(e, "leave out --from: it then starts where the table ends");
 		}
-		start_stored(s, sub);
+		start_stored(s, t, sub);
 		return 0;
 	case FROM_LATEST:
 		sub->start = NULL;

@@ -44,3 +44,10 @@ inside() { # COMMANDS   in a fresh emulator with 2,000 events, of which some are
 	jq -e '.n == 2000 and .d == 2000' all
 	fails 2 sfzb stream Account -t a.b.c --on-gap explode
 }
+
+@test "a gap event that names no record wants all records of its object read" {
+	ends 0 sfzb emulator -q --keepalive 300ms --objects Account -- bash -euc '
+		curl -sSf -d "{\"count\":1,\"object\":\"Account\",\"type\":\"GAP_OVERFLOW\"}" "$SFZB_EMULATOR_ADMIN/events" >/dev/null
+		sfzb stream Account -t main.default.account --until-caught-up'
+	says 'warning: GAP_OVERFLOW of Account \(replay id [0-9a-f]{20}\): .*; read all its records again'
+}

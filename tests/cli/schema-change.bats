@@ -93,3 +93,20 @@ prepare() { # slow enough for something to happen meanwhile
 	[ "$(tr '\n' ' ' <"$out")" = '0 101,101,1 ' ] || { cat "$out" "$err"; return 1; }
 	[ "$(grep -c "ContactChangeEvent' starts at the tip: --from" log)" -eq 2 ]
 }
+
+@test "a table that was dropped is made anew: the next run goes on, and says what is not in it and how to get it" {
+	ends 0 sfzb emulator -q --keepalive 300ms --events 60 --objects Account -- bash -euc '
+		run() { sfzb stream Account --table main.crm.t --until-caught-up --visibility-wait 1s; }
+		run 2>first
+		sfzb sql "DROP TABLE main.crm.t"
+		curl -sSf -d "{\"count\":40}" "$SFZB_EMULATOR_ADMIN/events" >/dev/null
+		run 2>said
+		run 2>third
+		sfzb sql -o tsv "SELECT count(*) FROM main.crm.t"
+		eval "$(sed -n "s/.*; .\(sfzb replay set .*\). takes what.*/\1/p" said)"
+		run 2>fourth
+		sfzb sql -o tsv "SELECT count(*), count(DISTINCT event_id) FROM main.crm.t"'
+	[ "$(tr '\n\t' '  ' <"$out")" = '40 100 100 ' ] || { cat "$out" "$err" said fourth; return 1; }
+	grep -q "warning: table 'main.crm.t' is new: what came before that position is not in it; 'sfzb replay set /data/AccountChangeEvent earliest --table main.crm.t' takes" said
+	! grep -q 'is new: what' first third fourth
+}

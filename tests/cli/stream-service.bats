@@ -6,6 +6,7 @@ inside() { # COMMANDS   in a fresh emulator with 50 events; `until_it COMMAND…
 	ends "${STATUS:-0}" sfzb emulator -q --keepalive 300ms --events 50 --objects Account -- bash -euc '
 		until_it() { local n=0; until "$@"; do sleep 0.1; n=$((n + 1)); test $n -lt 600; done; }
 		has() { grep -Eq -- "$2" "$1"; }
+		trap '\''kill -9 $(jobs -p) 2>/dev/null || :'\'' EXIT # a stream outlives its emulator, and bats waits for it
 		t=main.default.account
 		'"$1"
 }
@@ -107,8 +108,11 @@ subprocess.run([\"sfzb\", \"stream\", \"Account\", \"-t\", \"a.b.c\", \"--metric
 		printf "%s" "{\"level\":\"loud\"}" >"${f%/*}/log.json"
 		jq ".client_id = \"another\" | .username = \"another\"" "$f" >new && cat new >"$f"
 		kill -HUP $p
-		until_it has log "not reloaded: the Salesforce login is another one now"
+		until_it has log "not reloaded: the Salesforce login is another one now; .* start it anew"
 		until_it has log "log.json: .level. is none of"
+		chmod 644 "${f%/*}/log.json"
+		kill -HUP $p
+		until_it has log "can be read or written by other users .mode 0644.; chmod 600 .*log.json"
 		cat saved >"$f"
 		kill $p; wait $p'
 }
