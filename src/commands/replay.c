@@ -188,8 +188,8 @@ manual(struct buffer *man)
 	man_paragraphs(man,
 	    "Such a file is a backup, too (of a stream that runs: --force). A copy of replay.db is none: it says that nothing was in "
 	    "flight at a place that the stream has long left. Where it is put back, or the whole profile is copied to where it was or "
-	    "elsewhere, the stream sees that by the files in locks/, says so, and looks up what came since. Where a whole disk or volume "
-	    "is set back, or all files of a profile are written over in place, nothing tells, and what came since is stored again: "
+	    "elsewhere, the stream sees that by the files in locks/, or by their absence, says so, and looks up what came since. Where a "
+	    "whole disk or volume is set back, or all files of a profile are written over in place, nothing tells, and what came since is stored again: "
 	    "remove replay.db then. Without it the table is asked where it ends, and nothing is stored twice.");
 	man_paragraphs(man,
 	    "The file is one JSON object: format (\"sfzb-replay\"), version (1), written, by, and positions, a list of objects with "

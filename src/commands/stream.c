@@ -159,6 +159,9 @@ check_age(struct position *p, const struct position_lock *lock, const char *topi
 		    clock_format_time(last, positions_lock_noted_ms(lock)));
 	else if (positions_lock_is_copy(lock))
 		log_info("stream", "the profile is a copy: what was stored of '%s' since it was made is looked up", topic);
+	else if (positions_lock_noted_ms(lock) == 0)
+		log_info("stream", "nothing here says that the position of '%s' was the last one, as where replay.db alone was put "
+				   "back: what may have been stored since is looked up", topic);
 	else
 		return;
 	p->in_flight = POSITION_ALL_IN_FLIGHT;

@@ -66,3 +66,21 @@ load helper
 	grep -q "the profile is a copy: what was stored of '/data/AccountChangeEvent' since it was made is looked up" behind
 	run ! grep "is a copy" between behind-it
 }
+
+@test "replay.db alone, put back where nothing else is left: the same" {
+	ends 0 sfzb emulator -q --keepalive 300ms --events 100 --objects Account -- bash -euc '
+		stream() { sfzb stream Account -t main.default.a --visibility-wait 200ms "$@"; }
+		profile=$(dirname "$(find "$HOME" -name salesforce.json | head -n 1)")
+		stream -q -n 20
+		cp "$profile"/replay.db copy
+		stream -n 50 2>between
+		rm -r "$profile"/replay.db* "$profile"/locks; cp copy "$profile"/replay.db
+		sfzb replay export >exported # takes the lock, and changes nothing
+		stream --until-caught-up -o json 2>behind | tail -n 1 >end
+		stream --until-caught-up 2>behind-it
+		sfzb sql "select count(*) as n, count(distinct event_id) as d from main.default.a" >rows'
+	jq -e '.n == 100 and .d == 100' rows
+	jq -e '.already_stored == 50 and .stored == 30' end
+	grep -q "nothing here says that the position of '/data/AccountChangeEvent' was the last one" behind
+	! grep "nothing here says" between behind-it
+}
