@@ -102,13 +102,13 @@ key_of(const struct run *r, size_t i)
 	};
 }
 
-/* --from is for the first engine of a run, and for topics of which that one stored no position. */
+/* --from is for the first engine of a run, and for topics of which none has stored a position: an older one does not count. */
 static const struct from *
 from_of(const struct run *r, size_t i)
 {
 	static const struct from stored = {.kind = FROM_AUTO};
 
-	return r->o->is_next && r->starts[i].stored == 0 ? &stored : &r->from;
+	return r->o->has_stored[i] && r->starts[i].stored == 0 ? &stored : &r->from;
 }
 
 struct other_org {
@@ -363,7 +363,8 @@ can_go_on(const struct run *r, const struct error *why, struct stream_options *l
 	    (left->timeout_ms > 0 && (left->timeout_ms -= elapsed_ms) <= 0))
 		return false;
 	left->set_aside_before += s.set_aside;
-	left->is_next = true;
+	for (size_t i = 0; i < r->topics.count; i++)
+		left->has_stored[i] |= positions_lock_is_noted(r->locks[i]);
 	log_info("stream", "going on with the table's new columns");
 	return true;
 }
@@ -455,11 +456,13 @@ run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 		quota_free(quota);
 		return -1;
 	}
+	left.has_stored = memory_zero(argc > 0 ? (size_t)argc : 1, sizeof(*left.has_stored));
 	rc = run_once(app, observer, quota, &from, &left, &again, argc, argv, e);
 	while (again) {
 		error_clear(e);
 		rc = run_once(app, observer, quota, &from, &left, &again, argc, argv, e);
 	}
+	free(left.has_stored);
 	observer_free(observer);
 	quota_free(quota);
 	return rc;

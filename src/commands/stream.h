@@ -24,7 +24,7 @@ struct stream_options {
 	int64_t quiet_for_ms, limit, timeout_ms, watchdog_ms, visibility_ms, stats_interval_ms, max_dead_letters, quota_interval_ms;
 	int layout, on_lost;
 	int64_t set_aside_before; /* by engines of this run that came before */
-	bool is_next;		  /* there was one */
+	bool *has_stored;	  /* of each topic, whether one of them has stored a position */
 	bool until_caught_up, create, strict;
 };
 

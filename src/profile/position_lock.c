@@ -20,6 +20,7 @@
 struct position_lock {
 	int fd;
 	int64_t noted_ms;
+	bool is_noted; /* by this holder */
 	char *file; /* which one it was when a position was last stored under it … */
 	char *own;  /* … and which one it is */
 	char *org_id, *topic, *table;
@@ -225,6 +226,12 @@ positions_lock_noted_ms(const struct position_lock *l)
 }
 
 bool
+positions_lock_is_noted(const struct position_lock *l)
+{
+	return l->is_noted;
+}
+
+bool
 positions_lock_is_copy(const struct position_lock *l)
 {
 	return strcmp(l->file, l->own) != 0;
@@ -236,6 +243,7 @@ positions_locks_note(struct position_lock *const *locks, size_t count, const cha
 	for (size_t i = 0; i < count; i++)
 		if (strcmp(locks[i]->topic, topic) == 0) {
 			locks[i]->noted_ms = stored_ms;
+			locks[i]->is_noted = true;
 			if (positions_lock_is_copy(locks[i])) {
 				free(locks[i]->file);
 				locks[i]->file = memory_strdup(locks[i]->own);

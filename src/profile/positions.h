@@ -98,6 +98,7 @@ void positions_unlock(struct position_lock *l);
  * forward.
  */
 int64_t positions_lock_noted_ms(const struct position_lock *l);
+bool positions_lock_is_noted(const struct position_lock *l); /* by this holder, since it took the lock */
 /* Its file is another one than when a position was last stored: the profile is a copy, and what was stored since is not known. */
 bool positions_lock_is_copy(const struct position_lock *l);
 /* Behind the store: notes it in that of the locks that is of the topic. */
