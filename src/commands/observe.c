@@ -35,7 +35,7 @@ struct observer {
 	bool ready_told, stopping_told;
 	const struct quota *quota;
 
-	bool reloading;
+	bool reloading, reload_again; /* asked for meanwhile: what was read may be older than the wish */
 	struct error reload_error[2];
 };
 
@@ -256,6 +256,8 @@ reload_done(void *context)
 	if (good)
 		log_info("stream", "reloaded");
 	notify_send("READY=1");
+	if (o->reload_again)
+		observer_reload(o);
 }
 
 static int
@@ -305,6 +307,7 @@ observer_reload(void *context)
 	struct observer *o = context;
 	struct error e = ERROR_INIT;
 
+	o->reload_again = o->reloading;
 	if (o->reloading)
 		return;
 	notify_send("RELOADING=1\nMONOTONIC_USEC=%" PRId64, clock_monotonic_ms(&clock_system) * 1000);
@@ -359,6 +362,7 @@ observer_free(struct observer *o)
 		return;
 	if (o->app->loop != NULL) {
 		loop_timer_stop(o->app->loop, &o->timer);
+		o->reload_again = false;
 		while (o->reloading)
 			loop_step(o->app->loop, 100);
 	}

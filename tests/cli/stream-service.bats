@@ -117,6 +117,29 @@ subprocess.run([\"sfzb\", \"stream\", \"Account\", \"-t\", \"a.b.c\", \"--metric
 		kill $p; wait $p'
 }
 
+@test "SIGHUP while the secrets are being read has them read once more" {
+	inside '
+		d=$(find "$HOME" -name databricks.json | head -n 1)
+		cat >helper <<-END
+			echo asked >>"$PWD/asked"
+			while [ -e "$PWD/hold" ]; do sleep 0.05; done
+			echo client_secret=$(jq -r .client_secret "$d")
+		END
+		jq --arg h "sh $PWD/helper" "del(.client_secret) | .credential_helper = \$h" "$d" >new && cat new >"$d"
+		count() { test "$(wc -l <asked)" -ge "$1"; }
+		: >log; sfzb stream Account -t $t 2>log & p=$!
+		until_it has log "subscribed"
+		n=$(wc -l <asked)
+		>hold; kill -HUP $p
+		until_it count $((n + 1))
+		kill -HUP $p
+		taken() { ! grep -q "^ShdPnd:.*1$" /proc/$p/status; } # SIGHUP is bit 1: a thread has it
+		until_it taken; sleep 0.2 # and the loop
+		rm hold
+		until_it count $((n + 2))
+		kill $p; wait $p'
+}
+
 @test "/readyz says what is missing, /healthz is about the process alone; lags are 0 where nothing is left" {
 	echo "subscribe UNAVAILABLE" >script
 	ends 0 sfzb emulator -q --faults script --keepalive 300ms --events 50 --objects Account -- bash -euc '
