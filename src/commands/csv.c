@@ -8,12 +8,12 @@
 #include "base/memory.h"
 
 bool
-csv_is_open(struct text record, char delimiter)
+csv_is_open(struct text line, char delimiter, bool was_open)
 {
-	enum { BEGIN, PLAIN, QUOTED, CLOSED } state = BEGIN;
+	enum { BEGIN, PLAIN, QUOTED, CLOSED } state = was_open ? QUOTED : BEGIN;
 
-	for (size_t i = 0; i < record.len; i++) {
-		char c = record.data[i];
+	for (size_t i = 0; i < line.len; i++) {
+		char c = line.data[i];
 
 		if (state == QUOTED)
 			state = c == '"' ? CLOSED : QUOTED;
@@ -129,6 +129,8 @@ write_cell(struct buffer *out, enum record_cell kind, struct text cell, bool quo
 {
 	bool empty_is_text = kind == RECORD_CELL_TEXT || kind == RECORD_CELL_UNKNOWN;
 
+	if (!text_is_utf8(cell))
+		return error_set(e, ERR_REFUSED, "the cell is not UTF-8: is the file of another encoding?");
 	if (cell.len == 0 && !(quoted && empty_is_text)) {
 		buffer_append_text(out, "null");
 	} else if (kind == RECORD_CELL_JSON || (kind == RECORD_CELL_VARIANT && is_json(cell))) {

@@ -197,6 +197,9 @@ pump(struct run *r, struct error *e)
 	pump_add(r->pump, ingest_input_source(r->input), &start);
 	rc = pump_run(r->pump, e);
 	pump_statistics(r->pump, &s);
+	if (rc != 0 && e->code == ERR_REFUSED && r->o->max_rejects >= 0 && s.set_aside > r->o->max_rejects)
+		error_set(e, ERR_REFUSED, "%s refused, more than --max-rejects allows; the last: %s",
+		    text_count(count, s.set_aside, "row was", "rows were"), r->stores.last_reason);
 	if (ingest_report_end(r->app, &report, &s, pump_elapsed_ms(r->pump), e) != 0 ||
 	    ingest_stores_flush(&r->stores, e) != 0)
 		rc = -1;

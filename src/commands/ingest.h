@@ -76,6 +76,7 @@ struct ingest_stores {
 	const char *rejects_path; /* NULL: only told */
 	FILE *rejects;
 	int64_t rejected;
+	char last_reason[400]; /* of rejects, cleaned */
 };
 /* Opens the profile's ingest.db, locks each file's place and reads it. */
 int ingest_stores_resume(struct ingest_stores *s, struct profile *profile, struct error *e);

@@ -142,12 +142,15 @@ ingest_file_release(struct ingest_file *f)
 static bool
 is_same(const struct ingest_place *p, struct text found)
 {
+	static const char mark[] = "\xEF\xBB\xBF"; /* in front of a file, and of no record */
 	struct text record = found;
 	bool had_newline;
 
 	if (found.len < p->length)
 		return false;
 	record.len = p->length;
+	if (p->offset == p->length && text_starts(record, mark))
+		record = text_span(record.data + 3, record.len - 3);
 	had_newline = record.len > 0 && record.data[record.len - 1] == '\n';
 	record.len -= had_newline;
 	/* a last line without its newline may have been written on */
@@ -269,21 +272,27 @@ is_blank(struct text s)
 	return true;
 }
 
+/* A line of delimiters that are tabs has cells, though empty ones. */
+static bool
+has_no_cells(const struct ingest_input *in, struct text record)
+{
+	return is_blank(record) && memchr(record.data, in->options.delimiter, record.len) == NULL;
+}
+
 /* The text of a record that ends with this line; false: it goes on in the next. */
 static bool
 complete_record(struct ingest_input *in, struct text line, struct text *record)
 {
-	if (in->record.len > 0) {
-		buffer_append_byte(&in->record, '\n');
-		buffer_append(&in->record, line.data, line.len);
-		line = buffer_span(&in->record);
-	}
+	bool goes_on = in->record.len > 0, is_open = csv_is_open(line, in->options.delimiter, goes_on);
+
 	*record = line;
-	if (!csv_is_open(line, in->options.delimiter))
+	if (!goes_on && !is_open)
 		return true;
-	if (in->record.len == 0)
-		buffer_append(&in->record, line.data, line.len);
-	return false;
+	if (goes_on)
+		buffer_append_byte(&in->record, '\n');
+	buffer_append(&in->record, line.data, line.len);
+	*record = buffer_span(&in->record);
+	return !is_open;
 }
 
 static int
@@ -294,14 +303,14 @@ take_csv(struct ingest_input *in, struct text record, struct error *e)
 	struct error why = ERROR_INIT;
 
 	if (!in->has_header) {
-		if (is_blank(record))
+		if (has_no_cells(in, record))
 			return 0;
 		if (csv_header_set(&in->header, bare, in->options.delimiter, in->options.records, e) != 0)
 			return error_wrap(e, "'%s'", f->name);
 		in->has_header = true;
 		return 0;
 	}
-	if (is_blank(record) || in->record_begin < f->start.offset)
+	if (has_no_cells(in, record) || in->record_begin < f->start.offset)
 		return 0;
 	buffer_clear(&in->json);
 	if (csv_write_json(&in->header, bare, &in->json, &why) != 0)
@@ -314,11 +323,14 @@ take_csv(struct ingest_input *in, struct text record, struct error *e)
 static int
 take_line(struct ingest_input *in, struct text line, struct error *e)
 {
+	int64_t start = in->files[in->at].start.offset, end = lines_offset(in->lines);
 	struct text record = line;
 	int rc = 0;
 
-	in->bytes += lines_offset(in->lines) - in->line_begin;
-	in->line_begin = lines_offset(in->lines);
+	/* a CSV file is read from its header on, and counts from where it goes on */
+	if (end > start)
+		in->bytes += end - (in->line_begin > start ? in->line_begin : start);
+	in->line_begin = end;
 	if (!in->files[in->at].is_csv) {
 		if (!is_blank(line))
 			deliver(in, line, without_return(line), NULL);

@@ -159,6 +159,7 @@ store_reject(struct ingest_stores *s, const struct dead_letter *letter, struct e
 	ingest_place_unpack(&place, &letter->replay_id);
 	name = s->files[place.file].name;
 	s->rejected++;
+	text_clean(s->last_reason, sizeof(s->last_reason), letter->reason);
 	log_message(s->rejected <= TOLD ? LOG_WARN : LOG_DEBUG, "ingest", "%s, line %lld: " TEXT_FORMAT "%s", name,
 	    (long long)place.line, TEXT_ARGS(letter->reason),
 	    s->rejected == TOLD ? "; further rows are refused in silence" : "");
