@@ -137,6 +137,10 @@ run_command(const struct command *command, struct common_options *common, int ar
 	if (app_open(&app, command, common, e) != 0)
 		goto out;
 	rc = command->run(&app, options, operands, argv, e);
+	if (rc != 0 && app_was_stopped(&app, e)) {
+		error_clear(e);
+		rc = 0;
+	}
 out:
 	if (rc == 0)
 		rc = output_flush(e);

@@ -49,6 +49,7 @@ struct command {
 	const char *operand_words; /* of COMPLETE_WORDS */
 	enum complete operand_next; /* behind one of these words */
 	bool passes_arguments; /* takes its arguments as they are, no options of ours */
+	bool goes_on; /* until it is told to stop: a first SIGINT or SIGTERM ends it with 0, also before it has begun */
 	bool hidden;	       /* from the overview, the man pages and the completions */
 	void (*manual)(struct buffer *man); /* more sections of the man page, by cli/man.h; NULL: none */
 	int (*run)(struct app *app, const void *options, int argc, char **argv, struct error *e);

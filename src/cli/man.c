@@ -117,8 +117,10 @@ append_exit_status(struct buffer *out)
 		last = rows[i].status;
 	}
 	buffer_append_text(out,
-	    ".PP\nAfter a signal whose drain finished the status is 0; 130 and 143 mean that a second "
-	    "SIGINT or SIGTERM cut the drain short.\n");
+	    ".PP\n130 and 143 mean that SIGINT or SIGTERM ended the program. Not so stream and tail, which go on until "
+	    "they are told to stop: the first one ends them with 0, as soon as what is in flight is stored; nor ingest, publish "
+	    "and dead\\-letters retry once they send, which then send no more and wait for the answers. A second one cuts that "
+	    "short.\n");
 }
 
 static void

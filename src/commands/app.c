@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "cli/output.h"
 #include "cli/terminal.h"
@@ -69,15 +70,28 @@ app_open_databricks(struct app *app, struct error *e)
 	return 0;
 }
 
+#define STOPPED "stopped before it began"
+
+/* SIGHUP is another wish: who serves is to be started again. */
+static bool
+is_first_stop(const struct app *app)
+{
+	return app->command->goes_on && !app->has_begun && app->signals.count <= 1 && app->signals.last != SIGHUP;
+}
+
 static void
 end_by_signal(void *context, int number)
 {
+	const struct app *app = context;
 	sigset_t set;
 
-	(void)context;
 	if (number == SIGUSR1)
 		return;
 	terminal_set_status(NULL);
+	if (is_first_stop(app)) {
+		log_info(app->command->name, STOPPED);
+		_exit(0);
+	}
 	signal(number, SIG_DFL);
 	sigemptyset(&set);
 	sigaddset(&set, number);
@@ -100,6 +114,7 @@ pass_signal(void *context, int number)
 		return;
 	s->last = number;
 	s->last_ms = now;
+	s->count += number != SIGUSR1;
 	s->f(s->context, number);
 }
 
@@ -107,7 +122,7 @@ void
 app_handle_signals(struct app *app, loop_signal_function *f, void *context)
 {
 	app->signals.f = f != NULL ? f : end_by_signal;
-	app->signals.context = context;
+	app->signals.context = f != NULL ? context : app;
 	loop_signals_handle(app->loop, pass_signal, app);
 }
 
@@ -126,6 +141,15 @@ app_open_loop(struct app *app)
 	app->loop = loop_new(&clock_system);
 	app_handle_signals(app, NULL, NULL);
 	app->worker = worker_new(app->loop, "session");
+}
+
+bool
+app_was_stopped(const struct app *app, const struct error *e)
+{
+	if ((e->code != ERR_INTERRUPTED && e->code != ERR_TERMINATED) || !is_first_stop(app))
+		return false;
+	log_info(app->command->name, STOPPED);
+	return true;
 }
 
 struct wait {

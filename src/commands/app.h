@@ -35,12 +35,16 @@ struct app {
 		void *context;
 		int last; /* 0: none yet */
 		int64_t last_ms;
+		int count; /* those that end the program */
 	} signals;
+	bool has_begun; /* there is something that a signal could cut short */
 };
 
 int app_open(struct app *app, const struct command *command, const struct common_options *common,
     struct error *e);
 void app_close(struct app *app);
+/* e is no more than the first signal, for a command that goes on until there is one and had not begun. */
+bool app_was_stopped(const struct app *app, const struct error *e);
 /* Is this the form of the output? */
 bool app_outputs(const struct app *app, const char *form);
 

@@ -317,6 +317,7 @@ run_engine(struct retry *r, struct error *e)
 		return -1;
 	setup.options.until_caught_up = true;
 	setup.options.max_retries = MAX_RETRIES;
+	setup.options.left_hint = "they are still set aside: another retry looks them up before it sends them";
 	r->source = letter_source_new(&source);
 	pump = pump_new(r->app, &setup);
 	pump_add(pump, letter_source_source(r->source), &from);

@@ -226,6 +226,9 @@ parse(struct run *r, int argc, char **argv, struct error *e)
 	engine_options_init(&r->engine);
 	r->engine.until_caught_up = true;
 	r->engine.max_dead_letters = r->o->max_rejects;
+	r->engine.unit = "row";
+	r->engine.left_hint = r->o->resume ? "the same command goes on in front of them, and may store again what was stored"
+					   : "which of them are stored is not known; --resume remembers where a run stopped";
 	if (tuning_apply(&r->o->tuning, &r->engine, e) != 0)
 		return -1;
 	r->delimiter = strcmp(d, "\\t") == 0 ? '\t' : d[0];

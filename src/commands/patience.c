@@ -101,6 +101,14 @@ patience_wait(struct patience *p, struct app *app, struct error *e)
 	return true;
 }
 
+int64_t
+patience_left_ms(const struct patience *p)
+{
+	int64_t left = p->until_ms - clock_monotonic_ms(&clock_system);
+
+	return p->until_ms == 0 ? 0 : left > 0 ? left : -1;
+}
+
 static int
 begin_session(void *context, struct error *e)
 {

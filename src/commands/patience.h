@@ -29,6 +29,9 @@ void patience_init(struct patience *p, const char *area, int64_t max_retries);
  */
 bool patience_wait(struct patience *p, struct app *app, struct error *e);
 
+/* What is left until until_ms, negative when it has passed; 0: there is no end. */
+int64_t patience_left_ms(const struct patience *p);
+
 /* As app_open_salesforce, app_need_topic and app_wait (commands/app.h), as often as p allows. */
 int patient_open_salesforce(struct patience *p, struct app *app, struct error *e);
 int patient_need_topic(struct patience *p, struct app *app, const char *whole, bool publish, struct pubsub_topic *out,

@@ -1,6 +1,7 @@
 #include "commands/pump.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -72,7 +73,9 @@ static void
 take_signal(void *context, int number)
 {
 	struct pump *p = context;
-	char count[TEXT_COUNT_SIZE];
+	const char *unit = p->setup.options.unit;
+	const char *done = p->setup.done != NULL ? p->setup.done : "stored";
+	char count[TEXT_COUNT_SIZE], one[32], many[32];
 	struct engine_statistics s;
 
 	if (number == SIGHUP && p->setup.hang_up != NULL) {
@@ -84,15 +87,16 @@ take_signal(void *context, int number)
 	p->signals++;
 	if (p->signals == 1) {
 		engine_statistics(p->engine, &s);
+		snprintf(one, sizeof(one), "%s in flight is", unit);
+		snprintf(many, sizeof(many), "%ss in flight are", unit);
 		if (s.in_flight_rows > 0)
-			log_info("stream", "stopping when %s stored; once more to stop at once",
-			    text_count(count, s.in_flight_rows, "event in flight is", "events in flight are"));
+			log_info("stream", "stopping when %s %s; once more to stop at once",
+			    text_count(count, s.in_flight_rows, one, many), done);
 		engine_stop(p->engine);
 		return;
 	}
-	error_set(&p->result, app_signal_code(number),
-	    "stopped before all events in flight were stored");
-	error_hint(&p->result, "the stored position is behind them: the next run goes on there");
+	error_set(&p->result, app_signal_code(number), "stopped before all %ss in flight were %s", unit, done);
+	error_hint(&p->result, "%s", p->setup.options.left_hint);
 	p->done = true;
 	loop_stop(p->app->loop);
 }
@@ -145,6 +149,7 @@ pump_run(struct pump *p, struct error *e)
 {
 	struct loop *loop = p->app->loop;
 
+	p->app->has_begun = true;
 	p->started_ms = clock_monotonic_ms(loop_clock(loop));
 	app_handle_signals(p->app, take_signal, p);
 	if (p->setup.report != NULL)
@@ -152,6 +157,8 @@ pump_run(struct pump *p, struct error *e)
 	if (p->setup.timeout_ms > 0)
 		loop_timer_start(loop, &p->timeout, p->setup.timeout_ms, time_is_up, p);
 	engine_start(p->engine);
+	if (p->setup.timeout_ms < 0)
+		time_is_up(p);
 	while (!p->done)
 		loop_run(loop);
 	p->ended_ms = clock_monotonic_ms(loop_clock(loop));

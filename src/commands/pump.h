@@ -22,7 +22,8 @@ struct pump_setup {
 	void (*hang_up)(void *context); /* on SIGHUP; NULL: it stops as SIGTERM does */
 	void *hang_up_context;
 	int64_t report_interval_ms;
-	int64_t timeout_ms; /* stop after so long; 0: never */
+	int64_t timeout_ms; /* stop after so long; 0: never; negative: it is over already */
+	const char *done; /* what is done to events, in messages: "shown"; NULL: "stored" */
 };
 
 struct pump;

@@ -281,7 +281,7 @@ setup(struct run *r, struct stream_report *report, struct pump_setup *out, struc
 		.report = stream_report_progress,
 		.report_context = report,
 		.report_interval_ms = report->interval_ms,
-		.timeout_ms = o->timeout_ms,
+		.timeout_ms = patience_left_ms(&r->patience),
 		.hang_up = isatty(STDIN_FILENO) || isatty(STDERR_FILENO) ? NULL : observer_reload,
 		.hang_up_context = r->observer,
 		.gaps = r->gaps,
@@ -353,18 +353,17 @@ static bool
 can_go_on(const struct run *r, const struct error *why, struct stream_options *left)
 {
 	struct engine_statistics s;
-	int64_t elapsed_ms;
 
 	if (r->pump == NULL || why->code != ERR_MISFIT || !stream_tables_have_changed(&r->tables))
 		return false;
 	pump_statistics(r->pump, &s);
-	elapsed_ms = pump_elapsed_ms(r->pump);
 	if ((left->limit > 0 && (left->limit -= s.stored + s.already_stored + s.repeated + s.set_aside) <= 0) ||
-	    (left->timeout_ms > 0 && (left->timeout_ms -= elapsed_ms) <= 0))
+	    (left->timeout_ms > 0 && (left->timeout_ms = patience_left_ms(&r->patience)) < 0))
 		return false;
 	left->set_aside_before += s.set_aside;
 	for (size_t i = 0; i < r->topics.count; i++)
 		left->has_stored[i] |= positions_lock_is_noted(r->locks[i]);
+	r->app->has_begun = false;
 	log_info("stream", "going on with the table's new columns");
 	return true;
 }
@@ -500,5 +499,6 @@ const struct command command_stream = {
 	.max_operands = -1,
 	.operand = COMPLETE_TOPIC,
 	.manual = stream_manual,
+	.goes_on = true,
 	.run = run,
 };

@@ -168,7 +168,7 @@ say_ready(void *context, const struct engine_statistics *s)
 }
 
 static struct pump_setup
-setup(struct tail *t)
+setup(struct tail *t, const struct patience *patience)
 {
 	struct pump_setup s = {
 		.positions = t->options->managed != NULL ? managed_positions(&t->commits) : t->commits.under,
@@ -177,7 +177,8 @@ setup(struct tail *t)
 		.report = say_ready,
 		.report_context = t,
 		.report_interval_ms = READY_MS,
-		.timeout_ms = t->options->timeout_ms,
+		.timeout_ms = patience_left_ms(patience),
+		.done = "shown",
 	};
 
 	engine_options_init(&s.options);
@@ -188,6 +189,7 @@ setup(struct tail *t)
 	s.options.max_retries = t->options->max_retries;
 	s.options.on_lost_position = (enum on_lost_position)t->options->on_lost;
 	s.options.drain_timeout_ms = 1000;
+	s.options.left_hint = t->options->managed != NULL ? "what is not committed is sent again" : "";
 	return s;
 }
 
@@ -198,16 +200,16 @@ judge(const struct tail *t, int rc, struct error *e)
 	struct engine_statistics s;
 	char count[TEXT_COUNT_SIZE];
 
+	if (rc != 0 && e->code == ERR_TIMEOUT && t->options->limit == 0) {
+		error_clear(e);
+		rc = 0;
+	}
 	if (rc == 0 && t->misfits > 0)
 		return error_set(e, ERR_REFUSED, "%s could not be shown as asked for",
 		    text_count(count, t->misfits, "event", "events"));
 	if (rc == 0 || e->code != ERR_TIMEOUT)
 		return rc;
 	pump_statistics(t->pump, &s);
-	if (t->options->limit == 0) {
-		error_clear(e);
-		return 0;
-	}
 	return error_set(e, ERR_TIMEOUT, "%lld of %s came before --timeout was over", (long long)s.received,
 	    text_count(count, t->options->limit, "event", "events"));
 }
@@ -302,7 +304,7 @@ run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 	    subscriptions_open(&t.topics, app, &patience, &from, t.options->table, e) != 0)
 		goto out;
 	t.commits = (struct managed_store){.under = {.store = store_no_position}, .subscription = t.topics.items};
-	pump_setup = setup(&t);
+	pump_setup = setup(&t, &patience);
 	sink.loop = app->loop;
 	t.sink = print_sink_new(&sink);
 	t.pump = pump_new(app, &pump_setup);
@@ -345,6 +347,7 @@ const struct command command_tail = {
 	.needs = NEEDS_PROFILE,
 	.max_operands = -1,
 	.operand = COMPLETE_TOPIC,
+	.goes_on = true,
 	.run = run,
 	.manual = tail_manual,
 };

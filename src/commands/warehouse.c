@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "cli/terminal.h"
 
 #define TICK_MS 1000
@@ -103,9 +104,11 @@ warehouse_catch_signals(struct app *app)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	pthread_sigmask(SIG_BLOCK, &set, &watch.before);
-	watch.signals = signalfd(-1, &set, SFD_CLOEXEC);
+	/* who waits for the loop's signals may take one first: reading must not wait for another */
+	watch.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	watch.stop = eventfd(0, EFD_CLOEXEC);
-	pthread_create(&watch.thread, NULL, watch_over, NULL);
+	if (pthread_create(&watch.thread, NULL, watch_over, NULL) != 0)
+		memory_give_up("out of memory or threads (no thread can be started)");
 }
 
 void

@@ -1,5 +1,6 @@
 #include "stream/engine.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,6 +37,8 @@ engine_options_init(struct engine_options *o)
 	    .on_lost_position = ON_LOST_FAIL,
 	    .quiet_for_ms = ENGINE_QUIET_FOR_S * 1000,
 	    .max_dead_letters = ENGINE_MAX_DEAD_LETTERS,
+	    .unit = "event",
+	    .left_hint = "nothing is lost: the next run goes on with them",
 	};
 }
 
@@ -411,12 +414,14 @@ finish(struct engine *e, int64_t now)
 {
 	struct error error = ERROR_INIT;
 	int64_t left = rows_held(e);
-	char count[TEXT_COUNT_SIZE];
+	char count[TEXT_COUNT_SIZE], one[32], many[32];
 
+	snprintf(one, sizeof(one), "%s was", e->options.unit);
+	snprintf(many, sizeof(many), "%ss were", e->options.unit);
 	if (left > 0 && e->result.code == ERR_OK) {
 		error_set(&e->result, e->abandoned ? ERR_INTERRUPTED : ERR_UNAVAILABLE,
-		    "%s not yet acknowledged when the run ended", text_count(count, left, "event was", "events were"));
-		error_hint(&e->result, "nothing is lost: the next run goes on with them");
+		    "%s not yet acknowledged when the run ended", text_count(count, left, one, many));
+		error_hint(&e->result, "%s", e->options.left_hint);
 	}
 	if (ledger_store(e, now, true, &error) != 0 && e->result.code == ERR_OK)
 		e->result = error;

@@ -72,6 +72,8 @@ struct engine_options {
 	int64_t max_events;   /* stop after this many; 0: no limit */
 	bool apart; /* an event that two sources hold is taken from each; else it is one in each table */
 	int64_t max_dead_letters; /* stop with ERR_REFUSED when more are set aside in this run; -1: no limit */
+	const char *unit;	  /* what messages call an event: "row" */
+	const char *left_hint;	  /* what becomes of those in flight at an end without them; "": nothing is to be said */
 };
 void engine_options_init(struct engine_options *o); /* the defaults */
 

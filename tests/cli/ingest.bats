@@ -129,6 +129,19 @@ CREATE='sfzb sql "CREATE TABLE main.default.t (id BIGINT NOT NULL, name STRING)"
 	jq -e '.read == 1 and .stored == 1' <(sed -n 1p "$out")
 }
 
+@test "a first signal waits for the rows in flight, a second one does not; both speak of rows" {
+	seq 30 | sed 's/.*/{"id":&}/' >rows
+	inside -f 'databricks.ingest ack-delay 60s' "$CREATE
+		: >log; sfzb ingest -v main.default.t rows 2>log & pid=\$!
+		until curl -s \$SFZB_EMULATOR_ADMIN/state | jq -e .databricks.zerobus.rows==30; do sleep 0.1; done >state
+		kill -INT \$pid; until grep 'stopping when' log; do kill -0 \$pid; sleep 0.1; done
+		kill -TERM \$pid; rc=0; wait \$pid || rc=\$?; echo \$rc; cat log >&2"
+	[ "$(tail -n 1 "$out")" = 143 ]
+	says "stopping when 30 rows in flight are stored; once more to stop at once"
+	says "error: stopped before all rows in flight were stored"
+	says "hint: which of them are stored is not known; --resume "
+}
+
 @test "broken streams, lost acknowledgements, close signals and lies are survived; every row is there" {
 	seq 3000 | sed 's/.*/{"id":&,"name":"row &"}/' >rows
 	for fault in 'ingest cut after 3 x2' 'ingest lose-ack after 2 x2' 'ingest close-signal 1s after 3 x3' \

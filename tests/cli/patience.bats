@@ -38,11 +38,43 @@ inside() { # STATUS FAULTS COMMAND…
 	run ! grep -q "again in" "$err"
 }
 
-@test "a signal ends the wait" {
-	inside 143 'get-topic status=UNAVAILABLE' bash -c '
-		: >log; sfzb stream Account --table main.crm.a --retry-backoff 50s..60s 2>log & pid=$!
-		for i in $(seq 600); do grep -q "again in" log && break; sleep 0.1; done
-		kill -TERM $pid; wait $pid'
+@test "--timeout counts from the start of the command, logging in included" {
+	local login='salesforce.token delay 3s'
+	inside 7 "$login" sfzb tail Account --from earliest -n 20 --timeout 2s
+	[ ! -s "$out" ]
+	says "error: 0 of 20 events came before --timeout was over"
+	inside 0 "$login" sfzb tail Account --from earliest -n 20 --timeout 200s
+	inside 7 "$login" sfzb stream Account --table main.crm.a -n 20 --timeout 2s
+	says "error: the time given with --timeout is over"
+}
+
+stop_when() { # SIGNAL PATTERN CMD…   starts it with -vv, sends the signal once its messages have the pattern; its status
+	local signal=$1 pattern=$2 i
+	shift 2
+	: >log
+	"$@" -vv 2>log & pid=$!
+	for i in $(seq 600); do grep -q "$pattern" log && break; sleep 0.1; done
+	kill -"$signal" $pid
+	wait $pid || { rc=$?; grep error: log; return $rc; }
+	grep stopped log
+}
+
+@test "a first signal while stream or tail starts ends it at once, with 0; what has a job to do ends with 130 or 143" {
+	local wait='get-topic status=UNAVAILABLE' hang='get-topic stall' login='salesforce.token delay 60s'
+	export -f stop_when
+	while IFS='|' read -r status fault command; do
+		echo "$status|$fault|$command"
+		inside "$status" "$fault" bash -c "stop_when $command"
+		if [ "$status" = 0 ]; then prints ': stopped before it began$'; else prints 'error: interrupted$'; fi
+	done <<-END
+		0|$wait|TERM "again in" sfzb stream Account --table main.crm.a --retry-backoff 50s..60s
+		0|$wait|INT "again in" sfzb tail Account
+		0|$hang|TERM "GetTopic" sfzb stream Account --table main.crm.a
+		0|$hang|INT "GetTopic" sfzb tail Account
+		0|$login|INT "POST .*token" sfzb stream Account --table main.crm.a
+		0|$login|TERM "POST .*token" sfzb tail Account
+		143|databricks.token delay 60s|TERM "POST .*token" sfzb ingest main.crm.a /dev/null
+	END
 }
 
 @test "topics, schema, publish and login --check survive one refusal" {
