@@ -119,9 +119,10 @@ close_part(void *part)
 {
 	struct salesforce *s = part;
 
-	org_close(s->org); /* publishes no more */
-	pubsub_server_close(s->pubsub);
+	/* those who ask end before what they ask */
 	web_free(s->web);
+	pubsub_server_close(s->pubsub);
+	org_close(s->org);
 	bus_reader_close(s->listing);
 	bus_close(s->bus);
 	tokens_free(s->tokens);
