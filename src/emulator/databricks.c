@@ -41,12 +41,20 @@ make_token(void)
 	return make_hex("dapi");
 }
 
+/* Or web_free would wait for requests that wait for statements. */
+static void
+end(void *part)
+{
+	struct databricks *d = part;
+
+	warehouse_end(d->warehouse);
+}
+
 static void
 close_part(void *part)
 {
 	struct databricks *d = part;
 
-	warehouse_end(d->warehouse); /* or web_free would wait for requests that wait for statements */
 	web_free(d->web);
 	warehouse_close(d->warehouse);
 	zerobus_server_close(d->zerobus);
@@ -174,5 +182,6 @@ const struct part part_databricks = {
     .describe = describe,
     .report = report,
     .admin_routes = workspace_admin_routes,
+    .end = end,
     .close = close_part,
 };

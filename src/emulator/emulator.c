@@ -1,9 +1,19 @@
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "emulator/emulator.h"
 #include "emulator/files.h"
+
+bool
+emulator_is_interrupted(void)
+{
+	sigset_t pending;
+
+	return sigpending(&pending) == 0 &&
+	    (sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM) || sigismember(&pending, SIGHUP));
+}
 
 char *
 emulator_keep(struct emulator *em, const char *name, char *(*make)(void), struct error *e)

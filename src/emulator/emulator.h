@@ -84,8 +84,13 @@ struct part {
 	void (*report)(void *part, struct json *state);
 	/* Routes of its own on the admin listener; NULL-ended table, context is the part. */
 	const struct web_route *admin_routes;
+	/* The emulator ends: requests that take long or wait have their answers soon. Before anything is closed. */
+	void (*end)(void *part);
 	void (*close)(void *part);
 };
+
+/* Whether a signal that ends the emulator waits to be taken: for what takes long while all is opened. */
+bool emulator_is_interrupted(void);
 
 /* Kept across restarts in the directory: a text made once by make (e.g. a client secret), in file `name`. malloc'ed. */
 char *emulator_keep(struct emulator *em, const char *name, char *(*make)(void), struct error *e);

@@ -143,6 +143,9 @@ open_all(struct run *r, struct error *e)
 static void
 close_all(struct run *r)
 {
+	for (size_t i = 0; i < r->count; i++)
+		if (r->parts[i].part->end)
+			r->parts[i].part->end(r->parts[i].self);
 	admin_close(r->admin);
 	while (r->count > 0) {
 		r->count--;
@@ -241,6 +244,9 @@ run_command(struct run *r, char **command, struct error *e)
 	pid_t child;
 	int status;
 
+	/* one that came before there was a command to go on to */
+	if (emulator_is_interrupted())
+		return 128 + sigwaitinfo(&r->signals, NULL);
 	if (spawn(r, command, &child, e) != 0)
 		return -1;
 	while (waitpid(child, &status, WNOHANG) == 0) {

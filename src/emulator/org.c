@@ -54,6 +54,7 @@ struct org {
 	bool stopping;
 	pthread_mutex_t rate_lock; /* held while events of the rate are made: once it is 0, none come any more */
 	_Atomic double rate;
+	_Atomic bool ended; /* no more events */
 };
 
 /* --- records ------------------------------------------------------------------------------------ */
@@ -333,12 +334,21 @@ org_make(struct org *g, uint64_t count, const struct org_wish *wish, struct erro
 	while (count > 0 && rc == 0) {
 		size_t n = count < BATCH ? (size_t)count : BATCH;
 
+		if (g->ended)
+			return error_set(e, ERR_FAILED, "the emulator ends");
 		pthread_mutex_lock(&g->lock);
 		rc = make_batch(g, n, wish, e);
 		pthread_mutex_unlock(&g->lock);
 		count -= n;
 	}
 	return rc;
+}
+
+void
+org_end(struct org *g)
+{
+	if (g)
+		g->ended = true;
 }
 
 /* --- the rate ----------------------------------------------------------------------------------- */
@@ -388,7 +398,7 @@ run_rate(void *context)
 		pthread_mutex_lock(&g->rate_lock);
 		if (g->rate <= 0)
 			owed = 0;
-		if (owed >= 1 && org_make(g, (uint64_t)owed, NULL, &e) != 0)
+		if (owed >= 1 && !g->ended && org_make(g, (uint64_t)owed, NULL, &e) != 0 && !g->ended)
 			log_warn("emulator", "%s", e.text);
 		pthread_mutex_unlock(&g->rate_lock);
 		owed -= floor(owed);

@@ -42,6 +42,8 @@ struct org_change {
 /* ERR_CONFIG: an object that the org has not. */
 struct org *org_open(const struct org_options *o, struct error *e);
 void org_close(struct org *g); /* stops the rate first */
+/* From here on org_make fails, also one that is at it. Any thread. NULL is fine. */
+void org_end(struct org *g);
 
 /* Which events are to be made; -1: the org chooses. */
 struct org_wish {

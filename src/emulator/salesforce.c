@@ -8,6 +8,8 @@
 #include "emulator/parts.h"
 #include "emulator/salesforce.h"
 
+#define EVENTS_AT_A_TIME 10000
+
 static char *
 make_secret(void)
 {
@@ -46,6 +48,20 @@ read_field_changes(struct salesforce *s, struct error *e)
 	return 0;
 }
 
+/* The events that are there from the start, or as many as were made when a signal came. */
+static int
+make_events(struct salesforce *s, uint64_t count, struct error *e)
+{
+	while (count > 0 && !emulator_is_interrupted()) {
+		uint64_t n = count < EVENTS_AT_A_TIME ? count : EVENTS_AT_A_TIME;
+
+		if (org_make(s->org, n, NULL, e) != 0)
+			return -1;
+		count -= n;
+	}
+	return 0;
+}
+
 static int
 open_stores(struct salesforce *s, struct error *e)
 {
@@ -70,7 +86,7 @@ open_stores(struct salesforce *s, struct error *e)
 				      .change_count = o->field_change_count },
 		    e);
 	if (s->org && (s->listing = bus_reader_open(s->bus, e)) != NULL)
-		rc = org_make(s->org, o->events, NULL, e);
+		rc = make_events(s, o->events, e);
 	free(bus_path);
 	free(org_path);
 	return rc;
@@ -112,6 +128,14 @@ open_servers(struct salesforce *s, struct error *e)
 		return -1;
 	web_start(s->web);
 	return 0;
+}
+
+static void
+end(void *part)
+{
+	struct salesforce *s = part;
+
+	org_end(s->org);
 }
 
 static void
@@ -210,5 +234,6 @@ const struct part part_salesforce = {
 	.describe = describe,
 	.report = report,
 	.admin_routes = salesforce_admin_routes,
+	.end = end,
 	.close = close_part,
 };

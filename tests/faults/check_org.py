@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.parse
 import uuid
@@ -474,6 +475,33 @@ def test_the_cut_connection():
         em.close()
 
 
+def test_ends_while_it_makes_events():
+    """SIGTERM is heeded before all events of --events are made, and while more are asked for."""
+    with tempfile.TemporaryDirectory() as scratch:
+        env = dict(os.environ, HOME=scratch, SFZB_HOME=scratch + "/home", TMPDIR=scratch)
+        p = subprocess.Popen([PROGRAM, "-q", "--dir", scratch + "/state", "--events", "100000000", "--", "touch", scratch + "/ran"], env=env)
+        try:
+            until(lambda: os.path.exists(scratch + "/state/org.db") or p.poll() is not None)
+            p.terminate()
+            assert p.wait(120) == 128 + 15 and not os.path.exists(scratch + "/ran")
+        finally:
+            p.kill()
+    em = Emulator()
+    try:
+        def ask():
+            try:
+                em.admin("POST", "/events", '{"count": 100000000}')
+            except OSError:  # the answer may come too late
+                pass
+        asking = threading.Thread(target=ask)
+        asking.start()
+        until(lambda: em.state()["salesforce"]["published"] > 0)
+        em.stop()
+        asking.join()
+    finally:
+        em.close()
+
+
 def test_rest_pages():
     """Query answers in pages that follow each other; locators, versions, objects by version, one row with Metadata."""
     em = Emulator("--events", "4000", "--objects", "Account", "--seed", "2")
@@ -521,7 +549,7 @@ def test_rest_pages():
 
 TESTS = [test_schema_changes, test_enriched_fields, test_events_to_order, test_quotas, test_retention_by_the_clock,
          test_clients, test_patience, test_latest_is_late, test_tokens_and_streams, test_managed,
-         test_the_cut_connection, test_rest_pages]
+         test_the_cut_connection, test_ends_while_it_makes_events, test_rest_pages]
 
 if __name__ == "__main__":
     sys.exit(run_tests(TESTS))
