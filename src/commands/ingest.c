@@ -282,7 +282,7 @@ run(struct app *app, const void *given, int argc, char **argv, struct error *e)
 static const struct command_example examples[] = {
 	{"sfzb ingest main.crm.people people.ndjson", NULL},
 	{"gzip -dc orders.csv.gz | sfzb ingest main.crm.orders --format csv", NULL},
-	{"sfzb ingest main.crm.people *.ndjson --resume --rejects bad.ndjson", "goes on where it was stopped"},
+	{"sfzb ingest main.crm.people *.ndjson --resume --rejects refused.json", "goes on where it was stopped"},
 	{NULL, NULL},
 };
 

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/json_text.h"
@@ -108,11 +109,33 @@ ingest_stores_positions(struct ingest_stores *s)
 
 /* ---- rejects */
 
+/* What is refused would be read again, and be refused again, for as long as the disk takes it. */
+static int
+check_not_read(const struct ingest_stores *s, struct error *e)
+{
+	struct stat out, in;
+
+	if (stat(s->rejects_path, &out) != 0 || !S_ISREG(out.st_mode))
+		return 0;
+	for (size_t i = 0; i < s->count; i++) {
+		bool is_stdin = strcmp(s->files[i].path, "-") == 0;
+
+		if ((is_stdin ? fstat(STDIN_FILENO, &in) : stat(s->files[i].path, &in)) != 0 || in.st_dev != out.st_dev ||
+		    in.st_ino != out.st_ino)
+			continue;
+		error_set(e, ERR_USAGE, "'%s' is to be read, and takes what is refused (--rejects)", s->rejects_path);
+		return error_hint(e, "give what is refused a file of its own, which no pattern of the input finds");
+	}
+	return 0;
+}
+
 int
 ingest_stores_open_rejects(struct ingest_stores *s, struct error *e)
 {
 	if (s->rejects_path == NULL)
 		return 0;
+	if (check_not_read(s, e) != 0)
+		return -1;
 	s->rejects = fopen(s->rejects_path, "ae");
 	return s->rejects != NULL ? 0 : error_set_errno(e, ERR_USAGE, errno, "cannot write '%s'", s->rejects_path);
 }

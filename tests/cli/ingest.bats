@@ -182,3 +182,20 @@ CREATE='sfzb sql "CREATE TABLE main.default.t (id BIGINT NOT NULL, name STRING)"
 		sfzb sql "select count(*) n from main.\`my schema\`.t"'
 	jq -e ".n > 0" "$out"
 }
+
+@test "a file that is read takes no rejects: they would be read again, without an end" {
+	printf '{"name":"no id"}\n' >in.ndjson
+	cp in.ndjson bad.ndjson
+	ln -s bad.ndjson other
+	inside "$CREATE"'
+		for rejects in bad.ndjson ./other; do
+			rc=0; sfzb ingest main.default.t *.ndjson --rejects $rejects || rc=$?; echo $rc
+			rc=0; sfzb ingest main.default.t --rejects $rejects <bad.ndjson || rc=$?; echo $rc
+		done
+		cmp in.ndjson bad.ndjson
+		rc=0; sfzb ingest -q main.default.t in.ndjson --rejects bad.ndjson || rc=$?; echo $rc
+		rc=0; sfzb ingest -q main.default.t --rejects /dev/null </dev/null || rc=$?; echo $rc'
+	[ "$(tr '\n' ' ' <"$out")" = '2 2 2 2 6 0 ' ] || { cat "$out" "$err"; return 1; }
+	[ "$(wc -l <bad.ndjson)" -eq 2 ]
+	says "error: 'bad.ndjson' is to be read, and takes what is refused \(--rejects\)"
+}
