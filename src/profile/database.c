@@ -192,12 +192,12 @@ is_damage(int result)
 	return primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB || primary == SQLITE_FORMAT;
 }
 
-/* 0: sound; 1: damaged, why is filled; -1: error. */
+/* 0: sound, *found is its version; 1: damaged, why is filled; -1: error. */
 static int
-check(sqlite3 *db, int version, char *why, size_t size, struct error *e)
+check(sqlite3 *db, int version, int *found, char *why, size_t size, struct error *e)
 {
 	sqlite3_stmt *s = NULL;
-	int rc = -1, result, found;
+	int rc = -1, result;
 
 	result = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &s, NULL);
 	if (result == SQLITE_OK)
@@ -222,11 +222,11 @@ check(sqlite3 *db, int version, char *why, size_t size, struct error *e)
 		sqlite3_finalize(s);
 		return database_error(db, "read the version", e);
 	}
-	found = sqlite3_column_int(s, 0);
+	*found = sqlite3_column_int(s, 0);
 	sqlite3_finalize(s);
-	if (found > version) {
+	if (*found > version) {
 		error_set(e, ERR_CONFIG, "'%s' was written by a newer sfzb (format %d, this one knows %d)",
-		    sqlite3_db_filename(db, "main"), found, version);
+		    sqlite3_db_filename(db, "main"), *found, version);
 		return error_hint(e, "use the newer sfzb, or another --profile");
 	}
 	return 0;
@@ -238,7 +238,7 @@ open_once(const char *path, int version, const char *schema_sql, sqlite3 **db, c
     struct error *e)
 {
 	char *begin = memory_format("BEGIN IMMEDIATE;%s;PRAGMA user_version=%d;COMMIT", schema_sql, version);
-	int rc = -1, result;
+	int rc = -1, result, found = 0;
 
 	result = sqlite3_open_v2(path, db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 	if (result != SQLITE_OK) {
@@ -250,13 +250,14 @@ open_once(const char *path, int version, const char *schema_sql, sqlite3 **db, c
 	}
 	sqlite3_extended_result_codes(*db, 1);
 	sqlite3_busy_timeout(*db, BUSY_MS);
-	rc = check(*db, version, why, size, e);
+	rc = check(*db, version, &found, why, size, e);
 	if (rc != 0)
 		goto out;
 	rc = -1;
 	if (database_run(*db, "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA trusted_schema=OFF",
 		"prepare the database", e) != 0 ||
-	    database_run(*db, begin, "prepare the tables", e) != 0) {
+	    /* who only reads does not write, and works on a full disk */
+	    (found < version && database_run(*db, begin, "prepare the tables", e) != 0)) {
 		if (is_damage(sqlite3_errcode(*db))) {
 			snprintf(why, size, "%s", sqlite3_errmsg(*db));
 			rc = 1;

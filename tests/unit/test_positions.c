@@ -54,6 +54,40 @@ test_positions(void **state)
 	positions_free(p);
 }
 
+static void
+append_file(struct buffer *out, const char *path)
+{
+	FILE *f = fopen(path, "rb");
+
+	assert_non_null(f);
+	for (int c; (c = getc(f)) != EOF;)
+		buffer_append_byte(out, (uint8_t)c);
+	fclose(f);
+}
+
+/* Who only looks leaves the file as it is: a full disk does not hinder that. */
+static void
+test_reading_writes_nothing(void **state)
+{
+	struct error e = ERROR_INIT;
+	const char *path = replay_db();
+	struct positions *p = positions_open(path, NULL, &e);
+	struct position stored = position(1, 1000), found;
+	struct buffer before = BUFFER_INIT, after = BUFFER_INIT;
+
+	(void)state;
+	assert_int_equal(positions_store(p, &key, &stored, &e), 0);
+	positions_free(p);
+	append_file(&before, path);
+	p = positions_open(path, NULL, &e);
+	assert_int_equal(positions_find(p, &key, &found, &e), 0);
+	positions_free(p);
+	append_file(&after, path);
+	assert_true(before.len > 0 && text_equal(buffer_span(&before), buffer_span(&after)));
+	buffer_release(&before);
+	buffer_release(&after);
+}
+
 static bool
 count_one(void *context, const struct position_key *k, const struct position *p)
 {
@@ -329,6 +363,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(test_positions),
+	    TEST(test_reading_writes_nothing),
 	    TEST(test_history_is_bounded),
 	    TEST(test_histories_are_bounded),
 	    TEST(test_damaged_database),
