@@ -222,6 +222,11 @@ same_address(const struct sockaddr_storage *a, const char *peer)
 	} else if (a->ss_family == AF_INET6) {
 		const struct sockaddr_in6 *in = (const void *)a;
 
+		if (IN6_IS_ADDR_V4MAPPED(&in->sin6_addr)) { /* by a listener for both; gRPC names the peer as it is */
+			inet_ntop(AF_INET, &in->sin6_addr.s6_addr[12], host, sizeof host);
+			snprintf(text, sizeof text, "ipv4:%s:%u", host, ntohs(in->sin6_port));
+			return strcmp(text, peer) == 0;
+		}
 		inet_ntop(AF_INET6, &in->sin6_addr, host, sizeof host);
 		snprintf(text, sizeof text, "ipv6:[%s]:%u", host, ntohs(in->sin6_port));
 		if (strcmp(text, peer) == 0)
