@@ -13,13 +13,13 @@ steady() {
 		/stored [0-9]+ rows/d; /^sfzb: warning: .*HOST/d'
 }
 
-one() { # WHAT, RULE, COMMAND…: runs it under that rule
+one() { # WHAT, RULE, COMMAND…: runs it under that rule; ./struck tells how often that has struck
 	local what=$1 rc=0
 	echo "$2" >rule
 	shift 2
 	timeout -k 5 "$LIMIT" sfzb emulator -q -- sh -c 'sfzb sql "CREATE TABLE main.default.t (id BIGINT)" || exit 99
 		curl -sf --data-binary @rule "$SFZB_EMULATOR_ADMIN/faults" >/dev/null || exit 98
-		"$@"' sh "$@" >one.out 2>one.err </dev/null || rc=$?
+		"$@"; rc=$?; curl -sf "$SFZB_EMULATOR_ADMIN/faults" >struck; exit $rc' sh "$@" >one.out 2>one.err </dev/null || rc=$?
 	{ echo "== $what: $rc"; steady <one.err; } >>transcript
 }
 
@@ -55,7 +55,11 @@ one() { # WHAT, RULE, COMMAND…: runs it under that rule
 	for s in 'databricks.sql http=503 x1' 'databricks.sql http=429 retry-after=1 x1' \
 		'databricks.token http=503 x1' 'databricks.catalog http=502 x1' 'databricks.tokens expire x1'; do
 		: >transcript
-		one "$s" "$s" sfzb ingest main.default.t rows --retry-backoff 10ms..20ms
+		case $s in
+		databricks.sql*) one "$s" "$s" sfzb sql 'SELECT 1' ;;
+		*) one "$s" "$s" sfzb ingest main.default.t rows --retry-backoff 10ms..20ms ;;
+		esac
 		grep -qx "== $s: 0" transcript || { cat transcript; return 1; }
+		grep -q '# struck 1' struck || { cat struck; return 1; }
 	done
 }

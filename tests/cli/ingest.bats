@@ -148,8 +148,10 @@ CREATE='sfzb sql "CREATE TABLE main.default.t (id BIGINT NOT NULL, name STRING)"
 		'ingest UNAVAILABLE x2' 'token http=503 x1' 'databricks.tokens expire x1'; do
 		inside -f "databricks.${fault#databricks.}" "$CREATE
 			sfzb ingest main.default.t rows --batch-rows 100 --retry-backoff 10ms..50ms
+			curl -s \$SFZB_EMULATOR_ADMIN/faults >struck
 			sfzb sql -o csv 'SELECT count(DISTINCT id) FROM main.default.t'" || { echo "$fault"; return 1; }
 		[ "$(tail -1 "$out")" = 3000 ] || { echo "$fault"; cat "$out" "$err"; return 1; }
+		grep -q '# struck [1-9]' struck || { cat struck; return 1; }
 	done
 }
 

@@ -193,7 +193,8 @@ browse='
 			curl -sS -d "{\"count\":20}" "$SFZB_EMULATOR_ADMIN/events" >/dev/null
 		done
 		for n in 1 2 3; do lines got.$n 100; done
-		kill $pids; wait $pids
+		kill $pids
+		for p in $pids; do wait $p || { cat log.* >&2; exit 94; }; done
 		cat log.* >&2
 		check'
 	says "another process has renewed the token"

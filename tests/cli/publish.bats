@@ -69,8 +69,11 @@ orders() { # FROM TO   one JSON object a line
 @test "publish: an access token that ends on the way is renewed, and all results are known" {
 	orders 1 1000 >in
 	echo 'tokens expire after 4' >faults
-	ends 0 sfzb emulator -q --faults faults -- sh -c 'sfzb publish Order_Event__e <in >results'
+	ends 0 sfzb emulator -q --faults faults -- sh -c '
+		sfzb publish Order_Event__e <in >results; rc=$?
+		curl -s "$SFZB_EMULATOR_ADMIN/faults" >struck; exit $rc'
 	[ "$(jq -r .result results | sort | uniq -c | tr -s ' ')" = " 1000 published" ]
+	grep -q '# struck [1-9]' struck
 }
 
 @test "publish -o line says the id and the replay id" {

@@ -146,7 +146,7 @@ edit='edit() { f=$(find "$HOME" -path "*emulator/$1" | head -n 1); jq "$2" "$f" 
 		sfzb stream -q Contact --table main.crm.account --until-caught-up
 		sfzb stream -q ChangeEvents --table main.default.account --until-caught-up
 		sfzb stream -q Contact ChangeEvents --table main.default.account --until-caught-up
-		kill $!; wait $!
+		kill $!; wait $! || echo "ended with $?"
 		sfzb stream -q ChangeEvents --table "main.crm.{entity}" --until-caught-up 2>alone'
 	[ "$(cat "$out")" = "status 2" ]
 	grep -q "process [0-9]* is already streaming '/data/AccountChangeEvent' to the same table, as 'main.crm.account'" same

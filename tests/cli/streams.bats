@@ -27,6 +27,7 @@ opened() { # how many different streams to the table were opened
 	cat >script <<-'END'
 		sfzb sql -q "CREATE TABLE main.default.t (id BIGINT NOT NULL, name STRING)"
 		sfzb ingest main.default.t rows --streams 3 --batch-rows 100 --retry-backoff 10ms..50ms --resume -vv
+		curl -s "$SFZB_EMULATOR_ADMIN/faults" >struck
 		sfzb sql -o csv 'SELECT count(DISTINCT id) FROM main.default.t'
 		seq 6001 6100 | sed 's/.*/{"id":&}/' >>rows
 		sfzb ingest main.default.t rows --streams 3 --resume -o json
@@ -35,6 +36,7 @@ opened() { # how many different streams to the table were opened
 	ends 0 sfzb emulator -q --faults faults -- bash script
 	[ "$(opened)" -eq 3 ] || { grep open "$err"; return 1; }
 	[ "$(grep -xc '6000\|6100' "$out")" -eq 2 ] || { cat "$out" "$err"; return 1; }
+	grep -q '# struck 3' struck
 	jq -e '.read == 100 and .stored == 100' <(grep '^{' "$out")
 }
 
