@@ -17,8 +17,16 @@
 struct table {
 	const struct column *columns;
 	size_t count, cell_count, capacity;
-	char **cells;
+	char **cells, **titles; /* cleaned: both may be a server's */
 };
+
+static char *
+cleaned(const char *s)
+{
+	struct text from = text_of(s);
+
+	return text_clean(memory_alloc(from.len + 4), from.len + 4, from);
+}
 
 struct table *
 table_new(const struct column *columns, size_t count)
@@ -27,6 +35,9 @@ table_new(const struct column *columns, size_t count)
 
 	t->columns = columns;
 	t->count = count;
+	t->titles = memory_zero(count, sizeof(*t->titles));
+	for (size_t i = 0; i < count; i++)
+		t->titles[i] = cleaned(columns[i].title);
 	return t;
 }
 
@@ -37,6 +48,9 @@ table_free(struct table *t)
 		return;
 	for (size_t i = 0; i < t->cell_count; i++)
 		free(t->cells[i]);
+	for (size_t i = 0; i < t->count; i++)
+		free(t->titles[i]);
+	free(t->titles);
 	free(t->cells);
 	free(t);
 }
@@ -44,11 +58,8 @@ table_free(struct table *t)
 void
 table_add(struct table *t, const char *cell)
 {
-	struct text from = text_of(cell);
-	char *copy = memory_alloc(from.len + 4);
-
 	t->cells = memory_reserve(t->cells, &t->capacity, t->cell_count + 1, sizeof(*t->cells));
-	t->cells[t->cell_count++] = text_clean(copy, from.len + 4, from);
+	t->cells[t->cell_count++] = cleaned(cell);
 }
 
 void
@@ -149,7 +160,7 @@ static void
 measure(const struct table *t, struct layout *l)
 {
 	for (size_t i = 0; i < t->count; i++)
-		l->widths[i] = width_of(text_of(t->columns[i].title));
+		l->widths[i] = width_of(text_of(t->titles[i]));
 	for (size_t i = 0; i < t->cell_count; i++) {
 		size_t w = width_of(text_of(t->cells[i]));
 
@@ -206,13 +217,13 @@ print_upright(const struct table *t, struct error *e)
 	size_t wide = 0;
 
 	for (size_t i = 0; i < t->count; i++) {
-		size_t w = width_of(text_of(t->columns[i].title));
+		size_t w = width_of(text_of(t->titles[i]));
 
 		wide = w > wide ? w : wide;
 	}
 	for (size_t i = 0; i < t->cell_count; i++) {
 		struct buffer line = BUFFER_INIT;
-		const char *title = t->columns[i % t->count].title;
+		const char *title = t->titles[i % t->count];
 		int rc = 0;
 
 		if (i > 0 && i % t->count == 0)
@@ -235,18 +246,15 @@ int
 table_print(const struct table *t, struct error *e)
 {
 	struct layout l = {.columns = output_columns()};
-	const char **titles = memory_zero(t->count, sizeof(*titles));
 	int rc = -1;
 
 	l.widths = memory_zero(t->count, sizeof(*l.widths));
 	l.hidden = memory_zero(t->count, sizeof(*l.hidden));
-	for (size_t i = 0; i < t->count; i++)
-		titles[i] = t->columns[i].title;
 	if (!fits(t, &l)) {
 		rc = print_upright(t, e);
 		goto out;
 	}
-	if (print_row(t, &l, titles, STYLE_BOLD, e) != 0)
+	if (print_row(t, &l, (const char *const *)t->titles, STYLE_BOLD, e) != 0)
 		goto out;
 	for (size_t r = 0; r < table_rows(t); r++)
 		if (print_row(t, &l, (const char *const *)t->cells + r * t->count, STYLE_PLAIN, e) != 0)
@@ -255,6 +263,5 @@ table_print(const struct table *t, struct error *e)
 out:
 	free(l.widths);
 	free(l.hidden);
-	free(titles);
 	return rc;
 }

@@ -169,14 +169,16 @@ static int
 print_fit_text(const struct delta_table *t, const struct fit *fit, const struct buffer *alters,
     struct error *e)
 {
-	if (output_format(e, "table '%s' %s\n", t->full_name,
+	char clean[512];
+
+	if (output_format(e, "table '%s' %s\n", text_clean(clean, sizeof(clean), text_of(t->full_name)),
 		fit->misfits > 0     ? "does not fit"
 		    : fit->lacking > 0 ? "fits, and could hold more"
 				       : "fits") != 0)
 		return -1;
 	for (size_t i = 0; i < fit->count; i++)
 		if (output_format(e, "  %-8s %s\n", severity_word(fit->findings[i].severity),
-			fit->findings[i].text) != 0)
+			text_clean(clean, sizeof(clean), text_of(fit->findings[i].text))) != 0)
 			return -1;
 	if (alters->len > 0 && output_format(e, "\n" TEXT_FORMAT, TEXT_ARGS(buffer_span(alters))) != 0)
 		return -1;

@@ -37,16 +37,24 @@ struct run {
 /* ---- which */
 
 static bool
-take_id(void *context, const struct dead_letter *l)
+take_any(void *context, const struct dead_letter *l)
 {
 	struct letter_ids *ids = context;
+
+	ids->items = memory_reserve(ids->items, &ids->capacity, ids->count + 1, sizeof(*ids->items));
+	ids->items[ids->count++] = l->id;
+	return true;
+}
+
+static bool
+take_new(void *context, const struct dead_letter *l)
+{
+	const struct letter_ids *ids = context;
 
 	for (size_t i = 0; i < ids->count; i++)
 		if (ids->items[i] == l->id)
 			return true;
-	ids->items = memory_reserve(ids->items, &ids->capacity, ids->count + 1, sizeof(*ids->items));
-	ids->items[ids->count++] = l->id;
-	return true;
+	return take_any(context, l);
 }
 
 /* A number as list shows it, or an event's id (of which there may be several letters). */
@@ -62,7 +70,7 @@ choose_one(struct run *r, const char *word, struct error *e)
 		filter.id = number;
 	else
 		filter.event_id = word;
-	if (r->store != NULL && *word != '\0' && dead_letters_each(r->store, &filter, take_id, &r->ids, e) != 0)
+	if (r->store != NULL && *word != '\0' && dead_letters_each(r->store, &filter, take_new, &r->ids, e) != 0)
 		return -1;
 	for (size_t i = 0; i < before && r->ids.count == before; i++)
 		if (filter.id == r->ids.items[i])
@@ -79,7 +87,7 @@ choose(struct run *r, int argc, char **argv, struct error *e)
 	if (r->o->all) {
 		if (argc > 0)
 			return error_set(e, ERR_USAGE, "--all and ids do not go together");
-		return r->store != NULL ? dead_letters_each(r->store, &r->filter, take_id, &r->ids, e) : 0;
+		return r->store != NULL ? dead_letters_each(r->store, &r->filter, take_any, &r->ids, e) : 0;
 	}
 	if (argc == 0) {
 		error_set(e, ERR_USAGE, "which events?");

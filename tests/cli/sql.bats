@@ -24,6 +24,12 @@ within() { # EMULATOR-OPTIONS… -- SCRIPT
 	[ "$(cat "$out")" = '{"x":7,"y":"é"}' ]
 }
 
+@test "names and values in the table are cleaned of control characters" {
+	printf 'SELECT "\033[32mc\033[0m" AS `a\033[31mb`, 2 AS x' >statement
+	within -- 'sfzb sql - -o table <statement'
+	[ "$(cat "$out")" = "$(printf 'a?[31mb     x\n?[32mc?[0m  2')" ] || { cat -v "$out"; return 1; }
+}
+
 @test "parameters that are none are refused before anything is asked; the service's refusals are told" {
 	local row given words
 	while IFS='|' read -r given words; do
