@@ -233,6 +233,7 @@ renewed(void *context)
 
 	if (r->job.result == 0) {
 		salesforce_session_token(app->salesforce, &token);
+		pubsub_set_instance(app->pubsub, salesforce_session_instance_url(app->salesforce));
 		pubsub_set_token(app->pubsub, &token);
 		secret_release(&token);
 		app->renewals++;

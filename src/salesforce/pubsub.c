@@ -157,6 +157,13 @@ pubsub_set_token(struct pubsub *p, const struct secret *token)
 	p->generation++;
 }
 
+void
+pubsub_set_instance(struct pubsub *p, const char *url)
+{
+	free(p->instance_url);
+	p->instance_url = without_path(url);
+}
+
 const char *
 pubsub_endpoint(const struct pubsub *p)
 {

@@ -58,6 +58,7 @@ struct pubsub *pubsub_new(struct loop *l, const struct pubsub_options *o, struct
 void pubsub_free(struct pubsub *p);
 /* For calls from now on. */
 void pubsub_set_token(struct pubsub *p, const struct secret *token);
+void pubsub_set_instance(struct pubsub *p, const char *url); /* as pubsub_options.instance_url */
 const char *pubsub_endpoint(const struct pubsub *p);
 /* The organisation's id, without "core/…/". */
 const char *pubsub_org_id(const struct pubsub *p);

@@ -142,7 +142,7 @@ static int
 get(struct salesforce_session *s, const char *path, int tries, struct json **out, struct error *e)
 {
 	struct http_pool *pool = salesforce_session_pool(s);
-	char *url = memory_format("%s%s", salesforce_session_instance_url(s), path);
+	char *url = NULL;
 	struct secret token = SECRET_INIT;
 	struct http_response r;
 	bool renewed = false;
@@ -154,6 +154,8 @@ get(struct salesforce_session *s, const char *path, int tries, struct json **out
 		int64_t asked;
 		char took[40];
 
+		free(url);
+		url = memory_format("%s%s", salesforce_session_instance_url(s), path);
 		rc = perform(s, url, &token, &r, e);
 		if (rc == 0)
 			rc = read_answer(&r, url, out, e);

@@ -11,11 +11,18 @@
 #include "profile/settings_lock.h"
 #include "salesforce/rest.h"
 
+struct host {
+	struct host *before;
+	char url[];
+};
+
 struct salesforce_session {
 	struct salesforce_login login;
 	struct http_pool *pool;
 	struct profile *profile; /* where new tokens go; NULL: nowhere */
-	char *instance_url, *username;
+	/* where the organisation is; those it moved from stay, as another thread may be reading them. NULL: not known yet */
+	_Atomic(struct host *) host;
+	char *username;
 	char org_id[SALESFORCE_ID_SIZE], user_id[SALESFORCE_ID_SIZE];
 	bool ready; /* there is a token, and it is known whose */
 	pthread_mutex_t mutex;	 /* over token */
@@ -45,7 +52,9 @@ salesforce_session_username(const struct salesforce_session *s)
 const char *
 salesforce_session_instance_url(const struct salesforce_session *s)
 {
-	return s->instance_url;
+	struct host *h = atomic_load(&s->host);
+
+	return h != NULL ? h->url : NULL;
 }
 
 const char *
@@ -98,6 +107,23 @@ salesforce_session_token(struct salesforce_session *s, struct secret *out)
 	pthread_mutex_unlock(&s->mutex);
 }
 
+/* Set by whoever renews only. */
+static void
+set_host(struct salesforce_session *s, const char *url)
+{
+	size_t size = strlen(url) + 1;
+	struct host *now = atomic_load(&s->host), *h;
+
+	if (now != NULL && strcmp(now->url, url) == 0)
+		return;
+	if (now != NULL)
+		log_warn("salesforce", "the organisation has moved from %s to %s", now->url, url);
+	h = memory_zero(1, sizeof(*h) + size);
+	h->before = now;
+	memcpy(h->url, url, size);
+	atomic_store(&s->host, h);
+}
+
 /* A stored session counts only whole, and only for the host it was made for. */
 static bool
 use_stored(struct salesforce_session *s, const struct json *stored)
@@ -114,7 +140,7 @@ use_stored(struct salesforce_session *s, const struct json *stored)
 	    (login_url != NULL && strcmp(login_url, s->login.login_url) != 0))
 		return false;
 	secret_set(&s->token, text_of(token));
-	s->instance_url = memory_strdup(instance);
+	set_host(s, instance);
 	s->username = memory_strdup(username);
 	strcpy(s->org_id, org);
 	strcpy(s->user_id, user);
@@ -130,8 +156,6 @@ take_token(struct salesforce_session *s, struct salesforce_token *t, struct erro
 		    t->org_id, s->org_id);
 		return error_hint(e, "was a sandbox refreshed? its events are others now; log in again with 'sfzb login salesforce'");
 	}
-	if (s->instance_url == NULL)
-		s->instance_url = memory_strdup(t->instance_url);
 	if (s->org_id[0] == '\0')
 		strcpy(s->org_id, t->org_id);
 	if (s->user_id[0] == '\0')
@@ -143,14 +167,13 @@ take_token(struct salesforce_session *s, struct salesforce_token *t, struct erro
 	return 0;
 }
 
-/* instance_url: the one that the token is for. */
 static struct json *
-session_json(struct salesforce_session *s, const struct secret *token, const char *instance_url)
+session_json(struct salesforce_session *s, const struct secret *token)
 {
 	struct json *j = json_object();
 
 	json_set_string(j, "access_token", secret_reveal(token));
-	json_set_string(j, "instance_url", instance_url);
+	json_set_string(j, "instance_url", salesforce_session_instance_url(s));
 	json_set_string(j, "login_url", s->login.login_url);
 	json_set_string(j, "org_id", s->org_id);
 	json_set_string(j, "user_id", s->user_id);
@@ -168,7 +191,7 @@ store(struct salesforce_session *s, struct profile *profile, const struct secret
 
 	/* what a helper gives is not for a file */
 	if (s->login.method != LOGIN_ACCESS_TOKEN || s->login.credential_helper == NULL)
-		json_set(j, "session", session_json(s, token, s->instance_url));
+		json_set(j, "session", session_json(s, token));
 	rc = profile_store(profile, SALESFORCE_SETTINGS_FILE, j, e);
 	json_free(j);
 	return rc;
@@ -193,7 +216,7 @@ is_own(const struct salesforce_session *s, const struct json *j)
 
 /* The file may hold more than a login knows (an emulator's mark): only what the renewal changed is written. */
 static int
-store_renewed(struct salesforce_session *s, const struct salesforce_token *t, struct error *e)
+store_renewed(struct salesforce_session *s, const struct secret *token, struct error *e)
 {
 	struct json *j = NULL;
 	int rc;
@@ -207,7 +230,7 @@ store_renewed(struct salesforce_session *s, const struct salesforce_token *t, st
 	}
 	if (secret_is_set(&s->login.refresh_token))
 		json_set_string(j, "refresh_token", secret_reveal(&s->login.refresh_token));
-	json_set(j, "session", session_json(s, &t->access_token, t->instance_url));
+	json_set(j, "session", session_json(s, token));
 	rc = profile_store(s->profile, SALESFORCE_SETTINGS_FILE, j, e);
 	json_free(j);
 	return rc;
@@ -215,22 +238,12 @@ store_renewed(struct salesforce_session *s, const struct salesforce_token *t, st
 
 /* A session that cannot be stored still works; only a rotated refresh token would be lost with it. */
 static void
-store_quietly(struct salesforce_session *s, const struct salesforce_token *t)
+store_quietly(struct salesforce_session *s, const struct secret *token)
 {
 	struct error e = ERROR_INIT;
 
-	if (s->profile != NULL && s->login.method != LOGIN_ACCESS_TOKEN && store_renewed(s, t, &e) < 0)
+	if (s->profile != NULL && s->login.method != LOGIN_ACCESS_TOKEN && store_renewed(s, token, &e) < 0)
 		log_warn("salesforce", "the session is not stored: %s", e.text);
-}
-
-/* The host of a running session never changes; the next run finds the new one in what was just stored. */
-static int
-check_host(const struct salesforce_session *s, const struct salesforce_token *t, struct error *e)
-{
-	if (strcmp(s->instance_url, t->instance_url) == 0)
-		return 0;
-	error_set(e, ERR_FAILED, "the organisation moved from %s to %s", s->instance_url, t->instance_url);
-	return error_hint(e, "start again, so that everything is asked of the new host");
 }
 
 static int
@@ -242,13 +255,12 @@ log_in(struct salesforce_session *s, struct error *e)
 	if (salesforce_login_request(&s->login, s->pool, &token, e) < 0)
 		return error_wrap(e, "cannot log in to Salesforce");
 	if (take_token(s, &token, e) == 0) {
-		store_quietly(s, &token);
-		rc = check_host(s, &token, e);
-	}
-	if (rc == 0) {
+		set_host(s, token.instance_url);
+		store_quietly(s, &token.access_token);
 		pthread_mutex_lock(&s->mutex);
 		secret_move(&s->token, &token.access_token);
 		pthread_mutex_unlock(&s->mutex);
+		rc = 0;
 	}
 	salesforce_token_release(&token);
 	return rc;
@@ -267,14 +279,16 @@ take_shared(struct salesforce_session *s, const struct json *stored, const struc
 	const char *refresh = json_find_string(stored, "refresh_token");
 	const struct json *session = json_find(stored, "session");
 	const char *token = json_find_string(session, "access_token");
+	const char *instance = json_find_string(session, "instance_url");
 
 	if (!is_own(s, stored))
 		return false;
 	if (s->login.method == LOGIN_REFRESH_TOKEN && refresh != NULL)
 		secret_set(&s->login.refresh_token, text_of(refresh));
-	if (token == NULL || s->org_id[0] == '\0' || !same_words(json_find_string(session, "instance_url"), s->instance_url) ||
+	if (token == NULL || instance == NULL || json_find(session, "org_id") == NULL || s->org_id[0] == '\0' ||
 	    strcmp(token, secret_reveal(refused)) == 0)
 		return false;
+	set_host(s, instance);
 	pthread_mutex_lock(&s->mutex);
 	secret_set(&s->token, text_of(token));
 	pthread_mutex_unlock(&s->mutex);
@@ -393,7 +407,10 @@ salesforce_session_free(struct salesforce_session *s)
 	salesforce_login_release(&s->login);
 	http_pool_free(s->pool);
 	profile_free(s->profile);
-	free(s->instance_url);
+	for (struct host *h = atomic_load(&s->host), *before; h != NULL; h = before) {
+		before = h->before;
+		free(h);
+	}
 	free(s->username);
 	secret_release(&s->token);
 	pthread_mutex_destroy(&s->mutex);
@@ -431,7 +448,7 @@ salesforce_session_renew(struct salesforce_session *s, const struct secret *refu
 		if (rc == 0 && secret_equal(&s->token, refused))
 			rc = same_again(s, e);
 		else if (rc == 0)
-			log_info("salesforce", "logged in to %s again", s->instance_url);
+			log_info("salesforce", "logged in to %s again", salesforce_session_instance_url(s));
 	}
 	pthread_mutex_unlock(&s->renewal);
 	return rc;
@@ -511,7 +528,7 @@ salesforce_session_user(struct salesforce_session *s, struct salesforce_user *ou
 	memset(out, 0, sizeof(*out));
 	if (salesforce_rest_get(s, "/services/oauth2/userinfo", &j, e) < 0)
 		return -1;
-	rc = salesforce_user_take(j, s->instance_url, out, e);
+	rc = salesforce_user_take(j, salesforce_session_instance_url(s), out, e);
 	if (rc == 0 && s->username == NULL)
 		s->username = memory_strdup(out->username);
 	json_free(j);
@@ -548,7 +565,7 @@ salesforce_session_store(struct salesforce_session *s, struct profile *profile, 
 int
 salesforce_session_revoke(struct salesforce_session *s, struct error *e)
 {
-	char *url = memory_format("%s/services/oauth2/revoke", s->instance_url);
+	char *url = memory_format("%s/services/oauth2/revoke", salesforce_session_instance_url(s));
 	const struct http_header header = {"Content-Type", "application/x-www-form-urlencoded"};
 	struct secret token = SECRET_INIT;
 	struct buffer form = BUFFER_INIT;
@@ -569,7 +586,7 @@ salesforce_session_revoke(struct salesforce_session *s, struct error *e)
 	http_response_init(&r);
 	rc = http_pool_perform(s->pool, &q, &r, e);
 	if (rc == 0 && r.status != 200 && strstr(r.body.len > 0 ? buffer_text(&r.body) : "", "invalid_token") == NULL)
-		rc = error_set(e, ERR_FAILED, "revoking the session at %s: %d %s", s->instance_url, r.status,
+		rc = error_set(e, ERR_FAILED, "revoking the session at %s: %d %s", salesforce_session_instance_url(s), r.status,
 		    http_status_words(r.status));
 	http_response_release(&r);
 out:

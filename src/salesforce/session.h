@@ -4,8 +4,7 @@
  * thing.
  *
  * A token has no timer: it is used until the server refuses it, then renewed once. Renewing never leads to
- * another organisation: that is an error. One that has moved to another host is one, too, for the run that meets it: the
- * next takes the new host from the profile.
+ * another organisation: that is an error. It may lead to another host, when the organisation has moved there.
  */
 #ifndef SFZB_SALESFORCE_SESSION_H
 #define SFZB_SALESFORCE_SESSION_H
@@ -45,10 +44,11 @@ void salesforce_session_free(struct salesforce_session *s);
 const char *salesforce_session_org_id(const struct salesforce_session *s); /* as the login gave it: 15 or 18 */
 const char *salesforce_session_user_id(const struct salesforce_session *s);
 const char *salesforce_session_username(const struct salesforce_session *s); /* "" when not known */
-const char *salesforce_session_instance_url(const struct salesforce_session *s);
 const char *salesforce_session_pubsub_endpoint(const struct salesforce_session *s); /* "host:port" */
 const char *salesforce_session_ca_file(const struct salesforce_session *s);		/* or NULL */
 const struct salesforce_login *salesforce_session_login(const struct salesforce_session *s);
+/* As it is now: a renewal may change it. What was given stays readable while the session lives. From any thread. */
+const char *salesforce_session_instance_url(const struct salesforce_session *s);
 
 /* A copy of the token as it is now; release it. From any thread, never blocks for long. */
 void salesforce_session_token(struct salesforce_session *s, struct secret *out);

@@ -294,9 +294,12 @@ test_renewal(void **state)
 	assert_non_null(strstr(f->l.why.text, "the access token was renewed"));
 	assert_int_equal(f->renewals, 2);
 	f->l.ended = 0;
+	/* the organisation has moved meanwhile */
+	pubsub_set_instance(f->pubsub, "https://acme2.my.salesforce.com/");
 	open_source(f, START_EARLIEST, 0, 100);
 	WAIT(f, f->l.events == 3);
 	assert_int_equal(f->renewals, 2);
+	assert_string_equal(seen_first().instance, "https://acme2.my.salesforce.com");
 }
 
 struct topics_answered {

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "salesforce/rest.h"
 #include "salesforce_web.h"
 
 static void
@@ -86,33 +87,42 @@ test_stored_and_renewed(void **state)
 	profile_free(p);
 }
 
-/* The run that learns of another host ends, and the next one has it, with the refresh token that came along. */
+/* A login that leads to another host of the same organisation: what is asked next is asked there, in this run and the next. */
 static void
 test_moved(void **state)
 {
-	static const struct fake_row rows[] = {
+	char moved[64], answer[300];
+	const struct fake_row rows[] = {
 	    {"POST /services/oauth2/token", 200, TOKEN("m1"), NULL, 1, "refresh-1"},
-	    {"POST /services/oauth2/token", 200,
-		"{\"access_token\":\"m2\",\"refresh_token\":\"refresh-2\",\"instance_url\":\"https://new.my.salesforce.com\",\"id\":"
-		"\"https://x/id/00Dxx0000001gERXXX/005xx000001AbCDEFG\"}",
-		NULL, 0, "refresh-1"},
+	    {"GET /services/data/x", 401, "[{\"errorCode\":\"INVALID_SESSION_ID\",\"message\":\"Session expired or invalid\"}]",
+		NULL, 1, "m1"},
+	    {"POST /services/oauth2/token", 200, answer, NULL, 1, "refresh-1"},
+	    {"GET /services/data/x", 404, "[{\"errorCode\":\"NOT_FOUND\",\"message\":\"none\"}]", NULL, 1, "m2"},
 	};
 	struct error e = ERROR_INIT;
 	struct profile *p = profile_open("moved", &e);
 	struct salesforce_session *s;
 	struct salesforce_login l;
-	struct secret refused = SECRET_INIT;
+	struct json *j;
+	const char *before;
 
 	(void)state;
+	snprintf(moved, sizeof(moved), "https://127.0.0.1:%u", http_server_port(web.server));
+	snprintf(answer, sizeof(answer),
+	    "{\"access_token\":\"m2\",\"refresh_token\":\"refresh-2\",\"instance_url\":\"%s\",\"id\":"
+	    "\"https://x/id/00Dxx0000001gERXXX/005xx000001AbCDEFG\"}", moved);
 	SCRIPT(rows);
 	s = open_session(LOGIN_REFRESH_TOKEN, p, &e);
 	assert_non_null(s);
 	assert_int_equal(salesforce_session_store(s, p, &e), 0);
-	secret_set(&refused, text_of("m1"));
-	assert_int_equal(salesforce_session_renew(s, &refused, &e), -1);
-	assert_int_equal(e.code, ERR_FAILED);
-	assert_non_null(strstr(e.text, "to https://new.my.salesforce.com"));
-	check_token(s, "m1");
+	before = salesforce_session_instance_url(s);
+	assert_string_equal(before, web.url);
+	assert_int_equal(salesforce_rest_get(s, "/services/data/x", &j, &e), -1);
+	if (strstr(e.text, moved) == NULL || strstr(e.text, "404") == NULL)
+		fail_msg("%s", e.text);
+	assert_string_equal(salesforce_session_instance_url(s), moved);
+	assert_string_equal(before, web.url);
+	check_token(s, "m2");
 	salesforce_session_free(s);
 
 	assert_int_equal(salesforce_login_load(&l, NULL, p, &e), 0);
@@ -120,10 +130,9 @@ test_moved(void **state)
 	s = salesforce_session_open(&l, p, NULL, &e);
 	salesforce_login_release(&l);
 	assert_non_null(s);
-	assert_string_equal(salesforce_session_instance_url(s), "https://new.my.salesforce.com");
+	assert_string_equal(salesforce_session_instance_url(s), moved);
 	check_token(s, "m2");
 	assert_int_equal(salesforce_session_forget(p, &e), 0);
-	secret_release(&refused);
 	salesforce_session_free(s);
 	profile_free(p);
 }
