@@ -449,6 +449,13 @@ lost_position(struct feed *f, const struct error *why, int64_t now)
 	f->open_at_ms = now;
 }
 
+/* false: all that has come from the earliest event on was passed over, and a place among that is no loss. */
+static bool
+has_begun(const struct feed *f)
+{
+	return f->delivered > 0 || f->window.passed.done || !f->has_origin || f->origin.kind == POSITION_AFTER;
+}
+
 static void
 on_ended(void *context, const struct error *why)
 {
@@ -470,6 +477,10 @@ on_ended(void *context, const struct error *why)
 	if (f->unrouted) {
 		f->unrouted = false;
 		return;
+	}
+	if (error.code == ERR_POSITION && f->resume.kind == START_AFTER && !has_begun(f)) {
+		f->resume.kind = START_EARLIEST;
+		error.code = ERR_UNAVAILABLE;
 	}
 	if (error.code == ERR_POSITION) {
 		lost_position(f, &error, now);

@@ -162,7 +162,7 @@ test_left_out(void **state)
 	t->required_from = 20;
 	w.options.until_caught_up = true;
 	w.options.quiet_for_ms = 10000;
-	w.options.max_retries = 2;
+	w.options.max_retries = 3;
 	error_set(&why, ERR_UNAVAILABLE, "trouble");
 	world_begin(&w);
 	for (uint32_t i = 0; i < 20; i++) {
@@ -182,6 +182,15 @@ test_left_out(void **state)
 		if (i % 2 == 1)
 			world_end_source(t, &why);
 	}
+	while (!t->open && !w.done)
+		world_pass(&w, 1000);
+	/* where it stands is no longer kept, and nothing was lost by that */
+	t->retained_from = 20;
+	world_end_source(t, &why);
+	while (!t->open && !w.done)
+		world_pass(&w, 1000);
+	t->cursor = UINT32_MAX;
+	world_deliver(t, 1);
 	while (!t->open && !w.done)
 		world_pass(&w, 1000);
 	world_deliver(t, 10);
