@@ -329,6 +329,7 @@ app_open(struct app *app, const struct command *command, const struct common_opt
 void
 app_close(struct app *app)
 {
+	app->has_begun = true; /* what has been found out is not to be hidden by a signal */
 	if (app->pubsub != NULL)
 		pubsub_free(app->pubsub);
 	/* a job of the worker may be asking the server: it need not wait for the answer any more */

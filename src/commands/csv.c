@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/json_text.h"
+#include "base/limits.h"
 #include "base/memory.h"
 
 bool
@@ -83,7 +84,9 @@ csv_header_set(struct csv_header *h, struct text record, char delimiter, const s
 	if (text_starts(record, mark))
 		record = text_span(record.data + 3, record.len - 3);
 	for (size_t at = 0; at <= record.len; h->count++) {
-		if (next_cell(record, delimiter, &at, &h->names, &quoted, e) != 0) {
+		if (h->count == LIMIT_COLUMNS)
+			error_set(e, ERR_REFUSED, "the header names more than %d columns", LIMIT_COLUMNS);
+		if (h->count == LIMIT_COLUMNS || next_cell(record, delimiter, &at, &h->names, &quoted, e) != 0) {
 			free(ends);
 			return -1;
 		}

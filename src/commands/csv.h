@@ -22,7 +22,7 @@ struct csv_header {
 
 /* Whether a quoted cell is open at the end of this line, so that the record goes on in the next; was_open: one was at its begin. */
 bool csv_is_open(struct text line, char delimiter, bool was_open);
-/* The record that names the columns; how each one is written says the writer. ERR_REFUSED: none, one named twice. */
+/* The record that names the columns; how each one is written says the writer. ERR_REFUSED: too many, one without a name or named twice. */
 int csv_header_set(struct csv_header *h, struct text record, char delimiter, const struct record_writer *w,
     struct error *e);
 void csv_header_release(struct csv_header *h);

@@ -197,6 +197,8 @@ pump(struct run *r, struct error *e)
 	pump_add(r->pump, ingest_input_source(r->input), &start);
 	rc = pump_run(r->pump, e);
 	pump_statistics(r->pump, &s);
+	if (rc != 0 && ingest_input_failure(r->input)->code == e->code)
+		*e = *ingest_input_failure(r->input); /* without the engine's words of a subscription */
 	if (rc != 0 && e->code == ERR_REFUSED && r->o->max_rejects >= 0 && s.set_aside > r->o->max_rejects)
 		error_set(e, ERR_REFUSED, "%s refused, more than --max-rejects allows; the last: %s",
 		    text_count(count, s.set_aside, "row was", "rows were"), r->stores.last_reason);

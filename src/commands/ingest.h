@@ -54,6 +54,8 @@ void ingest_input_free(struct ingest_input *in);
 struct source *ingest_input_source(struct ingest_input *in);
 /* Records and bytes read so far. */
 void ingest_input_progress(const struct ingest_input *in, int64_t *records, int64_t *bytes);
+/* Why reading a file ended before its end; ERR_OK: it did not. */
+const struct error *ingest_input_failure(const struct ingest_input *in);
 /* The whole has been read. */
 bool ingest_input_is_at_end(const struct ingest_input *in);
 

@@ -491,6 +491,12 @@ ingest_input_progress(const struct ingest_input *in, int64_t *records, int64_t *
 	*bytes = in->bytes;
 }
 
+const struct error *
+ingest_input_failure(const struct ingest_input *in)
+{
+	return &in->failure;
+}
+
 bool
 ingest_input_is_at_end(const struct ingest_input *in)
 {

@@ -100,6 +100,17 @@ CREATE='sfzb sql "CREATE TABLE main.default.t (id BIGINT NOT NULL, name STRING)"
 	[ "$(jq -c '[.line, .text]' bad)" = '[5,"2,\"b\n3,c\n4,d"]' ]
 }
 
+@test "CSV: a header that cannot be one is told at once" {
+	seq -s, 2001 >many.csv
+	printf 'id,ID\n1,2\n' >twice.csv
+	printf 'id,\n1,2\n' >nameless.csv
+	inside "$CREATE
+		for f in many twice nameless; do sfzb ingest -q main.default.t \$f.csv && exit 9; done; true"
+	says "^sfzb: error: 'many.csv': the header names more than 2000 columns"
+	says "^sfzb: error: 'twice.csv': the header names column 'ID' twice"
+	says "^sfzb: error: 'nameless.csv': column 2 of the header has no name"
+}
+
 @test "--resume goes on in each file where it stopped, and sees a file that has changed" {
 	seq 5 | sed 's/.*/{"id":&}/' >a
 	printf 'id\n11\n12\n' >b.csv
