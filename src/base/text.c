@@ -52,6 +52,16 @@ text_contains(struct text a, const char *part)
 	return a.len > 0 && memmem(a.data, a.len, part, strlen(part)) != NULL;
 }
 
+uint64_t
+text_hash(struct text a)
+{
+	uint64_t h = UINT64_C(14695981039346656037);
+
+	for (size_t i = 0; i < a.len; i++)
+		h = (h ^ (uint8_t)a.data[i]) * UINT64_C(1099511628211);
+	return h;
+}
+
 /* Bytes of the well-formed sequence at p, 0 when there is none. */
 static size_t
 utf8_sequence(const unsigned char *p, size_t left)

@@ -28,6 +28,7 @@ bool text_is(struct text a, const char *s);
 bool text_starts(struct text a, const char *prefix);
 bool text_ends(struct text a, const char *suffix);
 bool text_contains(struct text a, const char *part);
+uint64_t text_hash(struct text a); /* FNV-1a; profiles hold it, so it stays as it is */
 bool text_is_utf8(struct text a); /* well-formed UTF-8, U+0000 allowed, no surrogates, no overlongs */
 char *text_dup(struct text a);	  /* NUL-terminated copy; release with free */
 

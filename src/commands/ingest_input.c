@@ -81,16 +81,6 @@ ingest_place_unpack(struct ingest_place *p, const struct replay_id *id)
 	return p->offset >= 0 && p->line >= 0 && p->length <= p->offset;
 }
 
-static uint64_t
-fingerprint(struct text s)
-{
-	uint64_t h = UINT64_C(14695981039346656037);
-
-	for (size_t i = 0; i < s.len; i++)
-		h = (h ^ (uint8_t)s.data[i]) * UINT64_C(1099511628211);
-	return h;
-}
-
 /* ---- files */
 
 static bool
@@ -156,7 +146,7 @@ is_same(const struct ingest_place *p, struct text found)
 	/* a last line without its newline may have been written on */
 	if (!had_newline && found.len > p->length && strchr("\r\n", found.data[p->length]) == NULL)
 		return false;
-	return fingerprint(record) == p->print;
+	return text_hash(record) == p->print;
 }
 
 int
@@ -244,7 +234,7 @@ deliver(struct ingest_input *in, struct text text, struct text payload, const st
 	    .offset = end,
 	    .line = lines_number(in->lines),
 	    .length = (uint32_t)(end - in->record_begin),
-	    .print = fingerprint(text)};
+	    .print = text_hash(text)};
 	ingest_place_pack(&f->end, &event.replay_id);
 	in->records++;
 	if (in->allowed > 0)

@@ -303,11 +303,7 @@ row_writer_restart(struct row_writer *w)
 static struct seen *
 find_seen(struct row_writer *w, struct text record)
 {
-	uint64_t h = 14695981039346656037ull;
-
-	for (size_t i = 0; i < record.len; i++)
-		h = (h ^ (uint8_t)record.data[i]) * 1099511628211ull;
-	for (size_t at = h % SEEN_SLOTS;; at = (at + 1) % SEEN_SLOTS) {
+	for (size_t at = text_hash(record) % SEEN_SLOTS;; at = (at + 1) % SEEN_SLOTS) {
 		struct seen *s = &w->seen[at];
 
 		if (s->record == NULL || text_equal(text_span(s->record, s->record_len), record))

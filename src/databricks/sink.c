@@ -219,21 +219,13 @@ static const struct sink_ops ops_without_find = {.encode = sink_encode,
     .finish = sink_finish,
     .cancel = sink_cancel};
 
-static bool
-has_text(const struct delta_table *t, const char *column)
-{
-	const struct delta_column *c = delta_table_find(t, column);
-
-	return c != NULL && (c->type.kind == DELTA_STRING || c->type.kind == DELTA_VARCHAR);
-}
-
 static void
 set_ops(struct table_sink *s, const struct delta_table *t)
 {
-	s->has_replay_id = has_text(t, "replay_id");
+	s->has_replay_id = delta_table_has_text(t, "replay_id");
 	s->port.cannot_find = s->takes_payloads			? "without an event id" :
 	    s->lookup.find == NULL				? "without a SQL warehouse" :
-	    !has_text(t, "event_id") ? "without a column event_id of a text type in the table" :
+	    !delta_table_has_text(t, "event_id") ? "without a column event_id of a text type in the table" :
 				       NULL;
 	s->port.ops = s->port.cannot_find == NULL ? &ops : &ops_without_find;
 }

@@ -159,14 +159,6 @@ kind_of_topic(const char *topic, struct kind *k)
 	}
 }
 
-static bool
-has_text(const struct delta_table *t, const char *column)
-{
-	const struct delta_column *c = delta_table_find(t, column);
-
-	return c != NULL && (c->type.kind == DELTA_STRING || c->type.kind == DELTA_VARCHAR);
-}
-
 /* The condition for a topic's rows and its parameters (three at most); false when the columns do
  * not tell them. */
 static bool
@@ -174,9 +166,9 @@ write_condition(const struct delta_table *t, const char *topic, const struct kin
     struct buffer *out, struct sql_parameter *parameters, size_t *count, char *pattern,
     size_t pattern_size)
 {
-	bool by_topic = has_text(t, "topic");
-	bool by_entity = *k->entity != '\0' && has_text(t, "entity_name") &&
-			 (*k->record == '\0' || has_text(t, "schema_json"));
+	bool by_topic = delta_table_has_text(t, "topic");
+	bool by_entity = *k->entity != '\0' && delta_table_has_text(t, "entity_name") &&
+			 (*k->record == '\0' || delta_table_has_text(t, "schema_json"));
 
 	*count = 0;
 	if (by_topic) {
@@ -262,7 +254,7 @@ table_lookup_position(const struct table_lookup *l, const struct delta_table *t,
 	 * are the newer */
 	buffer_append_format(&statement,
 	    "SELECT replay_id FROM %s WHERE replay_id IS NOT NULL AND ", buffer_text(&name));
-	if (has_text(t, "replay_id") && write_condition(t, topic, &kind, &statement, parameters,
+	if (delta_table_has_text(t, "replay_id") && write_condition(t, topic, &kind, &statement, parameters,
 					    &count, pattern, sizeof(pattern))) {
 		buffer_append_text(
 		    &statement, " ORDER BY length(replay_id) DESC, replay_id DESC LIMIT 1");

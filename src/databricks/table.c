@@ -310,3 +310,11 @@ delta_table_find(const struct delta_table *t, const char *name)
 			return &t->columns[i];
 	return NULL;
 }
+
+bool
+delta_table_has_text(const struct delta_table *t, const char *name)
+{
+	const struct delta_column *c = delta_table_find(t, name);
+
+	return c != NULL && (c->type.kind == DELTA_STRING || c->type.kind == DELTA_VARCHAR);
+}

@@ -93,6 +93,8 @@ void delta_table_free(struct delta_table *t);
 
 /* By name, without regard to case, as Delta compares them. NULL when there is none. */
 const struct delta_column *delta_table_find(const struct delta_table *t, const char *name);
+/* Whether there is such a column, and it holds text. */
+bool delta_table_has_text(const struct delta_table *t, const char *name);
 
 /*
  * "main.crm.events", with parts quoted by backticks or not → its three unquoted parts (each of

@@ -68,10 +68,8 @@ is_under_way(const struct spread *s, const struct spread_slot *slot)
 static size_t
 slot_of(struct text key)
 {
-	uint64_t h = UINT64_C(14695981039346656037);
+	uint64_t h = text_hash(key);
 
-	for (size_t i = 0; i < key.len; i++)
-		h = (h ^ (uint8_t)key.data[i]) * UINT64_C(1099511628211);
 	return (h ^ h >> 32) % SLOTS;
 }
 
