@@ -237,6 +237,31 @@ lakehouse_has_schema(struct lakehouse *l, const char *catalog, const char *schem
 	return there;
 }
 
+/* ---- what memory holds ---- */
+
+void
+lakehouse_add_table(struct lakehouse *l, struct lake_table *t, int64_t next_row)
+{
+	l->tables = memory_reserve(l->tables, &l->table_capacity, l->table_count + 1, sizeof(*l->tables));
+	l->tables[l->table_count++] = (struct table_state){.table = t, .next_row = next_row};
+}
+
+void
+lakehouse_add_namespace(struct lakehouse *l, struct lake_namespace n)
+{
+	l->namespaces = memory_reserve(l->namespaces, &l->namespace_capacity, l->namespace_count + 1,
+	    sizeof(*l->namespaces));
+	l->namespaces[l->namespace_count++] = n;
+}
+
+struct lake_grant *
+lakehouse_add_grant(struct lakehouse *l, struct lake_grant g)
+{
+	l->grants = memory_reserve(l->grants, &l->grant_capacity, l->grant_count + 1, sizeof(*l->grants));
+	l->grants[l->grant_count] = g;
+	return &l->grants[l->grant_count++];
+}
+
 /* ---- opening ---- */
 
 static int
@@ -392,8 +417,7 @@ load_table(struct lakehouse *l, sqlite3_stmt *s, struct error *e)
 		rc = lakehouse_sqlite_error(l->db, "lakehouse", e);
 	sqlite3_finalize(max);
 	buffer_release(&sql);
-	l->tables = memory_reserve(l->tables, &l->table_capacity, l->table_count + 1, sizeof(*l->tables));
-	l->tables[l->table_count++] = (struct table_state){.table = t, .next_row = next};
+	lakehouse_add_table(l, t, next);
 	return rc;
 }
 
@@ -401,12 +425,10 @@ static int
 load_namespace(struct lakehouse *l, sqlite3_stmt *s, struct error *e)
 {
 	(void)e;
-	l->namespaces = memory_reserve(l->namespaces, &l->namespace_capacity, l->namespace_count + 1,
-	    sizeof(*l->namespaces));
-	l->namespaces[l->namespace_count++] = (struct lake_namespace){.catalog = column_text(s, 0),
-	    .schema = column_text(s, 1),
-	    .comment = column_text(s, 2),
-	    .created_ms = sqlite3_column_int64(s, 3)};
+	lakehouse_add_namespace(l, (struct lake_namespace){.catalog = column_text(s, 0),
+				       .schema = column_text(s, 1),
+				       .comment = column_text(s, 2),
+				       .created_ms = sqlite3_column_int64(s, 3)});
 	return 0;
 }
 
@@ -414,12 +436,11 @@ static int
 load_grant(struct lakehouse *l, sqlite3_stmt *s, struct error *e)
 {
 	(void)e;
-	l->grants = memory_reserve(l->grants, &l->grant_capacity, l->grant_count + 1, sizeof(*l->grants));
-	l->grants[l->grant_count++] = (struct lake_grant){.principal = column_text(s, 0),
-	    .privilege = column_text(s, 1),
-	    .object_type = column_text(s, 2),
-	    .object = column_text(s, 3),
-	    .revoked = sqlite3_column_int(s, 4) != 0};
+	lakehouse_add_grant(l, (struct lake_grant){.principal = column_text(s, 0),
+				   .privilege = column_text(s, 1),
+				   .object_type = column_text(s, 2),
+				   .object = column_text(s, 3),
+				   .revoked = sqlite3_column_int(s, 4) != 0});
 	return 0;
 }
 

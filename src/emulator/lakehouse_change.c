@@ -75,12 +75,10 @@ create_namespace(struct lakehouse *l, const char *catalog, const char *schema, c
 		rc = run(l->db, "INSERT INTO _sfzb_namespaces VALUES (?, ?, ?, ?)", 4, values, e);
 	if (lakehouse_commit(l, rc, e) < 0)
 		return -1;
-	l->namespaces = memory_reserve(l->namespaces, &l->namespace_capacity, l->namespace_count + 1,
-	    sizeof(*l->namespaces));
-	l->namespaces[l->namespace_count++] = (struct lake_namespace){.catalog = memory_strdup(catalog),
-	    .schema = memory_strdup(schema),
-	    .comment = memory_strdup(comment),
-	    .created_ms = now};
+	lakehouse_add_namespace(l, (struct lake_namespace){.catalog = memory_strdup(catalog),
+				       .schema = memory_strdup(schema),
+				       .comment = memory_strdup(comment),
+				       .created_ms = now});
 	lakehouse_end(l);
 	return 0;
 }
@@ -270,8 +268,7 @@ lakehouse_create_table(struct lakehouse *l, const struct lake_definition *d, str
 		return -1;
 	}
 	t->version = ++l->version;
-	l->tables = memory_reserve(l->tables, &l->table_capacity, l->table_count + 1, sizeof(*l->tables));
-	l->tables[l->table_count++] = (struct table_state){.table = t, .next_row = 1};
+	lakehouse_add_table(l, t, 1);
 	lakehouse_end(l);
 	return 0;
 }
@@ -339,14 +336,11 @@ lakehouse_grant(struct lakehouse *l, const struct lake_grant *g, struct error *e
 	if (lakehouse_commit(l, rc, e) < 0)
 		return -1;
 	there = find_grant(l, g->principal, g->privilege, g->object);
-	if (there == NULL) {
-		l->grants = memory_reserve(l->grants, &l->grant_capacity, l->grant_count + 1, sizeof(*l->grants));
-		there = &l->grants[l->grant_count++];
-		*there = (struct lake_grant){.principal = memory_strdup(g->principal),
-		    .privilege = memory_strdup(g->privilege),
-		    .object_type = memory_strdup(g->object_type),
-		    .object = memory_strdup(g->object)};
-	}
+	if (there == NULL)
+		there = lakehouse_add_grant(l, (struct lake_grant){.principal = memory_strdup(g->principal),
+						   .privilege = memory_strdup(g->privilege),
+						   .object_type = memory_strdup(g->object_type),
+						   .object = memory_strdup(g->object)});
 	there->revoked = g->revoked;
 	lakehouse_end(l);
 	return 0;

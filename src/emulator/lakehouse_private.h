@@ -47,8 +47,11 @@ struct lakehouse {
 	bool writer_runs;
 };
 
-/* With lock held. */
+/* With lock held, as what follows; what is added is the lakehouse's from then on. */
 struct table_state *lakehouse_state_by_id(struct lakehouse *l, int64_t id);
+void lakehouse_add_table(struct lakehouse *l, struct lake_table *t, int64_t next_row);
+void lakehouse_add_namespace(struct lakehouse *l, struct lake_namespace n);
+struct lake_grant *lakehouse_add_grant(struct lakehouse *l, struct lake_grant g);
 
 /* ERR_UNAVAILABLE with SQLite's words. */
 int lakehouse_sqlite_error(sqlite3 *db, const char *doing, struct error *e);
