@@ -1,4 +1,4 @@
-
+/* What `sfzb stream` tells while it runs, and at its end. */
 #include "base/json.h"
 #include "base/log.h"
 #include "cli/output.h"

@@ -178,9 +178,8 @@ lane_take(struct lane *l, struct feed *f, const struct event *event, bool fenced
 	}
 	if (b->count > 0 && b->bytes.len > o->batch_bytes)
 		b = begin_next(l, b, before, now);
-	if (b->count == 0) {
+	if (b->count == 0)
 		lane_insert(l, l->count, b);
-	}
 	r = batch_add(b, event->id, event->payload);
 	r->feed = f;
 	r->sequence = sequence;
