@@ -471,6 +471,12 @@ def test_the_cut_connection():
             except BlockingIOError:
                 pass
         assert em.topic(ORDERS).topic_name
+        for host in ("127.0.0.1", "[::1]"):  # closed, and not only reset
+            em.channel.close()
+            em.channel = grpc.secure_channel(f"{host}:{pubsub}", grpc.ssl_channel_credentials(em.ca),
+                                             options=[("grpc.use_local_subchannel_pool", 1)])
+            em.faults("get-topic cut x1")
+            refused("UNAVAILABLE", None, em.topic, ORDERS)
     finally:
         em.close()
 
