@@ -118,9 +118,9 @@ append_exit_status(struct buffer *out)
 	}
 	buffer_append_text(out,
 	    ".PP\n130 and 143 mean that SIGINT or SIGTERM ended the program. Not so stream and tail, which go on until "
-	    "they are told to stop: the first one ends them with 0, as soon as what is in flight is stored; nor ingest, publish "
-	    "and dead\\-letters retry once they send, which then send no more and wait for the answers. A second one cuts that "
-	    "short.\n");
+	    "they are told to stop: the first one ends them with 0, as soon as what is in flight is stored. ingest, publish "
+	    "and dead\\-letters retry then send no more and wait for the answers, and end with 0 when nothing was left to send. "
+	    "A second one cuts the wait short.\n");
 }
 
 static void

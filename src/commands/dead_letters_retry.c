@@ -310,7 +310,8 @@ run_engine(struct retry *r, struct error *e)
 	};
 	struct engine_statistics s;
 	struct pump *pump;
-	int rc;
+	bool is_done;
+	int rc, signal;
 
 	engine_options_init(&setup.options);
 	if (tuning_apply(&r->options.tuning, &setup.options, e) != 0)
@@ -327,9 +328,16 @@ run_engine(struct retry *r, struct error *e)
 	r->already_stored += s.already_stored + s.repeated;
 	r->removed += letter_source_removed(r->source);
 	r->kept += letter_source_kept(r->source);
+	signal = pump_signal(pump);
 	pump_free(pump);
+	is_done = letter_source_removed(r->source) + letter_source_kept(r->source) == r->group->count &&
+	    r->group == &r->groups[r->group_count - 1];
 	letter_source_free(r->source);
 	r->source = NULL;
+	if (rc == 0 && signal != 0 && !is_done) {
+		rc = error_set(e, app_signal_code(signal), "stopped before all events were sent");
+		error_hint(e, "what was not is still set aside: another retry sends it");
+	}
 	return rc;
 }
 

@@ -207,9 +207,11 @@ pump(struct run *r, struct error *e)
 		rc = -1;
 	if (rc != 0)
 		return -1;
-	if (!ingest_input_is_at_end(r->input))
-		log_warn("ingest", "stopped before the end of the input%s",
-		    r->o->resume ? "; the same command goes on there" : "");
+	if (pump_signal(r->pump) != 0 && !ingest_input_is_at_end(r->input)) {
+		error_set(e, app_signal_code(pump_signal(r->pump)), "stopped before the end of the input; %s stored",
+		    text_count(count, s.stored, "row was", "rows were"));
+		return error_hint(e, r->o->resume ? "the same command goes on there" : "with --resume another run would go on there");
+	}
 	if (s.set_aside == 0)
 		return 0;
 	error_set(e, ERR_REFUSED, "%s refused", text_count(count, s.set_aside, "row was", "rows were"));

@@ -261,9 +261,6 @@ conclude(const struct publish *p, struct error *e)
 	long long missing = p->refused + p->unknown;
 	char count[TEXT_COUNT_SIZE];
 
-	if (p->stopped_early)
-		log_warn("publish", "stopped before the end of the input; %s published",
-		    text_count(count, p->published, "event was", "events were"));
 	if (p->failure.code != ERR_OK) {
 		*e = p->failure;
 		if (p->unknown > 0) {
@@ -273,6 +270,11 @@ conclude(const struct publish *p, struct error *e)
 			e->code = code;
 		}
 		return -1;
+	}
+	if (p->stopped_early) {
+		error_set(e, app_signal_code(p->signal), "stopped before the end of the input; %s published",
+		    text_count(count, p->published, "event was", "events were"));
+		return missing > 0 ? error_wrap(e, "%lld refused or unknown", missing) : -1;
 	}
 	if (missing == 0)
 		return 0;

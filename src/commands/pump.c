@@ -15,7 +15,7 @@ struct pump {
 	struct loop_timer tick, report, timeout;
 	int64_t started_ms, ended_ms;
 	bool done, timed_out;
-	int signals; /* SIGINT and SIGTERM so far */
+	int signal; /* SIGINT or SIGTERM: the first; 0: none so far */
 	struct error result;
 };
 
@@ -84,8 +84,8 @@ take_signal(void *context, int number)
 	}
 	if (number == SIGUSR1)
 		return;
-	p->signals++;
-	if (p->signals == 1) {
+	if (p->signal == 0) {
+		p->signal = number;
 		engine_statistics(p->engine, &s);
 		snprintf(one, sizeof(one), "%s in flight is", unit);
 		snprintf(many, sizeof(many), "%ss in flight are", unit);
@@ -183,6 +183,12 @@ pump_stop(struct pump *p, const struct error *why)
 		engine_fail(p->engine, why);
 	else
 		engine_stop(p->engine);
+}
+
+int
+pump_signal(const struct pump *p)
+{
+	return p->signal;
 }
 
 void

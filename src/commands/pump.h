@@ -38,6 +38,7 @@ void pump_add(struct pump *p, struct source *s, const struct position *from); /*
 int pump_run(struct pump *p, struct error *e);
 /* From callbacks: begins to stop, in good order (why NULL) or with an error. */
 void pump_stop(struct pump *p, const struct error *why);
+int pump_signal(const struct pump *p); /* SIGINT or SIGTERM: the first that came; 0: none did */
 void pump_routed(struct pump *p); /* as engine_routed */
 void pump_statistics(const struct pump *p, struct engine_statistics *out);
 int64_t pump_elapsed_ms(const struct pump *p);

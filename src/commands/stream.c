@@ -39,7 +39,7 @@ static const struct option options[] = {
 	OPTION_INTEGER('n', "limit", struct stream_options, limit, "<events>", "0",
 	    "stop after so many events (0: never)", .max = INT64_MAX),
 	OPTION_DURATION(0, "timeout", struct stream_options, timeout_ms, "<time>", "0",
-	    "stop after so long, with exit status 7 when -n is not met (0: never)"),
+	    "stop after so long, with exit status 7 when -n is not met or it had not caught up (0: never)"),
 	OPTION_CHOICE(0, "layout", struct stream_options, layout, "classic|full", "full",
 	    "columns of a table that is made"),
 	OPTION_FLAG(0, "create", struct stream_options, create, "fail when the table is missing, do not make it",
@@ -331,7 +331,7 @@ pump(struct run *r, struct error *e)
 	observer_watch(r->observer, NULL);
 	pump_statistics(r->pump, &s);
 	gaps_finish(r->gaps, rc != 0 && (e->code == ERR_INTERRUPTED || e->code == ERR_TERMINATED) ? 0 : GAPS_WAIT_MS);
-	if (rc != 0 && e->code == ERR_TIMEOUT && r->o->limit == 0) {
+	if (rc != 0 && e->code == ERR_TIMEOUT && r->o->limit == 0 && !r->o->until_caught_up) {
 		error_clear(e); /* a time limit alone is an end like every other */
 		rc = 0;
 	}

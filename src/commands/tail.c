@@ -30,7 +30,7 @@ static const struct option options[] = {
 	OPTION_INTEGER('n', "limit", struct tail_options, limit, "<events>", "0",
 	    "stop after so many events (0: never)", .min = 0, .max = INT64_MAX),
 	OPTION_DURATION(0, "timeout", struct tail_options, timeout_ms, "<time>", "0",
-	    "give up after so long, with exit status 7 when -n is not met (0: never)"),
+	    "give up after so long, with exit status 7 when -n is not met or it had not caught up (0: never)"),
 	OPTION_FLAG(0, "until-caught-up", struct tail_options, until_caught_up,
 	    "stop when there is nothing more to deliver"),
 	OPTION_DURATION(0, "quiet-for", struct tail_options, quiet_for_ms, "<time>", "10s",
@@ -193,21 +193,21 @@ setup(struct tail *t, const struct patience *patience)
 	return s;
 }
 
-/* A timeout ends a tail that still waits for its -n; without -n it is an end like every other. */
+/* A timeout ends a tail that still waits for something; without -n and --until-caught-up it is an end like every other. */
 static int
 judge(const struct tail *t, int rc, struct error *e)
 {
 	struct engine_statistics s;
 	char count[TEXT_COUNT_SIZE];
 
-	if (rc != 0 && e->code == ERR_TIMEOUT && t->options->limit == 0) {
+	if (rc != 0 && e->code == ERR_TIMEOUT && t->options->limit == 0 && !t->options->until_caught_up) {
 		error_clear(e);
 		rc = 0;
 	}
 	if (rc == 0 && t->misfits > 0)
 		return error_set(e, ERR_REFUSED, "%s could not be shown as asked for",
 		    text_count(count, t->misfits, "event", "events"));
-	if (rc == 0 || e->code != ERR_TIMEOUT)
+	if (rc == 0 || e->code != ERR_TIMEOUT || t->options->limit == 0)
 		return rc;
 	pump_statistics(t->pump, &s);
 	return error_set(e, ERR_TIMEOUT, "%lld of %s came before --timeout was over", (long long)s.received,

@@ -153,6 +153,17 @@ CREATE='sfzb sql "CREATE TABLE main.default.t (id BIGINT NOT NULL, name STRING)"
 	says "hint: which of them are stored is not known; --resume "
 }
 
+@test "a signal before the end of the input is no success: what follows && would believe that all is stored" {
+	inside "$CREATE
+		mkfifo pipe; exec 9<>pipe; printf '{\"id\":1}\n{\"id\":2}\n' >&9
+		sfzb ingest -q main.default.t pipe 2>log & pid=\$!
+		until curl -s \$SFZB_EMULATOR_ADMIN/state | jq -e .databricks.zerobus.rows==2; do kill -0 \$pid; sleep 0.1; done >state
+		kill -INT \$pid; rc=0; wait \$pid || rc=\$?; echo \$rc; cat log >&2"
+	[ "$(tail -n 1 "$out")" = 130 ]
+	says "error: stopped before the end of the input; 2 rows were stored"
+	says "hint: with --resume another run would go on there"
+}
+
 @test "broken streams, lost acknowledgements, close signals and lies are survived; every row is there" {
 	seq 3000 | sed 's/.*/{"id":&,"name":"row &"}/' >rows
 	for fault in 'ingest cut after 3 x2' 'ingest lose-ack after 2 x2' 'ingest close-signal 1s after 3 x3' \

@@ -48,6 +48,15 @@ inside() { # STATUS FAULTS COMMAND…
 	says "error: the time given with --timeout is over"
 }
 
+@test "a run until it has caught up that --timeout ends before that has status 7" {
+	local forever='subscribe delay 600s after 5'
+	inside 7 "$forever" sfzb stream -q Account --table main.crm.a --from earliest --until-caught-up --timeout 3s
+	says "error: the time given with --timeout is over"
+	inside 7 "$forever" sfzb tail -q Account --from earliest --until-caught-up --timeout 3s
+	inside 0 "$forever" sfzb tail -q Account --from earliest --timeout 3s
+	inside 0 'subscribe delay 1ms x1' sfzb stream -q Account --table main.crm.a --from earliest --until-caught-up --timeout 200s
+}
+
 stop_when() { # SIGNAL PATTERN CMD…   starts it with -vv, sends the signal once its messages have the pattern; its status
 	local signal=$1 pattern=$2 i
 	shift 2

@@ -93,16 +93,21 @@ lines_of() { # FILE COUNT   waits until the file has so many lines
 	return 1
 }
 
-@test "publish: a signal ends the reading; what was read has its answers, and the status is 0" {
+@test "publish: a signal ends the reading; what was read has its answers, and the status says that there was more" {
 	export -f lines_of
-	ends 0 sfzb emulator -q -- bash -c '
+	ends 143 sfzb emulator -q -- bash -c '
 		mkfifo pipe; exec 9<>pipe
 		sfzb publish Order_Event__e - <pipe >results & pid=$!
 		printf "{}\n{}\n{}\n" >&9
 		lines_of results 3 || exit 90
 		kill -TERM $pid; wait $pid'
 	[ "$(jq -r .result results | sort | uniq -c | tr -s ' ')" = " 3 published" ]
-	says "stopped before the end of the input; 3 events were published"
+	says "error: stopped before the end of the input; 3 events were published"
+	ends 0 sfzb emulator -q --faults <(echo "publish-stream delay 5s") -- bash -c '
+		: >log; sfzb publish -vv Order_Event__e "{}" "{}" >results 2>log & pid=$!
+		for i in $(seq 600); do grep -q "PublishStream" log && break; sleep 0.1; done
+		kill -TERM $pid; wait $pid'
+	[ "$(jq -r .result results | sort | uniq -c | tr -s ' ')" = " 2 published" ]
 }
 
 @test "publish: a second signal cuts it short, and what is in flight is unknown" {
