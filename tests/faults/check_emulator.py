@@ -20,7 +20,7 @@ import avro.schema
 import grpc
 
 from emulator_client import CUSTOM, EARLIEST, LATEST, M, PREFIX, Emulator, refused
-from local_emulator import PROGRAM, TOP, run_tests
+from local_emulator import PROGRAM, TOP, run_against
 from org_client import ORDERS, TOPICS, Decoder, check_change, order
 
 # --- tests: each takes the shared emulator -----------------------------------------------------------
@@ -472,11 +472,7 @@ def show(count):
 def main():
     if sys.argv[1:2] == ["--list"]:
         return show(int(sys.argv[2]))
-    em = Emulator("--events", "3000", "--seed", "7")
-    try:
-        return run_tests(SHARED + OWN, em)
-    finally:
-        em.close()
+    return run_against(Emulator("--events", "3000", "--seed", "7"), SHARED + OWN)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import time
 import grpc
 
 from emulator_client import EARLIEST, M, Emulator
-from local_emulator import run_tests
+from local_emulator import run_against
 from org_client import ORDERS
 import zerobus_client
 
@@ -337,14 +337,5 @@ def M_request(s, record):
 TESTS = [test_garbage, test_huge_headers, test_odd_requests, test_dripping_clients, test_many_subscribers, test_never_reads, test_web_never_read,
          test_ingest_never_read]
 
-
-def main():
-    em = Emulator("--events", "2000", "--seed", "5")
-    try:
-        return run_tests(TESTS, em)
-    finally:
-        em.close()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_against(Emulator("--events", "2000", "--seed", "5"), TESTS))

@@ -5,7 +5,7 @@ import sys
 import time
 
 from events_table import EVENT, EVENT_DESCRIPTOR, EVENTS, create_events, event, expect, ids_of, other
-from local_emulator import run_tests
+from local_emulator import run_against
 from zerobus_client import JSON, PROTO, Emulator, ingest_all
 
 # --- what is refused -------------------------------------------------------------------------------------
@@ -280,14 +280,5 @@ def test_killed(_):
 TESTS = [test_refused_at_open, test_refused_in_stream, test_order_and_acknowledgements, test_recovery, test_table_changes_under_a_stream,
          test_limits_of_a_stream, test_killed]
 
-
-def main():
-    em = Emulator()
-    try:
-        return run_tests(TESTS, em)
-    finally:
-        em.close()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_against(Emulator(), TESTS))

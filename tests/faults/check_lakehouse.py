@@ -6,7 +6,7 @@ import threading
 import time
 
 from events_table import EVENT_DESCRIPTOR, EVENTS, create_events, event, ids_of
-from local_emulator import run_tests
+from local_emulator import run_against
 from zerobus_client import JSON, PROTO, Emulator
 
 
@@ -154,14 +154,5 @@ def test_stopped_while_a_statement_waits(_):
 TESTS = [test_statements, test_tokens_and_catalog, test_late_rows_and_a_cold_warehouse,
          test_stopped_while_a_statement_waits]
 
-
-def main():
-    em = Emulator()
-    try:
-        return run_tests(TESTS, em)
-    finally:
-        em.close()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_against(Emulator(), TESTS))

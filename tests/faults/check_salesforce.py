@@ -11,7 +11,7 @@ import time
 import urllib.parse
 
 from emulator_client import Emulator
-from local_emulator import run_tests
+from local_emulator import run_against
 
 
 def test_oauth(em):
@@ -140,14 +140,5 @@ def test_rest(em):
 
 TESTS = [test_oauth, test_browser_login, test_jwt, test_rest]
 
-
-def main():
-    em = Emulator("--events", "3000", "--seed", "7")
-    try:
-        return run_tests(TESTS, em)
-    finally:
-        em.close()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_against(Emulator("--events", "3000", "--seed", "7"), TESTS))

@@ -6,7 +6,7 @@ import math
 import sys
 
 from events_table import expect, other
-from local_emulator import run_tests
+from local_emulator import run_against
 from zerobus_client import JSON, PROTO, Emulator, compile_proto
 
 TYPES = [("bo", "BOOLEAN", "bool"), ("t", "TINYINT", "int32"), ("s", "SMALLINT", "int32"), ("i", "INT", "int32"),
@@ -173,14 +173,5 @@ def test_names_and_widths(em):
 
 TESTS = [test_every_type_nested, test_special_numbers, test_names_and_widths]
 
-
-def main():
-    em = Emulator()
-    try:
-        return run_tests(TESTS, em)
-    finally:
-        em.close()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_against(Emulator(), TESTS))

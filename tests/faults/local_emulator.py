@@ -77,3 +77,11 @@ def run_tests(tests, *arguments):
             traceback.print_exc(file=sys.stdout)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
+
+
+def run_against(emulator, tests):
+    """run_tests with an emulator for all of them, which ends behind the last."""
+    try:
+        return run_tests(tests, emulator)
+    finally:
+        emulator.close()
