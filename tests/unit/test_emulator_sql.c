@@ -14,11 +14,10 @@
 #include "base/memory.h"
 #include "emulator/lakehouse.h"
 #include "emulator/sql.h"
+#include "lakehouse_fixture.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-static struct lakehouse *lakehouse;
-static char directory[] = "/tmp/sfzb-test-sql.XXXXXX";
 static int64_t wall_ms = 1790000000000;
 
 static int64_t
@@ -314,40 +313,11 @@ test_visibility_and_changes(void **state)
 	free(path);
 }
 
-static int
-set_up(void **state)
-{
-	struct error e = ERROR_INIT;
-	char *path;
-
-	(void)state;
-	if (mkdtemp(directory) == NULL)
-		return -1;
-	spark_set_up();
-	path = memory_format("%s/lakehouse.db", directory);
-	lakehouse = lakehouse_open(&(struct lakehouse_options){.path = path}, &e);
-	free(path);
-	return lakehouse == NULL ? -1 : 0;
-}
-
-static int
-tear_down(void **state)
-{
-	char *command = memory_format("rm -rf %s", directory);
-	int rc;
-
-	(void)state;
-	lakehouse_close(lakehouse);
-	rc = system(command);
-	free(command);
-	return rc;
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_statements), cmocka_unit_test(test_visibility_and_changes)};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, lakehouse_set_up, lakehouse_tear_down);
 }

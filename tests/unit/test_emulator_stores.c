@@ -16,14 +16,12 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "emulator/bus.h"
-#include "emulator/sql.h"
 #include "emulator/sql_warehouse.h"
-#include "scratch.h"
+#include "lakehouse_fixture.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define HOUR_MS 3600000LL
 
-static char directory[] = "/tmp/sfzb-test-stores.XXXXXX";
 static _Atomic int64_t time_ms = 1790000000000;
 
 static int64_t
@@ -112,8 +110,6 @@ test_a_listener_taken_away_has_ended(void **state)
 }
 
 /* ---- the warehouse ---- */
-
-static struct lakehouse *lakehouse;
 
 /* Submits; the state in the answer, and the statement's id. */
 static void
@@ -225,35 +221,11 @@ test_the_end_answers_who_waits(void **state)
 	warehouse_close(t.warehouse);
 }
 
-static int
-set_up(void **state)
-{
-	struct error e = ERROR_INIT;
-	char *path;
-
-	(void)state;
-	if (mkdtemp(directory) == NULL)
-		return -1;
-	spark_set_up();
-	path = memory_format("%s/lakehouse.db", directory);
-	lakehouse = lakehouse_open(&(struct lakehouse_options){.path = path}, &e);
-	free(path);
-	return lakehouse == NULL ? -1 : 0;
-}
-
-static int
-tear_down(void **state)
-{
-	(void)state;
-	lakehouse_close(lakehouse);
-	return scratch_remove(directory);
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_a_listener_taken_away_has_ended),
 	    cmocka_unit_test(test_statements_are_forgotten), cmocka_unit_test(test_the_end_answers_who_waits)};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, lakehouse_set_up, lakehouse_tear_down);
 }

@@ -13,15 +13,13 @@
 #include "base/encode.h"
 #include "base/json_text.h"
 #include "base/memory.h"
-#include "emulator/sql.h"
 #include "emulator/zerobus_record.h"
+#include "lakehouse_fixture.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-static struct lakehouse *lakehouse;
 static struct lake_table *table;
 static struct record_plan *proto, *json;
-static char directory[] = "/tmp/sfzb-test-record.XXXXXX";
 
 /*
  * By protoc: message T { required int64 id=1; optional string s=2; repeated string tags=3; map<string,int32> m=4; message Addr
@@ -207,16 +205,8 @@ set_up(void **state)
 	struct error e = ERROR_INIT;
 	uint8_t shape[512];
 	ssize_t len = encode_unhex(text_of(descriptor), shape, sizeof(shape));
-	char *path;
 
-	(void)state;
-	if (mkdtemp(directory) == NULL)
-		return -1;
-	spark_set_up();
-	path = memory_format("%s/lakehouse.db", directory);
-	lakehouse = lakehouse_open(&(struct lakehouse_options){.path = path}, &e);
-	free(path);
-	if (lakehouse == NULL || spark_run(lakehouse, &create, &result, &e) < 0)
+	if (lakehouse_set_up(state) != 0 || spark_run(lakehouse, &create, &result, &e) < 0)
 		return -1;
 	spark_result_release(&result);
 	table = lakehouse_find(lakehouse, (struct lake_name){"main", "crm", "t"});
@@ -230,17 +220,10 @@ set_up(void **state)
 static int
 tear_down(void **state)
 {
-	char *command = memory_format("rm -rf %s", directory);
-	int rc;
-
-	(void)state;
 	record_plan_free(proto);
 	record_plan_free(json);
 	lake_table_unref(table);
-	lakehouse_close(lakehouse);
-	rc = system(command);
-	free(command);
-	return rc;
+	return lakehouse_tear_down(state);
 }
 
 int
