@@ -70,7 +70,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	} else if ((line = memchr(data + 1, '\n', size - 1)) != NULL) {
 		struct text record = text_span(line + 1, (size_t)(data + size - line - 1));
 
-		csv_is_open(record, ',');
+		csv_is_open(record, ',', data[0] & 4);
 		if (csv_header_set(&header, text_span(data + 1, (size_t)(line - data - 1)), ',', w, &e) == 0)
 			csv_write_json(&header, record, &json, &e);
 	}
