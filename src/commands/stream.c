@@ -490,7 +490,9 @@ const struct command command_stream = {
 	    "One ingest stream to a table takes some 100 MB a second, and rows lie in the table in the order of their topic. "
 	    "With --streams more than one is used: the changes of a record still lie in their order, and those of different "
 	    "records need not. An event of several records waits for what is under way of all of them. Platform events, "
-	    "which name no record, are spread by their ids, without any order.",
+	    "which name no record, are spread by their ids, without any order. The newest row of a table that was written so does "
+	    "not tell that all before it are there: where the stored positions may be lost (a container without a volume), keep "
+	    "the option for as long as such rows are the newest, or start with --from earliest.",
 	.examples = examples,
 	.options = options,
 	.options_size = sizeof(struct stream_options),
