@@ -124,23 +124,36 @@ set_host(struct salesforce_session *s, const char *url)
 	atomic_store(&s->host, h);
 }
 
+/* The host of a stored session. NULL: none that a login could have given, so the file is damaged. */
+static const char *
+stored_host(const struct json *stored)
+{
+	const char *instance = json_find_string(stored, "instance_url");
+	struct error ignored = ERROR_INIT;
+	char *host = instance != NULL ? salesforce_host(instance, &ignored) : NULL;
+	bool same = host != NULL && strcmp(host, instance) == 0;
+
+	free(host);
+	return same ? instance : NULL;
+}
+
 /* A stored session counts only whole, and only for the host it was made for. */
 static bool
 use_stored(struct salesforce_session *s, const struct json *stored)
 {
 	const char *token = json_find_string(stored, "access_token");
-	const char *instance = json_find_string(stored, "instance_url");
+	const char *host = stored_host(stored);
 	const char *org = json_find_string(stored, "org_id");
 	const char *user = json_find_string(stored, "user_id");
 	const char *username = json_find_string(stored, "username");
 	const char *login_url = json_find_string(stored, "login_url");
 
-	if (token == NULL || instance == NULL || org == NULL || user == NULL ||
+	if (token == NULL || host == NULL || org == NULL || user == NULL ||
 	    strlen(org) >= SALESFORCE_ID_SIZE || strlen(user) >= SALESFORCE_ID_SIZE ||
 	    (login_url != NULL && strcmp(login_url, s->login.login_url) != 0))
 		return false;
 	secret_set(&s->token, text_of(token));
-	set_host(s, instance);
+	set_host(s, host);
 	s->username = memory_strdup(username);
 	strcpy(s->org_id, org);
 	strcpy(s->user_id, user);
@@ -151,10 +164,16 @@ use_stored(struct salesforce_session *s, const struct json *stored)
 static int
 take_token(struct salesforce_session *s, struct salesforce_token *t, struct error *e)
 {
+	const char *now = salesforce_session_instance_url(s);
+
 	if (s->org_id[0] != '\0' && t->org_id[0] != '\0' && strncmp(s->org_id, t->org_id, 15) != 0) {
 		error_set(e, ERR_CREDENTIALS, "the login now leads to organisation %s, the session was for %s",
 		    t->org_id, s->org_id);
 		return error_hint(e, "was a sandbox refreshed? its events are others now; log in again with 'sfzb login salesforce'");
+	}
+	if (s->org_id[0] != '\0' && t->org_id[0] == '\0' && now != NULL && strcmp(now, t->instance_url) != 0) {
+		error_set(e, ERR_CREDENTIALS, "the login now leads to %s, and does not say of which organisation", t->instance_url);
+		return error_hint(e, "log in again with 'sfzb login salesforce'");
 	}
 	if (s->org_id[0] == '\0')
 		strcpy(s->org_id, t->org_id);
@@ -279,16 +298,16 @@ take_shared(struct salesforce_session *s, const struct json *stored, const struc
 	const char *refresh = json_find_string(stored, "refresh_token");
 	const struct json *session = json_find(stored, "session");
 	const char *token = json_find_string(session, "access_token");
-	const char *instance = json_find_string(session, "instance_url");
+	const char *host = stored_host(session);
 
 	if (!is_own(s, stored))
 		return false;
 	if (s->login.method == LOGIN_REFRESH_TOKEN && refresh != NULL)
 		secret_set(&s->login.refresh_token, text_of(refresh));
-	if (token == NULL || instance == NULL || json_find(session, "org_id") == NULL || s->org_id[0] == '\0' ||
+	if (token == NULL || host == NULL || json_find_string(session, "org_id") == NULL || s->org_id[0] == '\0' ||
 	    strcmp(token, secret_reveal(refused)) == 0)
 		return false;
-	set_host(s, instance);
+	set_host(s, host);
 	pthread_mutex_lock(&s->mutex);
 	secret_set(&s->token, text_of(token));
 	pthread_mutex_unlock(&s->mutex);

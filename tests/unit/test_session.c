@@ -137,6 +137,104 @@ test_moved(void **state)
 	profile_free(p);
 }
 
+/* Which organisation answers at another host is told, or it is not gone to. */
+static void
+test_moved_untold(void **state)
+{
+	char moved[64], answer[200];
+	const struct fake_row rows[] = {
+	    {"POST /services/oauth2/token", 200, TOKEN("u1"), NULL, 1, NULL},
+	    {"POST /services/oauth2/token", 200, "{\"access_token\":\"u2\",\"instance_url\":\"%URL%\"}", NULL, 1, NULL},
+	    {"POST /services/oauth2/token", 200, answer, NULL, 1, NULL},
+	};
+	struct secret refused = SECRET_INIT;
+	struct error e = ERROR_INIT;
+	struct salesforce_session *s;
+
+	(void)state;
+	snprintf(moved, sizeof(moved), "https://127.0.0.1:%u", http_server_port(web.server));
+	snprintf(answer, sizeof(answer), "{\"access_token\":\"u3\",\"instance_url\":\"%s\"}", moved);
+	SCRIPT(rows);
+	s = open_session(LOGIN_REFRESH_TOKEN, NULL, &e);
+	assert_non_null(s);
+	secret_set(&refused, text_of("u1"));
+	assert_int_equal(salesforce_session_renew(s, &refused, &e), 0);
+	secret_set(&refused, text_of("u2"));
+	assert_int_equal(salesforce_session_renew(s, &refused, &e), -1);
+	assert_int_equal(e.code, ERR_CREDENTIALS);
+	assert_non_null(strstr(e.text, moved));
+	assert_string_equal(salesforce_session_instance_url(s), web.url);
+	check_token(s, "u2");
+	secret_release(&refused);
+	salesforce_session_free(s);
+}
+
+/* What the file of a profile has for a session, and is none: neither the next run takes it nor one that renews. */
+static void
+test_damaged(void **state)
+{
+	static const struct {
+		const char *member, *value;
+	} rows[] = {{"instance_url", ""}, {"instance_url", "nonsense"}, {"instance_url", "https://a b"}, {"instance_url", "https://"},
+	    {"instance_url", "http://example.com"}, {"instance_url", "https://a%2fb"}, {"instance_url", NULL},
+	    {"org_id", NULL}, {"access_token", NULL}};
+	static const struct fake_row logins[] = {
+	    {"POST /services/oauth2/token", 200, TOKEN("d1"), NULL, 0, NULL},
+	};
+	static const struct fake_row renewals[] = {
+	    {"POST /services/oauth2/token", 200, TOKEN("d2"), NULL, 0, NULL},
+	};
+	struct salesforce_session_options o = {.clock = &web.clock, .sleep = fake_web_sleep, .sleep_context = &web};
+	struct error e = ERROR_INIT;
+	struct profile *p = profile_open("damaged", &e);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *value = rows[i].value != NULL ? rows[i].value : "a number";
+		struct secret refused = SECRET_INIT;
+		struct salesforce_session *s, *next;
+		struct salesforce_login l;
+		struct json *j, *session;
+
+		SCRIPT(logins);
+		s = open_session(LOGIN_REFRESH_TOKEN, p, &e);
+		assert_non_null(s);
+		assert_int_equal(salesforce_session_store(s, p, &e), 0);
+		assert_int_equal(profile_load(p, SALESFORCE_SETTINGS_FILE, &j, &e), 0);
+		session = json_object();
+		json_set_string(session, "access_token", "of the file");
+		json_set_string(session, "instance_url", web.url);
+		json_set_string(session, "org_id", "00Dxx0000001gERXXX");
+		json_set_string(session, "user_id", "005xx000001AbCDEFG");
+		if (rows[i].value != NULL)
+			json_set_string(session, rows[i].member, value);
+		else
+			json_set_int64(session, rows[i].member, 5);
+		json_set(j, "session", session);
+		assert_int_equal(profile_store(p, SALESFORCE_SETTINGS_FILE, j, &e), 0);
+		json_free(j);
+
+		SCRIPT(renewals);
+		assert_int_equal(salesforce_login_load(&l, NULL, p, &e), 0);
+		next = salesforce_session_open(&l, NULL, &o, &e);
+		salesforce_login_release(&l);
+		if (next == NULL || web.requests != 1 || strcmp(salesforce_session_instance_url(next), web.url) != 0)
+			fail_msg("%s %s: the next run takes it: %s", rows[i].member, value, e.text);
+		salesforce_session_free(next);
+
+		web.requests = 0;
+		secret_set(&refused, text_of("d1"));
+		if (salesforce_session_renew(s, &refused, &e) != 0 || web.requests != 1 ||
+		    strcmp(salesforce_session_instance_url(s), web.url) != 0)
+			fail_msg("%s %s: a renewal takes it", rows[i].member, value);
+		check_token(s, "d2");
+		secret_release(&refused);
+		salesforce_session_free(s);
+	}
+	assert_int_equal(salesforce_session_forget(p, &e), 0);
+	profile_free(p);
+}
+
 static void
 test_revoke(void **state)
 {
@@ -164,6 +262,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_stored_and_renewed),
 	    cmocka_unit_test(test_moved),
+	    cmocka_unit_test(test_moved_untold),
+	    cmocka_unit_test(test_damaged),
 	    cmocka_unit_test(test_revoke),
 	};
 
