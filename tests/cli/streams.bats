@@ -49,7 +49,7 @@ opened() { # how many different streams to the table were opened
 			until [ "$(sfzb sql -o csv 'SELECT count(*) FROM main.default.t' | tail -1)" -ge "$2" ]; do sleep 0.02; done
 			kill -"$1" $!; wait $!
 			status=$?
-			[ $status -eq 0 ] || [ "$1 $status" = 'KILL 137' ] || { echo "$1: status $status"; exit 9; }
+			[ $status -eq 0 ] || [ $status -eq $((128 + $(kill -l "$1"))) ] || { echo "$1: status $status"; exit 9; }
 		}
 		run_until TERM 100; run_until TERM 3000
 		sfzb sql -o csv 'SELECT count(*) = count(DISTINCT id) FROM main.default.t'
