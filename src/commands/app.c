@@ -114,7 +114,7 @@ pass_signal(void *context, int number)
 		return;
 	s->last = number;
 	s->last_ms = now;
-	s->count += number != SIGUSR1;
+	s->count += number != SIGUSR1 && number != SIGHUP;
 	s->f(s->context, number);
 }
 

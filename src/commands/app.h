@@ -35,7 +35,7 @@ struct app {
 		void *context;
 		int last; /* 0: none yet */
 		int64_t last_ms;
-		int count; /* those that end the program */
+		int count; /* of SIGINT and SIGTERM */
 	} signals;
 	bool has_begun; /* there is something that a signal could cut short */
 };

@@ -15,6 +15,7 @@ struct pump {
 	struct loop_timer tick, report, timeout;
 	int64_t started_ms, ended_ms;
 	bool done, timed_out;
+	bool is_told; /* the engine, to stop: told again it abandons what is in flight */
 	int signal; /* SIGINT or SIGTERM: the first; 0: none so far */
 	struct error result;
 };
@@ -61,12 +62,22 @@ report(void *context)
 }
 
 static void
+tell(struct pump *p)
+{
+	if (!p->is_told)
+		engine_stop(p->engine);
+	p->is_told = true;
+}
+
+static void
 time_is_up(void *context)
 {
 	struct pump *p = context;
+	struct engine_statistics s;
 
-	p->timed_out = true;
-	engine_stop(p->engine);
+	engine_statistics(p->engine, &s);
+	p->timed_out = !s.stopping; /* else it ends already, as it should */
+	tell(p);
 }
 
 static void
@@ -92,7 +103,7 @@ take_signal(void *context, int number)
 		if (s.in_flight_rows > 0)
 			log_info("stream", "stopping when %s %s; once more to stop at once",
 			    text_count(count, s.in_flight_rows, one, many), done);
-		engine_stop(p->engine);
+		tell(p);
 		return;
 	}
 	error_set(&p->result, app_signal_code(number), "stopped before all %ss in flight were %s", unit, done);

@@ -350,12 +350,19 @@ pump(struct run *r, struct error *e)
  * position with rows for the new columns. false: there is no reason to go on.
  */
 static bool
-can_go_on(const struct run *r, const struct error *why, struct stream_options *left)
+can_go_on(const struct run *r, struct error *why, struct stream_options *left)
 {
 	struct engine_statistics s;
+	int signal;
 
 	if (r->pump == NULL || why->code != ERR_MISFIT || !stream_tables_have_changed(&r->tables))
 		return false;
+	signal = pump_signal(r->pump);
+	if (signal != 0) {
+		error_set(why, app_signal_code(signal), "the table was changed before all events in flight were stored");
+		error_hint(why, "nothing is lost: the next run goes on with them");
+		return false;
+	}
 	pump_statistics(r->pump, &s);
 	if ((left->limit > 0 && (left->limit -= s.stored + s.already_stored + s.repeated + s.set_aside) <= 0) ||
 	    (left->timeout_ms > 0 && (left->timeout_ms = patience_left_ms(&r->patience)) < 0))

@@ -57,6 +57,13 @@ inside() { # STATUS FAULTS COMMAND…
 	inside 0 'subscribe delay 1ms x1' sfzb stream -q Account --table main.crm.a --from earliest --until-caught-up --timeout 200s
 }
 
+@test "--timeout while what is in flight is stored changes nothing: not the status, and it is no second signal" {
+	local late='databricks.ingest ack-delay 15s every 1'
+	inside 0 "$late" sfzb stream -q Account --table main.crm.a --from earliest --until-caught-up --timeout 10s
+	inside 0 "$late" bash -c ': >log; sfzb stream Account --table main.crm.a --from earliest --timeout 10s 2>log & until grep -q subscribed log; do sleep 0.05; done
+		kill -TERM $!; wait $!'
+}
+
 stop_when() { # SIGNAL PATTERN CMD…   starts it with -vv, sends the signal once its messages have the pattern; its status
 	local signal=$1 pattern=$2 i
 	shift 2

@@ -96,6 +96,50 @@ prepare() { # slow enough for something to happen meanwhile
 	[ "$(grep -c "ContactChangeEvent' starts at the tip: --from" log)" -eq 2 ]
 }
 
+@test "a run that was told to stop does not go on with a changed table" {
+	cat >script <<-'END'
+		sfzb create-table main.default.t -q
+		sfzb stream Account --table main.default.t --from earliest --max-in-flight-rows 100 --retry-backoff 20ms..100ms --flush-timeout 200s 2>log &
+		until grep -q "again in" log; do sleep 0.05; done
+		kill -TERM $!
+		until grep -q "stopping when" log; do sleep 0.05; done
+		sfzb sql -q 'ALTER TABLE main.default.t DROP COLUMN change_origin'
+		curl -sSf -X PUT --data-binary '' "$SFZB_EMULATOR_ADMIN/faults" >/dev/null
+		until grep -q 'error:\|going on' log; do sleep 0.05; done
+		! grep 'going on' log || kill -KILL $!
+		wait $!; echo $?
+		sfzb stream -q Account --table main.default.t --from earliest --until-caught-up
+		sfzb sql -o csv 'SELECT count(*), count(DISTINCT event_id) FROM main.default.t' | sed 1d
+		cat log >&2
+	END
+	echo 'databricks.ingest status=UNAVAILABLE' >faults
+	: >log
+	ends 0 sfzb emulator -q --events 200 --objects Account --keepalive 200ms --faults faults -- bash script
+	[ "$(tr '\n' ' ' <"$out")" = '143 200,200 ' ] || { cat "$out" "$err"; return 1; }
+	says 'error: the table was changed before all events in flight were stored'
+}
+
+@test "SIGTERM while a run begins again ends it with 0, whatever SIGHUP it had" {
+	cat >script <<-'END'
+		sfzb create-table main.default.t -q
+		sfzb stream Account --table main.default.t --from earliest 2>log &
+		until grep -q subscribed log; do sleep 0.05; done
+		kill -HUP $!
+		until grep -q reloaded log; do sleep 0.05; done
+		echo 'get-topic stall' | curl -sSf -X PUT --data-binary @- "$SFZB_EMULATOR_ADMIN/faults" >/dev/null
+		sfzb sql -q 'ALTER TABLE main.default.t DROP COLUMN change_origin'
+		curl -sSf -d '{"count":20}' "$SFZB_EMULATOR_ADMIN/events" >/dev/null
+		until grep -q 'going on with' log; do sleep 0.05; done
+		kill -TERM $!
+		wait $!; echo $?
+		cat log >&2
+	END
+	: >log
+	ends 0 sfzb emulator -q --events 20 --objects Account --keepalive 200ms -- bash script
+	[ "$(cat "$out")" = 0 ] || { cat "$out" "$err"; return 1; }
+	says ': stopped before it began$'
+}
+
 @test "a table that was dropped is made anew: the next run goes on, and says what is not in it and how to get it" {
 	ends 0 sfzb emulator -q --keepalive 300ms --events 60 --objects Account -- bash -euc '
 		run() { sfzb stream Account --table main.crm.t --until-caught-up --visibility-wait 1s; }
